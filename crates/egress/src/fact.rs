@@ -1,0 +1,263 @@
+//! What a job reports: facts, which are numbered, logged by the job and never lost, and figures, which
+//! are of the moment.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::error::ApiError;
+use crate::id::{OutputId, TrackId};
+use crate::roster::{TrackKind, TrackSource};
+
+/// A numbered fact. Numbers start at 1 and have no gaps within a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Position in the job's event log.
+    pub seq: u64,
+    /// Unix time, ns.
+    pub at_ns: i64,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// What happened to a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum Fact {
+    /// The process runs.
+    Started {
+        /// Its process id.
+        pid: u32,
+    },
+    /// The connection to the room changed.
+    Connection {
+        /// What it is now.
+        state: ConnectionState,
+    },
+    /// The room was joined for the first time.
+    RoomJoined {
+        /// `RM_…`
+        room_sid: String,
+    },
+    /// A selected track is being received.
+    TrackAdded {
+        /// What is known of it.
+        track: TrackFacts,
+    },
+    /// A selected track is gone.
+    TrackRemoved {
+        /// Which.
+        track_id: TrackId,
+    },
+    /// A selected track cannot be taken; the job goes on without it.
+    TrackRefused {
+        /// Which.
+        track_id: TrackId,
+        /// Why.
+        error: ApiError,
+    },
+    /// Whole pictures or sound are at hand: an output attached now starts at once.
+    Armed,
+    /// A file is about to be created. On the disk in the job's log before the file is.
+    OutputOpening {
+        /// Which output.
+        output: OutputId,
+        /// The resolved path, absolute.
+        path: PathBuf,
+    },
+    /// The first media is in the output.
+    OutputActive {
+        /// Which output.
+        output: OutputId,
+        /// Presentation time of the first media, unix time, ns.
+        started_at_ns: i64,
+    },
+    /// The output is finished and closed.
+    OutputEnded {
+        /// Which output.
+        output: OutputId,
+        /// What came of it.
+        result: FileResult,
+    },
+    /// Something the operator should look at; the job goes on.
+    Warning {
+        /// What.
+        warning: ApiError,
+    },
+    /// The job is finishing its outputs.
+    Ending {
+        /// Why.
+        reason: EndReason,
+    },
+    /// The last fact: the process exits.
+    Ended {
+        /// How it ended.
+        status: EgressStatus,
+        /// Why it failed; with `Complete` none.
+        error: Option<ApiError>,
+    },
+}
+
+/// What a file output left behind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct FileResult {
+    /// Absolute path; none if no file was created.
+    #[ts(type = "string | null")]
+    pub path: Option<PathBuf>,
+    /// Bytes on disk.
+    #[ts(type = "number")]
+    pub size_bytes: u64,
+    /// Unix time, ns, of the first media.
+    #[ts(type = "number")]
+    pub started_at_ns: i64,
+    /// Unix time, ns, of the end of the last media.
+    #[ts(type = "number")]
+    pub ended_at_ns: i64,
+    /// `ended - started`, ns.
+    #[ts(type = "number")]
+    pub duration_ns: i64,
+    /// Why the output failed, if it did. The file may still be there and playable.
+    pub error: Option<ApiError>,
+}
+
+/// A selected track, as far as file names, manifests and EgressInfo want it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct TrackFacts {
+    /// `TR_…`
+    pub track_id: TrackId,
+    /// Sound or picture.
+    pub kind: TrackKind,
+    /// What it shows.
+    pub source: TrackSource,
+    /// As received: `h264`, `vp8`, `vp9`, `av1`, `opus`, `pcmu`, `pcma`.
+    pub codec: String,
+    /// Who publishes it.
+    pub publisher_identity: String,
+}
+
+/// The job's connection to its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionState {
+    /// Joining for the first time.
+    Connecting,
+    /// Joined, media flows.
+    Connected,
+    /// Cut; trying to take up the same session.
+    Resuming,
+    /// Cut; joining anew.
+    Reconnecting,
+    /// Over.
+    Disconnected,
+}
+
+/// Why a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The operator, or a caller of StopEgress.
+    StopRequested,
+    /// The selected tracks or person left, or the room closed.
+    SourceClosed,
+    /// The room's connection was lost for good.
+    RoomLost,
+    /// A duration or size limit.
+    LimitReached,
+    /// The disk is nearly full; ended while there is room to finalise.
+    DiskFull,
+    /// The process was asked by the system to go.
+    ProcessKilled,
+    /// Something broke.
+    Failure,
+}
+
+/// LiveKit's `EgressStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum EgressStatus {
+    /// Accepted, no media in an output yet. An armed job stays here.
+    Starting,
+    /// Media goes into an output.
+    Active,
+    /// Outputs are being finished.
+    Ending,
+    /// Ended as it should.
+    Complete,
+    /// Ended by an error. Files may still be there and playable.
+    Failed,
+    /// Ended before anything was written.
+    Aborted,
+    /// Ended by a limit; outputs are whole.
+    LimitReached,
+}
+
+/// Figures of the moment, sent a few times a second; not numbered, not kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+pub struct Figures {
+    /// What each output has taken so far.
+    pub outputs: Vec<OutputFigures>,
+    /// Sound level of each received audio track.
+    pub levels: Vec<Level>,
+    /// What each received track went through.
+    pub tracks: Vec<TrackFigures>,
+    /// Round trip to the server over the media connection, ms; none while unknown.
+    pub rtt_ms: Option<f64>,
+    /// CPU use of the job's process since the last figures, percent of one core.
+    pub cpu_percent: f64,
+    /// Resident memory of the job's process, bytes.
+    #[ts(type = "number")]
+    pub memory_bytes: u64,
+    /// The encoder in use, as a producer would know it (`x264`, `VA-API H.264`); none in passthrough.
+    pub encoder: Option<String>,
+}
+
+/// What an output has taken so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct OutputFigures {
+    /// Which.
+    pub output: OutputId,
+    /// Media time in the output, ms.
+    #[ts(type = "number")]
+    pub elapsed_ms: i64,
+    /// Bytes on disk.
+    #[ts(type = "number")]
+    pub size_bytes: u64,
+    /// Bits a second over the last seconds.
+    #[ts(type = "number")]
+    pub bitrate_bps: u64,
+    /// Video frames written.
+    #[ts(type = "number")]
+    pub frames: u64,
+    /// Video frames that should be there and are not.
+    #[ts(type = "number")]
+    pub dropped_frames: u64,
+    /// Seconds until the disk is full at the present rate; none while unknown.
+    #[ts(type = "number | null")]
+    pub disk_left_s: Option<u64>,
+}
+
+/// Sound level of a track.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Level {
+    /// Which.
+    pub track_id: TrackId,
+    /// Decibels relative to full scale, -127 (silence) to 0.
+    pub dbfs: f32,
+}
+
+/// What a received track went through.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct TrackFigures {
+    /// Which.
+    pub track_id: TrackId,
+    /// Packets received, repaired ones included.
+    #[ts(type = "number")]
+    pub packets: u64,
+    /// Packets lost for good.
+    #[ts(type = "number")]
+    pub lost: u64,
+    /// Received bits a second over the last seconds.
+    #[ts(type = "number")]
+    pub bitrate_bps: u64,
+}

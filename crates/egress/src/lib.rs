@@ -1,0 +1,14 @@
+//! What is asked of an egress and what is so.
+//!
+//! This crate holds the vocabulary that every other part of Tallylight speaks: a request made to the
+//! studio ([`request`]), the validated job that comes of it ([`spec`]), the facts a job reports
+//! ([`fact`]), the people of a room ([`roster`]) and the errors ([`error`]). It does no IO: time,
+//! randomness and the file system are arguments.
+
+pub mod error;
+pub mod fact;
+pub mod id;
+pub mod request;
+pub mod roster;
+pub mod spec;
+pub mod wire;

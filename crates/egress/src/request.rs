@@ -1,0 +1,128 @@
+//! What a caller asks for, before it is checked.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::id::TrackId;
+use crate::spec::{AudioCodec, Container, VideoCodec};
+
+/// What the window's Record button asks for. It becomes a LiveKit egress request and is checked like
+/// one that came over the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct RecordRequest {
+    /// The room.
+    pub room_name: String,
+    /// What of it.
+    pub source: RecordSource,
+    /// In what form.
+    pub format: RecordFormat,
+    /// Absolute path of the folder to record into.
+    pub folder: String,
+    /// File-name template; empty for the default name.
+    pub name: String,
+    /// Whether a manifest is written beside the file.
+    pub manifest: bool,
+}
+
+/// What of a room is recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum RecordSource {
+    /// A person's picture and sound, across republishing (Participant egress).
+    Participant {
+        /// Whose.
+        identity: String,
+        /// Show their shared screen while there is one.
+        follow_screen_share: bool,
+    },
+    /// One video and one audio track together (Track composite egress).
+    TrackComposite {
+        /// The picture, if any.
+        video_track_id: Option<TrackId>,
+        /// The sound, if any.
+        audio_track_id: Option<TrackId>,
+    },
+    /// One track exactly as published (Track egress).
+    Track {
+        /// Which.
+        track_id: TrackId,
+    },
+}
+
+/// In what form it is recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum RecordFormat {
+    /// Packets as published, no re-encoding.
+    AsPublished {
+        /// The container; none for the one that fits.
+        container: Option<Container>,
+    },
+    /// Re-encoded by a preset.
+    Preset {
+        /// The container; none for the default.
+        container: Option<Container>,
+        /// Picture size, rate and quality.
+        preset: Preset,
+    },
+    /// Re-encoded by hand-set options.
+    Advanced {
+        /// The container; none for the default.
+        container: Option<Container>,
+        /// The options.
+        options: AdvancedOptions,
+    },
+}
+
+/// LiveKit's `EncodingOptionsPreset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+pub enum Preset {
+    /// 1280x720, 30 fps, 3000 kbit/s.
+    #[serde(rename = "H264_720P_30")]
+    H264720p30,
+    /// 1280x720, 60 fps, 4500 kbit/s.
+    #[serde(rename = "H264_720P_60")]
+    H264720p60,
+    /// 1920x1080, 30 fps, 4500 kbit/s.
+    #[serde(rename = "H264_1080P_30")]
+    H2641080p30,
+    /// 1920x1080, 60 fps, 6000 kbit/s.
+    #[serde(rename = "H264_1080P_60")]
+    H2641080p60,
+    /// 720x1280, 30 fps, 3000 kbit/s.
+    #[serde(rename = "PORTRAIT_H264_720P_30")]
+    Portrait720p30,
+    /// 720x1280, 60 fps, 4500 kbit/s.
+    #[serde(rename = "PORTRAIT_H264_720P_60")]
+    Portrait720p60,
+    /// 1080x1920, 30 fps, 4500 kbit/s.
+    #[serde(rename = "PORTRAIT_H264_1080P_30")]
+    Portrait1080p30,
+    /// 1080x1920, 60 fps, 6000 kbit/s.
+    #[serde(rename = "PORTRAIT_H264_1080P_60")]
+    Portrait1080p60,
+}
+
+/// LiveKit's `EncodingOptions`; a zero or an absent value stands for the default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+#[serde(default)]
+pub struct AdvancedOptions {
+    /// Pixels, even, at least 16; default 1280.
+    pub width: u32,
+    /// Pixels, even, at least 16; default 720.
+    pub height: u32,
+    /// Frames a second; default 30.
+    pub framerate: u32,
+    /// Target, kilobits a second; default 3000.
+    pub video_bitrate_kbps: u32,
+    /// Default H.264 Main, or what the container wants.
+    pub video_codec: Option<VideoCodec>,
+    /// Seconds between keyframes; 0 for the default.
+    pub key_frame_interval_s: f64,
+    /// Target, kilobits a second; default 128.
+    pub audio_bitrate_kbps: u32,
+    /// Samples a second; default 44100 (48000 with Opus).
+    pub audio_frequency_hz: u32,
+    /// Default: what the container wants.
+    pub audio_codec: Option<AudioCodec>,
+}

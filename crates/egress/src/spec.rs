@@ -1,0 +1,263 @@
+//! A validated job: what a `tallylight-job` process is asked to do. It holds no secret; the room token
+//! travels beside it ([`crate::wire::Launch`]).
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::id::{EgressId, OutputId, TrackId};
+use crate::roster::ParticipantKind;
+
+/// One `tallylight-job` process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// The job's id, and its identity in the room.
+    pub egress_id: EgressId,
+    /// WebSocket or HTTP address of the LiveKit server.
+    pub url: String,
+    /// The room to join.
+    pub room_name: String,
+    /// What to do there.
+    pub task: Task,
+}
+
+/// What a job process does in its room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Watches the room for the window: roster, levels, thumbnails. Writes nothing.
+    Monitor(MonitorSpec),
+    /// Takes a selection of the room to outputs.
+    Egress(EgressSpec),
+}
+
+/// How the monitor shows a room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MonitorSpec {
+    /// Largest width of a thumbnail, pixels; the height follows the picture.
+    pub thumbnail_width: u32,
+    /// Thumbnails a second and track.
+    pub thumbnail_fps: u32,
+}
+
+/// A selection of a room, what becomes of it, and where it goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EgressSpec {
+    /// What is taken.
+    pub selection: Selection,
+    /// Whether it is re-encoded.
+    pub treatment: Treatment,
+    /// Outputs attached from the start. None: the job is armed, and waits for an attach.
+    pub outputs: Vec<OutputSpec>,
+    /// What ends the job apart from its source and the operator.
+    pub limits: Limits,
+}
+
+/// What of a room is taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Where the picture comes from; none for sound alone.
+    pub video: Option<VideoSelect>,
+    /// Where the sound comes from: the first route that fits a track takes it. Empty for picture alone.
+    pub audio: Vec<AudioRoute>,
+    /// When the source counts as over.
+    pub ends: EndRule,
+}
+
+/// Where the picture comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VideoSelect {
+    /// One track; over when it is unpublished.
+    Track(TrackId),
+    /// A person, across unpublish and republish.
+    Participant {
+        /// Whose.
+        identity: String,
+        /// Which of their pictures.
+        prefer: VideoPreference,
+    },
+}
+
+/// Which of a person's pictures is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum VideoPreference {
+    /// The camera alone.
+    Camera,
+    /// The shared screen while there is one, the camera otherwise.
+    ScreenShare,
+}
+
+/// Sends matching sound to a side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AudioRoute {
+    /// Which tracks.
+    pub from: AudioSelect,
+    /// To which side.
+    pub channel: AudioChannel,
+}
+
+/// Which sound.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AudioSelect {
+    /// Everything audible in the room.
+    All,
+    /// One track.
+    Track(TrackId),
+    /// All sound of a person.
+    Participant(String),
+    /// All sound of participants of one kind.
+    Kind(ParticipantKind),
+}
+
+/// LiveKit's `AudioChannel`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AudioChannel {
+    /// Both sides.
+    Both,
+    /// Left alone.
+    Left,
+    /// Right alone.
+    Right,
+}
+
+/// When the source of a job counts as over (the room's end always ends it).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndRule {
+    /// With the last of the selected tracks.
+    TracksGone,
+    /// When this person leaves.
+    ParticipantLeaves(String),
+    /// Only with the room, or by hand.
+    RoomEnds,
+}
+
+/// What happens to the media on the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Treatment {
+    /// Packets as published, in a container that carries them.
+    Passthrough,
+    /// Decoded, fitted and encoded.
+    Encode {
+        /// Picture; none for sound alone.
+        video: Option<VideoEncoding>,
+        /// Sound; none for picture alone.
+        audio: Option<AudioEncoding>,
+    },
+}
+
+/// How the picture is encoded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct VideoEncoding {
+    /// Which codec.
+    pub codec: VideoCodec,
+    /// Pixels, even.
+    pub width: u32,
+    /// Pixels, even.
+    pub height: u32,
+    /// Frames a second.
+    pub framerate: u32,
+    /// Target, bits a second.
+    pub bitrate_bps: u32,
+    /// Seconds between keyframes; none: at most two, so that a crash loses little.
+    pub key_frame_interval_s: Option<f64>,
+}
+
+/// Video codecs a job can write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum VideoCodec {
+    /// H.264, Baseline profile.
+    H264Baseline,
+    /// H.264, Main profile.
+    H264Main,
+    /// H.264, High profile.
+    H264High,
+    /// VP8.
+    Vp8,
+    /// VP9.
+    Vp9,
+}
+
+/// How the sound is encoded. Always stereo.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct AudioEncoding {
+    /// Which codec.
+    pub codec: AudioCodec,
+    /// Target, bits a second.
+    pub bitrate_bps: u32,
+    /// Samples a second; Opus is always 48000.
+    pub sample_rate_hz: u32,
+}
+
+/// Audio codecs a job can write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum AudioCodec {
+    /// AAC-LC.
+    Aac,
+    /// Opus.
+    Opus,
+    /// MPEG-1 layer 3.
+    Mp3,
+}
+
+/// Where the media goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputSpec {
+    /// Names the output in commands and facts.
+    pub id: OutputId,
+    /// What it is.
+    pub kind: OutputKind,
+}
+
+/// What an output is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputKind {
+    /// One file on the local disk.
+    File(FileOutput),
+}
+
+/// One file on the local disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FileOutput {
+    /// The folder that the name is taken relative to. A name cannot lead out of it.
+    pub folder: PathBuf,
+    /// File-name template (`{room_name}`, `{time}`, …); empty or ending in `/` for the default name.
+    /// The job resolves it when it knows the tracks.
+    pub name: String,
+    /// The container, or the one that fits the codecs best.
+    pub container: Option<Container>,
+    /// Whether `<egress_id>.json` is written beside the file.
+    pub manifest: bool,
+}
+
+/// File containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Container {
+    /// MP4.
+    Mp4,
+    /// WebM.
+    Webm,
+    /// Ogg.
+    Ogg,
+    /// MP3, a bare stream with a Xing header.
+    Mp3,
+}
+
+/// What ends a job apart from its source and the operator.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Longest run, seconds.
+    pub max_duration_s: Option<u64>,
+    /// Largest file, bytes.
+    pub max_size_bytes: Option<u64>,
+}

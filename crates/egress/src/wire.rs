@@ -1,0 +1,141 @@
+//! How the studio and a job process talk over their local socket.
+//!
+//! A frame is a little-endian `u32` length of what follows, one byte of type, and a body: type 0 is a
+//! JSON message ([`ToJob`] one way, [`FromJob`] the other), type 1 a thumbnail ([`Thumbnail`]). The job
+//! listens; one studio at a time is connected, and may go and come back: it says in [`ToJob::Hello`]
+//! which facts it has, and gets the rest from the job's log.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::error::ApiError;
+use crate::fact::{Event, Figures};
+use crate::id::{OutputId, TrackId};
+use crate::roster::Roster;
+use crate::spec::{JobSpec, OutputSpec};
+
+/// What a job process reads from its standard input: one JSON document, then end of file. Standard
+/// input, because arguments and environment can be read by other processes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Launch {
+    /// What to do.
+    pub spec: JobSpec,
+    /// The room token.
+    #[serde(serialize_with = "expose")]
+    pub token: SecretString,
+    /// The job's own folder, which exists: it holds `events.jsonl`, `job.log` and `socket`.
+    pub folder: PathBuf,
+}
+
+/// Serialises a secret where it has to travel: from the studio to its own child.
+fn expose<S: Serializer>(secret: &SecretString, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(secrecy::ExposeSecret::expose_secret(secret))
+}
+
+/// Name of the job's event log in its folder: one JSON [`Event`] a line.
+pub const EVENTS_FILE: &str = "events.jsonl";
+/// Name of the job's socket in its folder.
+pub const SOCKET_FILE: &str = "socket";
+/// Name of the job's trace log in its folder.
+pub const LOG_FILE: &str = "job.log";
+/// Longest frame either side accepts, bytes.
+pub const MAX_FRAME_BYTES: u32 = 8 << 20;
+/// Frame type of a JSON message.
+pub const FRAME_JSON: u8 = 0;
+/// Frame type of a thumbnail.
+pub const FRAME_THUMBNAIL: u8 = 1;
+
+/// A command to a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum ToJob {
+    /// First message of a connection: send the facts after this number, then go on live.
+    Hello {
+        /// The last fact the studio has; 0 for none.
+        after: u64,
+    },
+    /// Attach an output (Record).
+    Attach {
+        /// Answered with the same number.
+        request: u64,
+        /// What to attach.
+        output: OutputSpec,
+    },
+    /// Finish one output; the program goes on.
+    Detach {
+        /// Answered with the same number.
+        request: u64,
+        /// Which.
+        output: OutputId,
+    },
+    /// Finish all outputs and exit.
+    Stop {
+        /// Answered with the same number.
+        request: u64,
+    },
+    /// Monitor only: make thumbnails of these tracks and no others.
+    Watch {
+        /// Which.
+        tracks: Vec<TrackId>,
+    },
+}
+
+/// A message from a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum FromJob {
+    /// A fact, in order.
+    Event {
+        /// The fact.
+        event: Event,
+    },
+    /// Figures of the moment.
+    Figures {
+        /// The figures.
+        figures: Figures,
+    },
+    /// Monitor only: the people of the room, whenever they change.
+    Roster {
+        /// All of them.
+        roster: Roster,
+    },
+    /// The answer to a command.
+    Reply {
+        /// The command's number.
+        request: u64,
+        /// Why it could not be done; none: done, or begun.
+        error: Option<ApiError>,
+    },
+}
+
+/// A picture of a track for the window. Body: one byte length of the track id, the id, then a JPEG.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// Of which track.
+    pub track_id: TrackId,
+    /// The picture.
+    pub jpeg: Vec<u8>,
+}
+
+impl Thumbnail {
+    /// The frame body.
+    pub fn encode(&self) -> Vec<u8> {
+        let id = self.track_id.as_str().as_bytes();
+        let id = &id[..id.len().min(usize::from(u8::MAX))];
+        let mut body = Vec::with_capacity(1 + id.len() + self.jpeg.len());
+        body.push(id.len() as u8);
+        body.extend_from_slice(id);
+        body.extend_from_slice(&self.jpeg);
+        body
+    }
+
+    /// Reads a frame body; none if it is malformed.
+    pub fn decode(body: &[u8]) -> Option<Self> {
+        let (&len, rest) = body.split_first()?;
+        let (id, jpeg) = rest.split_at_checked(usize::from(len))?;
+        let track_id = TrackId(std::str::from_utf8(id).ok()?.to_owned());
+        Some(Self { track_id, jpeg: jpeg.to_vec() })
+    }
+}

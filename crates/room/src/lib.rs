@@ -1,0 +1,3 @@
+//! A LiveKit room at RTP level.
+
+pub mod event;

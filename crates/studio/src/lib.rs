@@ -1,0 +1,3 @@
+//! The one command surface that every front end calls.
+
+pub mod surface;

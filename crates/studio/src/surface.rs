@@ -1,0 +1,286 @@
+//! The shapes that cross the command surface. A front end takes one [`Snapshot`], then folds
+//! [`Change`]s over it: each change replaces one part of the snapshot whole, so a fold cannot drift.
+
+use egress::error::ApiError;
+use egress::fact::{ConnectionState, EgressStatus, EndReason, Figures, FileResult, TrackFacts};
+use egress::id::{EgressId, OutputId, ProjectId, TrackId};
+use egress::request::RecordRequest;
+use egress::roster::{RoomSummary, Roster};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Everything a front end shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Snapshot {
+    /// The number of the last change that is in here.
+    #[ts(type = "number")]
+    pub seq: u64,
+    /// Saved projects and which is open.
+    pub projects: Projects,
+    /// Rooms of the open project.
+    pub rooms: Rooms,
+    /// The room that is open, if any.
+    pub room: Option<OpenRoom>,
+    /// Every job that is running or armed, and the history, newest first.
+    pub jobs: Vec<Job>,
+    /// The computer.
+    pub machine: Machine,
+    /// What the operator set.
+    pub settings: Settings,
+}
+
+/// A numbered change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Numbered {
+    /// Counts up by one. A front end that misses one takes a new snapshot.
+    #[ts(type = "number")]
+    pub seq: u64,
+    /// What changed.
+    pub change: Change,
+}
+
+/// A part of the snapshot, new.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum Change {
+    /// Replaces `projects`.
+    Projects {
+        /// The new value.
+        projects: Projects,
+    },
+    /// Replaces `rooms`.
+    Rooms {
+        /// The new value.
+        rooms: Rooms,
+    },
+    /// Replaces `room`.
+    Room {
+        /// The new value.
+        room: Option<OpenRoom>,
+    },
+    /// Replaces the job of the same id, or adds it at the front.
+    Job {
+        /// The new value.
+        job: Job,
+    },
+    /// Takes a job out of the list.
+    JobRemoved {
+        /// Which.
+        egress_id: EgressId,
+    },
+    /// Replaces the figures of a job (`Job::figures`); several a second.
+    JobFigures {
+        /// Which job.
+        egress_id: EgressId,
+        /// The new value.
+        figures: Figures,
+    },
+    /// Replaces the figures of the open room (`OpenRoom::figures`); several a second.
+    RoomFigures {
+        /// The new value.
+        figures: Figures,
+    },
+    /// Replaces `machine`.
+    Machine {
+        /// The new value.
+        machine: Machine,
+    },
+    /// Replaces `settings`.
+    Settings {
+        /// The new value.
+        settings: Settings,
+    },
+}
+
+/// Saved projects.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+pub struct Projects {
+    /// In order of name.
+    pub list: Vec<Project>,
+    /// The open one.
+    pub current: Option<ProjectId>,
+    /// Why the OS keyring cannot be used, if so: secrets can be kept for this run only.
+    pub keyring_error: Option<ApiError>,
+}
+
+/// A saved project, without its secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Project {
+    /// Ours.
+    pub id: ProjectId,
+    /// Shown name.
+    pub name: String,
+    /// `ws(s)://` or `http(s)://` address.
+    pub url: String,
+    /// API key.
+    pub api_key: String,
+    /// Where the secret is.
+    pub secret: SecretPlace,
+}
+
+/// Where a project's secret is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretPlace {
+    /// In the OS keyring.
+    Keyring,
+    /// In memory, until Tallylight quits.
+    ThisRun,
+    /// Nowhere: it was kept for an earlier run, or the keyring has lost it. The operator is asked.
+    Missing,
+}
+
+/// A project to add, or new values for one.
+#[derive(Debug, Clone, Deserialize, TS)]
+pub struct ProjectInput {
+    /// Shown name; empty for the URL's host.
+    pub name: String,
+    /// `ws(s)://` or `http(s)://` address.
+    pub url: String,
+    /// API key.
+    pub api_key: String,
+    /// API secret. None when editing: keep the present one.
+    #[ts(type = "string | null")]
+    pub api_secret: Option<secrecy::SecretString>,
+    /// Keep the secret in memory only.
+    pub this_run_only: bool,
+}
+
+/// Rooms of the open project.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+pub struct Rooms {
+    /// Sorted by name.
+    pub list: Vec<RoomSummary>,
+    /// Whether the first list is still on its way.
+    pub loading: bool,
+    /// Why the list is not fresh, if so.
+    pub error: Option<ApiError>,
+}
+
+/// The room that is open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct OpenRoom {
+    /// Its name.
+    pub name: String,
+    /// Our hidden participant's connection.
+    pub connection: ConnectionState,
+    /// The people; empty until joined.
+    pub roster: Roster,
+    /// Levels and losses.
+    pub figures: Figures,
+    /// Why it cannot be watched, if so.
+    pub error: Option<ApiError>,
+}
+
+/// An egress job as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Job {
+    /// `EG_…`
+    pub egress_id: EgressId,
+    /// The project it runs in; none once that is forgotten.
+    pub project_id: Option<ProjectId>,
+    /// What was asked.
+    pub request: RecordRequest,
+    /// A few words for the source: a person's name, or tracks.
+    pub title: String,
+    /// LiveKit's status.
+    pub status: EgressStatus,
+    /// Media is at hand and no output is attached: Record starts at once.
+    pub armed: bool,
+    /// Nobody has pressed Record on it yet; such jobs are not history.
+    pub preview: bool,
+    /// The job's connection to its room.
+    pub connection: ConnectionState,
+    /// Unix time, ms.
+    #[ts(type = "number")]
+    pub created_at_ms: i64,
+    /// First media in an output, unix time, ms.
+    #[ts(type = "number | null")]
+    pub started_at_ms: Option<i64>,
+    /// Unix time, ms.
+    #[ts(type = "number | null")]
+    pub ended_at_ms: Option<i64>,
+    /// Why it ended.
+    pub end_reason: Option<EndReason>,
+    /// Why it failed.
+    pub error: Option<ApiError>,
+    /// What the operator should look at, oldest first.
+    pub warnings: Vec<ApiError>,
+    /// What is or was received.
+    pub tracks: Vec<TrackFacts>,
+    /// Where it goes.
+    pub outputs: Vec<JobOutput>,
+    /// The studio or the job died while it ran, and the file was saved at the next start.
+    pub recovered: bool,
+    /// Live figures; none once it ended.
+    pub figures: Option<Figures>,
+}
+
+/// One output of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct JobOutput {
+    /// Unique in the job.
+    pub id: OutputId,
+    /// Absolute path, once resolved.
+    pub path: Option<String>,
+    /// How far it is.
+    pub state: OutputState,
+    /// First media, unix time, ms.
+    #[ts(type = "number | null")]
+    pub started_at_ms: Option<i64>,
+    /// What came of it, once ended.
+    pub result: Option<FileResult>,
+    /// Whether a small picture of it can be asked for.
+    pub thumbnail: bool,
+}
+
+/// How far an output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputState {
+    /// Waiting for the first media.
+    Starting,
+    /// Media goes in.
+    Active,
+    /// Being finished or repaired.
+    Finishing,
+    /// Closed and whole.
+    Done,
+    /// Ended by an error; see the result.
+    Failed,
+}
+
+/// The computer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+pub struct Machine {
+    /// Use of all cores together, percent.
+    pub cpu_percent: f64,
+    /// Free bytes where recordings go.
+    #[ts(type = "number | null")]
+    pub disk_free_bytes: Option<u64>,
+    /// Seconds of recording that fit at the present rate of all jobs; none while nothing records.
+    #[ts(type = "number | null")]
+    pub disk_left_s: Option<u64>,
+    /// What is missing on this computer for full function, worst first.
+    pub problems: Vec<ApiError>,
+}
+
+/// What the operator set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+pub struct Settings {
+    /// Absolute path of the folder that recordings go to.
+    pub folder: String,
+    /// File-name template; empty for the default.
+    pub name: String,
+}
+
+/// A picture of a track, newest wins.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Of which track.
+    pub track_id: TrackId,
+    /// Counts up with each picture of the track.
+    pub seq: u64,
+    /// JPEG.
+    pub jpeg: std::sync::Arc<[u8]>,
+}
