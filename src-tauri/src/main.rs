@@ -1,0 +1,3 @@
+//! The desktop shell of Tallylight.
+
+fn main() {}
