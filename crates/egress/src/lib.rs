@@ -5,8 +5,10 @@
 //! ([`fact`]), the people of a room ([`roster`]) and the errors ([`error`]). It does no IO: time,
 //! randomness and the file system are arguments.
 
+pub mod container;
 pub mod error;
 pub mod fact;
+pub mod filename;
 pub mod id;
 pub mod request;
 pub mod roster;
