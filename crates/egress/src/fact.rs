@@ -192,6 +192,22 @@ pub enum EgressStatus {
     LimitReached,
 }
 
+/// How far an output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputState {
+    /// Waiting for the first media.
+    Starting,
+    /// Media goes in.
+    Active,
+    /// Being finished or repaired.
+    Finishing,
+    /// Closed and whole.
+    Done,
+    /// Ended by an error; see the result.
+    Failed,
+}
+
 /// Figures of the moment, sent a few times a second; not numbered, not kept.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
 pub struct Figures {

@@ -54,7 +54,8 @@ pub struct EgressSpec {
     pub limits: Limits,
 }
 
-/// What of a room is taken.
+/// What of a room is taken. A Track egress names its one track in `video` and in `audio`, since the request
+/// does not tell of which kind it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Selection {
     /// Where the picture comes from; none for sound alone.
@@ -109,6 +110,8 @@ pub enum AudioSelect {
     Track(TrackId),
     /// All sound of a person.
     Participant(String),
+    /// A person's sound without that of their shared screen.
+    Voice(String),
     /// All sound of participants of one kind.
     Kind(ParticipantKind),
 }

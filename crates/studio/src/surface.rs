@@ -2,6 +2,7 @@
 //! [`Change`]s over it: each change replaces one part of the snapshot whole, so a fold cannot drift.
 
 use egress::error::ApiError;
+pub use egress::fact::OutputState;
 use egress::fact::{ConnectionState, EgressStatus, EndReason, Figures, FileResult, TrackFacts};
 use egress::id::{EgressId, OutputId, ProjectId, TrackId};
 use egress::request::RecordRequest;
@@ -232,22 +233,6 @@ pub struct JobOutput {
     pub result: Option<FileResult>,
     /// Whether a small picture of it can be asked for.
     pub thumbnail: bool,
-}
-
-/// How far an output is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum OutputState {
-    /// Waiting for the first media.
-    Starting,
-    /// Media goes in.
-    Active,
-    /// Being finished or repaired.
-    Finishing,
-    /// Closed and whole.
-    Done,
-    /// Ended by an error; see the result.
-    Failed,
 }
 
 /// The computer.
