@@ -1,0 +1,164 @@
+// A real LiveKit server for tests and the demo: built once from its Go module, own random loopback ports.
+
+import { execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const SERVERS = fileURLToPath(new URL('../servers/', import.meta.url));
+
+/** Where what was built once is kept, for all clones. */
+export function cacheFolder() {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'tallylight');
+}
+
+/**
+ * Builds a Go program of `tests/servers/<folder>` into the cache, if it is not there yet, and returns its path.
+ * The name in the cache holds what it was built from, so a new version is a new file.
+ */
+export async function goProgram(folder, pkg, name) {
+  const from = join(SERVERS, folder);
+  const { createHash } = await import('node:crypto');
+  const hash = createHash('sha256').update(readFileSync(join(from, 'go.sum'))).update(readFileSync(join(from, 'go.mod')));
+  for (const file of ['main.go']) if (existsSync(join(from, file))) hash.update(readFileSync(join(from, file)));
+  const program = join(cacheFolder(), `${name}-${hash.digest('hex').slice(0, 12)}`);
+  if (existsSync(program)) return program;
+  await mkdir(cacheFolder(), { recursive: true });
+  // Beside it and then renamed: two runs at once must not see half a program.
+  const half = `${program}.${process.pid}`;
+  await run('go', ['build', '-o', half, pkg], { cwd: from, maxBuffer: 64 << 20 });
+  await rename(half, program);
+  return program;
+}
+
+export function livekitProgram() {
+  return goProgram('livekit', 'github.com/livekit/livekit-server/cmd/server', 'livekit-server');
+}
+
+/** A TCP port that was free a moment ago. */
+export async function freePort(host = '127.0.0.1') {
+  const server = createServer();
+  server.listen(0, host);
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** A UDP port that was free a moment ago. */
+export async function freeUdpPort(host = '127.0.0.1') {
+  const socket = createSocket('udp4');
+  socket.bind(0, host);
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
+
+/** A running LiveKit server. Make one with `LiveKit.start()`. */
+export class LiveKit {
+  #child;
+  #log;
+
+  /**
+   * Starts a server and waits until it answers.
+   * @param {{advertise?: string, room?: object, keys?: object, logLevel?: string}} [options] `advertise`: the
+   *   address that clients are told to send media to; see network.mjs.
+   */
+  static async start(options = {}) {
+    const server = new LiveKit();
+    server.options = options;
+    server.folder = await mkdtemp(join(tmpdir(), 'tallylight-livekit-'));
+    server.port = await freePort();
+    server.tcpPort = await freePort();
+    server.udpPort = await freeUdpPort();
+    server.key = `API${randomBytes(6).toString('hex')}`;
+    server.secret = randomBytes(24).toString('hex');
+    server.url = `ws://127.0.0.1:${server.port}`;
+    await server.run();
+    return server;
+  }
+
+  /** Starts the process (again), on the same ports with the same keys. */
+  async run() {
+    const program = await livekitProgram();
+    const config = join(this.folder, 'config.json');
+    await writeFile(config, JSON.stringify(this.#config()));
+    this.#log = await open(join(this.folder, 'server.log'), 'a');
+    this.#child = spawn(program, ['--config', config], { stdio: ['ignore', this.#log.fd, this.#log.fd] });
+    await this.#answering();
+  }
+
+  // JSON is YAML.
+  #config() {
+    return {
+      port: this.port,
+      bind_addresses: ['127.0.0.1'],
+      keys: { [this.key]: this.secret },
+      logging: { level: this.options.logLevel ?? 'info', json: true },
+      rtc: {
+        tcp_port: this.tcpPort,
+        udp_port: this.udpPort,
+        node_ip: this.options.advertise ?? '127.0.0.1',
+        use_external_ip: false,
+        enable_loopback_candidate: true,
+        interfaces: { includes: ['lo'] },
+        stun_servers: [],
+      },
+      room: {
+        empty_timeout: 60,
+        departure_timeout: 5,
+        enable_remote_unmute: true,
+        ...this.options.room,
+      },
+    };
+  }
+
+  async #answering() {
+    const until = Date.now() + 30_000;
+    for (;;) {
+      if (this.#child.exitCode !== null) throw new Error(`livekit-server ended\n${this.log().slice(-4000)}`);
+      try {
+        const answer = await fetch(`http://127.0.0.1:${this.port}/`, { signal: AbortSignal.timeout(2000) });
+        if (answer.ok) return;
+      } catch {
+        // Not yet.
+      }
+      if (Date.now() > until) throw new Error(`livekit-server does not answer\n${this.log().slice(-4000)}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  log() {
+    return readFileSync(join(this.folder, 'server.log'), 'utf8');
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** Ends the process as a crash would; `run()` brings it back. */
+  async kill(signal = 'SIGKILL') {
+    if (this.#child.exitCode === null && !this.#child.signalCode) {
+      const gone = once(this.#child, 'exit');
+      this.#child.kill(signal);
+      await gone;
+    }
+    await this.#log.close().catch(() => {});
+  }
+
+  /** Ends the process and removes its files. */
+  async stop() {
+    await this.kill('SIGKILL');
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,207 @@
+// A synthetic person: one process, one participant, LiveKit's own SDK. It takes one JSON command a line on its
+// standard input and answers each with one JSON line on its standard output. Started by people.mjs.
+
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+import { dirname, join } from 'node:path';
+import {
+  AudioFrame,
+  AudioSource,
+  LocalAudioTrack,
+  LocalVideoTrack,
+  Room,
+  RoomEvent,
+  TrackPublishOptions,
+  TrackSource,
+  VideoBufferType,
+  VideoCodec,
+  VideoFrame,
+  VideoSource,
+} from '@livekit/rtc-node';
+import { Picture } from './picture.mjs';
+import { nowMs, SAMPLE_RATE_HZ } from './schedule.mjs';
+import { Sound } from './sound.mjs';
+
+// The package offers no call for the mute of a local track, though its native library does.
+const require = createRequire(import.meta.url);
+const { FfiClient } = require(join(dirname(require.resolve('@livekit/rtc-node')), 'ffi_client.cjs'));
+
+const CODECS = { h264: VideoCodec.H264, vp8: VideoCodec.VP8, vp9: VideoCodec.VP9, av1: VideoCodec.AV1 };
+// Keeps size and rate: a drop of either would look like a fault of the recorder.
+const KEEP_SIZE_AND_RATE = 4;
+const FRAME_MS = 10;
+const FRAME_SAMPLES = (SAMPLE_RATE_HZ * FRAME_MS) / 1000;
+// An encoder packet is 20 ms long and is stamped with the time at which its second half came in. Handing every
+// 10 ms over by that much early puts a sample onto the sender reports' clock at the instant it is meant for, as
+// it does for pictures, which carry their time with them.
+const AUDIO_LEAD_MS = 10;
+
+const config = JSON.parse(process.argv[2]);
+const person = config.person;
+/** Whole second that frame 0 and sample 0 belong to, unix ms. */
+let originMs = config.originMs;
+let room;
+/** source → what is published there. */
+const tracks = new Map();
+/** source → `[frame number, unix ms]` of each picture handed to the encoder. */
+const sent = {};
+
+async function join_() {
+  room = new Room();
+  room.on(RoomEvent.Disconnected, (reason) => report({ event: 'disconnected', reason }));
+  room.on(RoomEvent.Reconnecting, () => report({ event: 'reconnecting' }));
+  room.on(RoomEvent.Reconnected, () => report({ event: 'reconnected' }));
+  room.on(RoomEvent.LocalTrackRepublished, (publication, before) =>
+    report({ event: 'republished', before, sid: publication.sid }),
+  );
+  await room.connect(config.url, config.token, { autoSubscribe: false, dynacast: false });
+  return { sid: room.localParticipant.sid, room: room.name };
+}
+
+async function leave() {
+  for (const source of [...tracks.keys()]) stop(source);
+  await room?.disconnect();
+  room = undefined;
+}
+
+async function publishVideo(options) {
+  const { source = 'camera', codec = 'h264', width = 640, height = 360, fps = 30 } = options;
+  const picture = new Picture({ person, name: config.name, width, height, fps, noise: options.noise });
+  const into = new VideoSource(width, height);
+  const track = LocalVideoTrack.createVideoTrack(source, into);
+  const entry = { track, into, kind: 'video', muted: false, codec };
+  tracks.set(source, entry);
+  const publish = new TrackPublishOptions({
+    source: source === 'screen' ? TrackSource.SOURCE_SCREENSHARE : TrackSource.SOURCE_CAMERA,
+    videoCodec: CODECS[codec],
+    simulcast: options.simulcast ?? false,
+    videoEncoding: { maxBitrate: BigInt(options.bitrateBps ?? 1_000_000), maxFramerate: fps },
+    degradationPreference: KEEP_SIZE_AND_RATE,
+  });
+  // Starts before the publication is confirmed, as a camera does.
+  runVideo(entry, source, picture);
+  const publication = await room.localParticipant.publishTrack(track, publish);
+  entry.sid = publication.sid;
+  return { sid: publication.sid, atMs: nowMs() };
+}
+
+function runVideo(entry, source, picture) {
+  const { fps } = picture;
+  sent[source] ??= [];
+  let n = Math.ceil(((nowMs() - originMs) * fps) / 1000);
+  const step = () => {
+    if (entry.stopped) return;
+    const dueMs = originMs + (n * 1000) / fps;
+    const early = dueMs - nowMs();
+    if (early > 0.5) {
+      entry.timer = setTimeout(step, Math.max(1, Math.floor(early)));
+      return;
+    }
+    if (!entry.muted) {
+      const frame = new VideoFrame(picture.draw(n), picture.width, picture.height, VideoBufferType.I420);
+      entry.into.captureFrame(frame, BigInt(Math.round(dueMs * 1000)));
+      sent[source].push([n, nowMs()]);
+    }
+    n += 1;
+    entry.timer = setImmediate(step);
+  };
+  step();
+}
+
+async function publishAudio(options) {
+  const { source = 'microphone' } = options;
+  const into = new AudioSource(SAMPLE_RATE_HZ, 1, 0);
+  const track = LocalAudioTrack.createAudioTrack(source, into);
+  const entry = { track, into, kind: 'audio', muted: false };
+  tracks.set(source, entry);
+  const publish = new TrackPublishOptions({
+    source: TrackSource.SOURCE_MICROPHONE,
+    dtx: options.dtx ?? false,
+    red: options.red ?? true,
+    audioEncoding: options.bitrateBps ? { maxBitrate: BigInt(options.bitrateBps) } : undefined,
+  });
+  const publication = await room.localParticipant.publishTrack(track, publish);
+  entry.sid = publication.sid;
+  runAudio(entry, new Sound({ person, voice: options.voice }));
+  return { sid: publication.sid, atMs: nowMs() };
+}
+
+function runAudio(entry, sound) {
+  let k = Math.ceil((nowMs() - originMs) / FRAME_MS) + 2;
+  const step = () => {
+    if (entry.stopped) return;
+    const early = originMs + k * FRAME_MS - AUDIO_LEAD_MS - nowMs();
+    if (early > 0.5) {
+      entry.timer = setTimeout(step, Math.max(1, Math.floor(early)));
+      return;
+    }
+    const samples = sound.fill(new Int16Array(FRAME_SAMPLES), k * FRAME_SAMPLES);
+    const frame = new AudioFrame(samples, SAMPLE_RATE_HZ, 1, FRAME_SAMPLES);
+    entry.into.captureFrame(frame).catch((error) => !entry.stopped && report({ event: 'error', error: String(error) }));
+    k += 1;
+    entry.timer = setImmediate(step);
+  };
+  step();
+}
+
+function mute(source, on) {
+  const entry = need(source);
+  FfiClient.instance.request({
+    message: { case: 'localTrackMute', value: { trackHandle: entry.track.ffi_handle.handle, mute: on } },
+  });
+  if (entry.kind === 'video') entry.muted = on;
+  return { atMs: nowMs() };
+}
+
+function stop(source) {
+  const entry = need(source);
+  entry.stopped = true;
+  tracks.delete(source);
+  return entry;
+}
+
+async function unpublish(source) {
+  const entry = stop(source);
+  const atMs = nowMs();
+  await room.localParticipant.unpublishTrack(entry.sid);
+  await entry.into.close();
+  return { atMs };
+}
+
+function need(source) {
+  const entry = tracks.get(source);
+  if (!entry) throw new Error(`nothing is published as ${source}`);
+  return entry;
+}
+
+const commands = {
+  join: join_,
+  leave: async () => ({ atMs: nowMs(), ...(await leave()) }),
+  publishVideo,
+  publishAudio,
+  unpublish: ({ source }) => unpublish(source),
+  mute: ({ source }) => mute(source, true),
+  unmute: ({ source }) => mute(source, false),
+  sent: ({ source = 'camera' }) => ({ frames: sent[source] ?? [] }),
+  quit: async () => {
+    await leave();
+    setImmediate(() => process.exit(0));
+    return {};
+  },
+};
+
+function report(line) {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+const input = createInterface({ input: process.stdin });
+// Whoever started us is gone: nobody is left to stop us.
+input.on('close', () => process.exit(0));
+for await (const line of input) {
+  const { id, command, ...options } = JSON.parse(line);
+  try {
+    report({ id, result: (await commands[command](options)) ?? {} });
+  } catch (error) {
+    report({ id, error: error?.stack ?? String(error) });
+  }
+}
