@@ -1,3 +1,12 @@
 //! A LiveKit room at RTP level.
+//!
+//! - [`token`]: access tokens for our own participants;
+//! - [`service`]: the server's room service: is it there, which rooms, who is in them;
+//! - [`session`]: join a room hidden, subscribe to tracks, get their RTP packets in order and on one
+//!   clock ([`event`]).
 
 pub mod event;
+mod roster;
+pub mod service;
+pub mod session;
+pub mod token;
