@@ -1,6 +1,8 @@
 //! Which container carries which codecs, and which is taken where none was asked for.
 
 use crate::error::{ApiError, ErrorCode, Fault};
+use crate::filename::kind_name;
+use crate::roster::TrackKind;
 use crate::spec::{AudioCodec, Container, Treatment, VideoCodec};
 
 /// The container as LiveKit's error messages name it.
@@ -157,19 +159,23 @@ pub struct EncodeChoice {
 /// there is any, the inner one which codec was asked for.
 ///
 /// # Errors
-/// `format … incompatible with codec …`, as LiveKit words it, in the detail.
+/// A codec that was asked for does not go into the container.
 pub fn encode(
     requested: Option<Container>,
     video: Option<Option<VideoCodec>>,
     audio: Option<Option<AudioCodec>>,
-) -> Result<EncodeChoice, ApiError> {
+) -> Result<EncodeChoice, Incompatible> {
     let container = requested.unwrap_or_else(|| default_container(video, audio));
     let video = match video {
         None => None,
         Some(asked) => {
             let codec = asked.or(default_video(container)).unwrap_or(VideoCodec::H264Main);
             if !carries(container, video_codec_name(codec)) {
-                return Err(incompatible(container, "video", video_codec_name(codec)));
+                return Err(Incompatible {
+                    container,
+                    kind: TrackKind::Video,
+                    codec: video_codec_name(codec),
+                });
             }
             Some(codec)
         }
@@ -179,7 +185,11 @@ pub fn encode(
         Some(asked) => {
             let codec = asked.unwrap_or(default_audio(container));
             if !carries(container, audio_codec_name(codec)) {
-                return Err(incompatible(container, "audio", audio_codec_name(codec)));
+                return Err(Incompatible {
+                    container,
+                    kind: TrackKind::Audio,
+                    codec: audio_codec_name(codec),
+                });
             }
             Some(codec)
         }
@@ -214,20 +224,38 @@ fn default_audio(container: Container) -> AudioCodec {
     }
 }
 
-fn incompatible(container: Container, kind: &str, codec: &str) -> ApiError {
-    let (message, remedy) = match (kind, container) {
-        ("video", Container::Ogg | Container::Mp3) => (
-            format!("{} files hold sound only, and there is a picture to record.", shown(container)),
-            "Choose MP4 or WebM, or record the sound alone.",
-        ),
-        _ => (
-            format!("{} files do not hold {}.", shown(container), codec_shown(codec)),
-            "Choose another file format, or leave the codec to Tallylight.",
-        ),
-    };
-    let mime = if codec == "mp3" { "mpeg" } else { codec };
-    ApiError::new(ErrorCode::InvalidArgument, Fault::Input, message, remedy)
-        .with_detail(format!("format {} incompatible with codec {kind}/{mime}", format_name(container)))
+/// A codec that was asked for and does not go into the container. Displays as LiveKit words it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("format {} incompatible with codec {}", format_name(*.container), mime(*.kind, .codec))]
+pub struct Incompatible {
+    /// The container.
+    pub container: Container,
+    /// Whether it is the picture or the sound.
+    pub kind: TrackKind,
+    /// The codec, as in [`carries`].
+    pub codec: &'static str,
+}
+
+fn mime(kind: TrackKind, codec: &str) -> String {
+    let subtype = if codec == "mp3" { "mpeg" } else { codec };
+    format!("{}/{subtype}", kind_name(kind))
+}
+
+impl From<Incompatible> for ApiError {
+    fn from(error: Incompatible) -> Self {
+        let Incompatible { container, kind, codec } = error;
+        let (message, remedy) = match (kind, container) {
+            (TrackKind::Video, Container::Ogg | Container::Mp3) => (
+                format!("{} files hold sound only, and there is a picture to record.", shown(container)),
+                "Choose MP4 or WebM, or record the sound alone.",
+            ),
+            _ => (
+                format!("{} files do not hold {}.", shown(container), codec_shown(codec)),
+                "Choose another file format, or leave the codec open.",
+            ),
+        };
+        ApiError::new(ErrorCode::InvalidArgument, Fault::Input, message, remedy).with_detail(error)
+    }
 }
 
 #[cfg(test)]
@@ -319,7 +347,12 @@ mod tests {
 
     #[test]
     fn refusals_say_it_in_livekits_words_too() {
-        let detail = |container, video, audio| encode(container, video, audio).unwrap_err().detail;
+        let detail = |container, video, audio| {
+            let error = encode(container, video, audio).unwrap_err();
+            let text = error.to_string();
+            assert_eq!(ApiError::from(error).detail, text);
+            text
+        };
         assert_eq!(
             detail(Some(Container::Mp3), Some(None), Some(None)),
             "format audio/mpeg incompatible with codec video/h264"

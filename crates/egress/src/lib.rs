@@ -6,11 +6,14 @@
 //! randomness and the file system are arguments.
 
 pub mod container;
+mod encoding;
 pub mod error;
 pub mod fact;
 pub mod filename;
 pub mod id;
+pub mod protocol;
 pub mod request;
 pub mod roster;
 pub mod spec;
+pub mod validate;
 pub mod wire;

@@ -1,0 +1,160 @@
+//! The window's requests in LiveKit's words, so that one path checks them all.
+
+use std::path::PathBuf;
+
+use livekit_protocol as proto;
+use proto::{
+    DirectFileOutput, EncodedFileOutput, EncodedFileType, EncodingOptions, EncodingOptionsPreset,
+    ParticipantEgressRequest, TrackCompositeEgressRequest, TrackEgressRequest, track_egress_request,
+};
+
+use crate::request::{AdvancedOptions, Preset, RecordFormat, RecordRequest, RecordSource};
+use crate::spec::{AudioCodec, Container, Limits, VideoCodec};
+use crate::validate::{Accepted, EgressRequest, Local, RequestError, validate};
+
+/// Checks what the window asks for.
+///
+/// Returned are the request in LiveKit's words, for `EgressInfo`, and what the job does. To arm a job, take
+/// `spec.outputs` out, and attach them when Record is pressed.
+///
+/// # Errors
+/// As [`validate`].
+pub fn accept(record: &RecordRequest) -> Result<(EgressRequest, Accepted), RequestError> {
+    if matches!(record.source, RecordSource::Track { .. })
+        && !matches!(record.format, RecordFormat::AsPublished { .. })
+    {
+        return Err(RequestError::field(
+            "preset",
+            "A single track is recorded exactly as published, and a preset is chosen.",
+            "Choose \"as published\", or record it as a composite of one track.",
+        ));
+    }
+    let (request, local) = (to_protocol(record), local(record));
+    let accepted = validate(&request, &local)?;
+    Ok((request, accepted))
+}
+
+/// The request in LiveKit's words.
+pub fn to_protocol(record: &RecordRequest) -> EgressRequest {
+    let room_name = record.room_name.clone();
+    match &record.source {
+        RecordSource::Track { track_id } => EgressRequest::Track(TrackEgressRequest {
+            room_name,
+            track_id: track_id.0.clone(),
+            output: Some(track_egress_request::Output::File(DirectFileOutput {
+                filepath: record.name.clone(),
+                disable_manifest: !record.manifest,
+                output: None,
+            })),
+            ..Default::default()
+        }),
+        RecordSource::TrackComposite { video_track_id, audio_track_id } => {
+            use proto::track_composite_egress_request::Options;
+            EgressRequest::TrackComposite(TrackCompositeEgressRequest {
+                room_name,
+                audio_track_id: audio_track_id.as_ref().map(|id| id.0.clone()).unwrap_or_default(),
+                video_track_id: video_track_id.as_ref().map(|id| id.0.clone()).unwrap_or_default(),
+                file_outputs: vec![file(record)],
+                options: Some(options(&record.format, Options::Preset, Options::Advanced)),
+                ..Default::default()
+            })
+        }
+        RecordSource::Participant { identity, follow_screen_share } => {
+            use proto::participant_egress_request::Options;
+            EgressRequest::Participant(ParticipantEgressRequest {
+                room_name,
+                identity: identity.clone(),
+                screen_share: *follow_screen_share,
+                file_outputs: vec![file(record)],
+                options: Some(options(&record.format, Options::Preset, Options::Advanced)),
+                ..Default::default()
+            })
+        }
+    }
+}
+
+/// What of the request LiveKit has no words for.
+fn local(record: &RecordRequest) -> Local {
+    let (container, video_codec) = match &record.format {
+        RecordFormat::AsPublished { container } | RecordFormat::Preset { container, .. } => {
+            (*container, None)
+        }
+        RecordFormat::Advanced { container, options } => (*container, options.video_codec),
+    };
+    Local { folder: PathBuf::from(&record.folder), container, video_codec, limits: Limits::default() }
+}
+
+fn file(record: &RecordRequest) -> EncodedFileOutput {
+    let container = match &record.format {
+        RecordFormat::AsPublished { container }
+        | RecordFormat::Preset { container, .. }
+        | RecordFormat::Advanced { container, .. } => *container,
+    };
+    let file_type = match container {
+        None | Some(Container::Webm) => EncodedFileType::DefaultFiletype,
+        Some(Container::Mp4) => EncodedFileType::Mp4,
+        Some(Container::Ogg) => EncodedFileType::Ogg,
+        Some(Container::Mp3) => EncodedFileType::Mp3,
+    };
+    EncodedFileOutput {
+        file_type: file_type.into(),
+        filepath: record.name.clone(),
+        disable_manifest: !record.manifest,
+        output: None,
+    }
+}
+
+fn options<T>(
+    format: &RecordFormat,
+    preset: impl Fn(i32) -> T,
+    advanced: impl Fn(EncodingOptions) -> T,
+) -> T {
+    match format {
+        RecordFormat::AsPublished { .. } => preset(EncodingOptionsPreset::Passthrough.into()),
+        RecordFormat::Preset { preset: asked, .. } => preset(preset_to_protocol(*asked).into()),
+        RecordFormat::Advanced { options, .. } => advanced(advanced_to_protocol(options)),
+    }
+}
+
+fn preset_to_protocol(preset: Preset) -> EncodingOptionsPreset {
+    match preset {
+        Preset::H264720p30 => EncodingOptionsPreset::H264720p30,
+        Preset::H264720p60 => EncodingOptionsPreset::H264720p60,
+        Preset::H2641080p30 => EncodingOptionsPreset::H2641080p30,
+        Preset::H2641080p60 => EncodingOptionsPreset::H2641080p60,
+        Preset::Portrait720p30 => EncodingOptionsPreset::PortraitH264720p30,
+        Preset::Portrait720p60 => EncodingOptionsPreset::PortraitH264720p60,
+        Preset::Portrait1080p30 => EncodingOptionsPreset::PortraitH2641080p30,
+        Preset::Portrait1080p60 => EncodingOptionsPreset::PortraitH2641080p60,
+    }
+}
+
+fn advanced_to_protocol(options: &AdvancedOptions) -> EncodingOptions {
+    // What does not fit is far beyond what the check allows, and stays so.
+    let int = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+    EncodingOptions {
+        width: int(options.width),
+        height: int(options.height),
+        framerate: int(options.framerate),
+        audio_codec: match options.audio_codec {
+            None => proto::AudioCodec::DefaultAc,
+            Some(AudioCodec::Opus) => proto::AudioCodec::Opus,
+            Some(AudioCodec::Aac) => proto::AudioCodec::Aac,
+            Some(AudioCodec::Mp3) => proto::AudioCodec::AcMp3,
+        }
+        .into(),
+        audio_bitrate: int(options.audio_bitrate_kbps),
+        audio_frequency: int(options.audio_frequency_hz),
+        video_codec: match options.video_codec {
+            None | Some(VideoCodec::Vp9) => proto::VideoCodec::DefaultVc,
+            Some(VideoCodec::H264Baseline) => proto::VideoCodec::H264Baseline,
+            Some(VideoCodec::H264Main) => proto::VideoCodec::H264Main,
+            Some(VideoCodec::H264High) => proto::VideoCodec::H264High,
+            Some(VideoCodec::Vp8) => proto::VideoCodec::Vp8,
+        }
+        .into(),
+        video_bitrate: int(options.video_bitrate_kbps),
+        key_frame_interval: options.key_frame_interval_s,
+        ..Default::default()
+    }
+}

@@ -1,0 +1,561 @@
+//! LiveKit egress requests, checked and turned into what a job does.
+
+use std::path::PathBuf;
+
+use livekit_protocol as proto;
+use proto::start_egress_request::{Encoding, Source};
+use proto::{media_source, output, track_composite_egress_request, track_egress_request};
+
+use crate::container::Incompatible;
+use crate::encoding::{self, Material, Options};
+use crate::error::{ApiError, ErrorCode, Fault};
+use crate::roster::{ParticipantKind, TrackKind};
+use crate::spec::{
+    AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput, Limits, OutputKind,
+    OutputSpec, Selection, Treatment, VideoCodec, VideoPreference, VideoSelect,
+};
+
+/// A request in any of the shapes LiveKit's Egress API has.
+pub use livekit_protocol::egress_info::Request as EgressRequest;
+
+/// The id of the output that a request itself asks for.
+pub const REQUESTED_OUTPUT: &str = "file";
+
+/// What a request made on this computer says beyond LiveKit's protocol.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Local {
+    /// Absolute path of the folder that files go to.
+    pub folder: PathBuf,
+    /// A container that the protocol cannot name (WebM), or one for a Track egress.
+    pub container: Option<Container>,
+    /// A codec that the protocol cannot name (VP9).
+    pub video_codec: Option<VideoCodec>,
+    /// What ends the job.
+    pub limits: Limits,
+}
+
+/// A request that can be carried out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accepted {
+    /// The room to join.
+    pub room_name: String,
+    /// What to do there.
+    pub spec: EgressSpec,
+}
+
+/// Why a request cannot be carried out. Displays as LiveKit's Egress API words it, where it has words for
+/// it; the [`ApiError`] that it becomes says it to a producer and keeps those words as its detail.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RequestError {
+    /// A field is missing or has no sense.
+    #[error("request has missing or invalid field: {field}")]
+    Field {
+        /// LiveKit's name for it.
+        field: &'static str,
+        /// What is wrong with it.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// What later versions of Tallylight bring.
+    #[error("{feature} is not yet supported")]
+    NotYet {
+        /// Named as it begins a sentence.
+        feature: &'static str,
+        /// What to do instead.
+        remedy: &'static str,
+    },
+    /// A codec that does not go into the container.
+    #[error(transparent)]
+    Incompatible(#[from] Incompatible),
+}
+
+impl RequestError {
+    pub(crate) fn field(field: &'static str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Field { field, message: message.into(), remedy: remedy.into() }
+    }
+
+    fn not_yet(feature: &'static str, remedy: &'static str) -> Self {
+        Self::NotYet { feature, remedy }
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RequestError::Field { message, remedy, .. } => {
+                Self::new(ErrorCode::InvalidArgument, Fault::Input, message, remedy).with_detail(detail)
+            }
+            RequestError::NotYet { feature, remedy } => Self::new(
+                ErrorCode::Unsupported,
+                Fault::Input,
+                format!("{feature} comes with a later version of Tallylight."),
+                remedy,
+            )
+            .with_detail(detail),
+            RequestError::Incompatible(error) => error.into(),
+        }
+    }
+}
+
+/// Checks a request and turns it into what a job does.
+///
+/// # Errors
+/// The request is malformed, contradicts itself, or asks for what later versions bring.
+pub fn validate(request: &EgressRequest, local: &Local) -> Result<Accepted, RequestError> {
+    match request {
+        EgressRequest::Track(request) => track(request, local),
+        EgressRequest::TrackComposite(request) => track_composite(request, local),
+        EgressRequest::Participant(request) => participant(request, local),
+        EgressRequest::Egress(request) => unified(request, local),
+        EgressRequest::RoomComposite(_) => Err(not_yet_layouts()),
+        EgressRequest::Web(_) => Err(not_yet_web()),
+        EgressRequest::Replay(_) => Err(RequestError::not_yet(
+            "Exporting a replay",
+            "Replays are kept by LiveKit Cloud alone: export them there.",
+        )),
+    }
+}
+
+fn not_yet_layouts() -> RequestError {
+    RequestError::not_yet(
+        "Recording a layout of the whole room",
+        "Record people or tracks, each into a file of their own.",
+    )
+}
+
+fn not_yet_web() -> RequestError {
+    RequestError::not_yet("Recording a web page", "Record people or tracks of the room.")
+}
+
+fn track(request: &proto::TrackEgressRequest, local: &Local) -> Result<Accepted, RequestError> {
+    if request.track_id.is_empty() {
+        return Err(RequestError::field("track_id", "No track is named.", "Choose a track."));
+    }
+    let file = match &request.output {
+        Some(track_egress_request::Output::File(file)) => {
+            no_upload(file.output.is_some())?;
+            Target { filepath: &file.filepath, container: local.container, manifest: !file.disable_manifest }
+        }
+        Some(track_egress_request::Output::WebsocketUrl(_)) => return Err(not_yet_websocket()),
+        None => return Err(no_output()),
+    };
+    no_webhooks(&request.webhooks)?;
+    let selection = Selection {
+        video: Some(VideoSelect::Track(request.track_id.as_str().into())),
+        audio: vec![both(AudioSelect::Track(request.track_id.as_str().into()))],
+        ends: EndRule::TracksGone,
+    };
+    accept(&request.room_name, selection, Treatment::Passthrough, file, local)
+}
+
+fn track_composite(
+    request: &proto::TrackCompositeEgressRequest,
+    local: &Local,
+) -> Result<Accepted, RequestError> {
+    let (video, audio) = (request.video_track_id.as_str(), request.audio_track_id.as_str());
+    if video.is_empty() && audio.is_empty() {
+        return Err(RequestError::field(
+            "audio_track_id or video_track_id",
+            "No track is named.",
+            "Choose a picture, a sound, or one of each.",
+        ));
+    }
+    let options = match &request.options {
+        None => Options::Unset,
+        Some(track_composite_egress_request::Options::Preset(preset)) => Options::Preset(*preset),
+        Some(track_composite_egress_request::Options::Advanced(advanced)) => Options::Advanced(advanced),
+    };
+    let (mut file, mut others) = (None, Others::default());
+    #[allow(deprecated)] // the field is, the scripts that use it are not
+    match &request.output {
+        None => {}
+        Some(track_composite_egress_request::Output::File(output)) => file = Some(output),
+        Some(track_composite_egress_request::Output::Stream(_)) => others.streams = 1,
+        Some(track_composite_egress_request::Output::Segments(_)) => others.segments = 1,
+    }
+    let file = encoded_file(
+        &request.file_outputs,
+        file,
+        Others {
+            streams: request.stream_outputs.len().max(others.streams),
+            segments: request.segment_outputs.len().max(others.segments),
+            images: request.image_outputs.len(),
+        },
+        local,
+    )?;
+    no_webhooks(&request.webhooks)?;
+    let selection = Selection {
+        video: (!video.is_empty()).then(|| VideoSelect::Track(video.into())),
+        audio: (!audio.is_empty()).then(|| both(AudioSelect::Track(audio.into()))).into_iter().collect(),
+        ends: EndRule::TracksGone,
+    };
+    finish(&request.room_name, selection, options, file, local)
+}
+
+fn participant(request: &proto::ParticipantEgressRequest, local: &Local) -> Result<Accepted, RequestError> {
+    use proto::participant_egress_request::Options as Asked;
+    if request.identity.is_empty() {
+        return Err(RequestError::field("identity", "No person is named.", "Choose a person."));
+    }
+    let options = match &request.options {
+        None => Options::Unset,
+        Some(Asked::Preset(preset)) => Options::Preset(*preset),
+        Some(Asked::Advanced(advanced)) => Options::Advanced(advanced),
+    };
+    if options.passthrough() {
+        return Err(RequestError::field(
+            "preset",
+            "A person is followed across republishing and changes of codec, which a file as published cannot hold.",
+            "Choose another preset, or record the person's tracks as published.",
+        ));
+    }
+    let file = encoded_file(
+        &request.file_outputs,
+        None,
+        Others {
+            streams: request.stream_outputs.len(),
+            segments: request.segment_outputs.len(),
+            images: request.image_outputs.len(),
+        },
+        local,
+    )?;
+    no_webhooks(&request.webhooks)?;
+    let identity = request.identity.clone();
+    // With a container for sound alone, the person is wanted without their picture. (LiveKit's own
+    // service refuses this, and has no way to ask for it.)
+    let sound_only = matches!(file.container, Some(Container::Ogg | Container::Mp3))
+        && local.video_codec.is_none()
+        && !matches!(options, Options::Advanced(advanced) if advanced.video_codec != 0);
+    let (prefer, sound) = if request.screen_share {
+        (VideoPreference::ScreenShare, AudioSelect::Participant(identity.clone()))
+    } else {
+        (VideoPreference::Camera, AudioSelect::Voice(identity.clone()))
+    };
+    let selection = Selection {
+        video: (!sound_only).then(|| VideoSelect::Participant { identity: identity.clone(), prefer }),
+        audio: vec![both(sound)],
+        ends: EndRule::ParticipantLeaves(identity),
+    };
+    finish(&request.room_name, selection, options, file, local)
+}
+
+fn unified(request: &proto::StartEgressRequest, local: &Local) -> Result<Accepted, RequestError> {
+    let media = match &request.source {
+        Some(Source::Media(media)) => media,
+        Some(Source::Template(_)) => return Err(not_yet_layouts()),
+        Some(Source::Web(_)) => return Err(not_yet_web()),
+        None => {
+            return Err(RequestError::field(
+                "source",
+                "The request does not say what to record.",
+                "Set one of template, web and media.",
+            ));
+        }
+    };
+    let options = match &request.encoding {
+        None => Options::Unset,
+        Some(Encoding::Preset(preset)) => Options::Preset(*preset),
+        Some(Encoding::Advanced(advanced)) => Options::Advanced(advanced),
+    };
+    no_upload(request.storage.as_ref().is_some_and(|storage| storage.provider.is_some()))?;
+    let file = unified_file(&request.outputs, local)?;
+    no_webhooks(&request.webhooks)?;
+    let selection = media_selection(media, options.passthrough())?;
+    finish(&request.room_name, selection, options, file, local)
+}
+
+fn media_selection(media: &proto::MediaSource, passthrough: bool) -> Result<Selection, RequestError> {
+    let video = match &media.video {
+        None => None,
+        Some(media_source::Video::VideoTrackId(id)) if id.is_empty() => {
+            return Err(RequestError::field("video_track_id", "No track is named.", "Choose a track."));
+        }
+        Some(media_source::Video::VideoTrackId(id)) => Some(VideoSelect::Track(id.as_str().into())),
+        Some(media_source::Video::ParticipantVideo(person)) if person.identity.is_empty() => {
+            return Err(RequestError::field("identity", "No person is named.", "Choose a person."));
+        }
+        Some(media_source::Video::ParticipantVideo(person)) => Some(VideoSelect::Participant {
+            identity: person.identity.clone(),
+            prefer: if person.prefer_screen_share {
+                VideoPreference::ScreenShare
+            } else {
+                VideoPreference::Camera
+            },
+        }),
+    };
+    let mut audio = Vec::new();
+    if let Some(config) = &media.audio {
+        for route in &config.routes {
+            audio.push(audio_route(route)?);
+        }
+        if config.capture_all {
+            audio.push(both(AudioSelect::All));
+        }
+    }
+    if video.is_none() && audio.is_empty() {
+        return Err(RequestError::field(
+            "media",
+            "The request names neither a picture nor a sound.",
+            "Set video, audio, or both.",
+        ));
+    }
+    if !passthrough {
+        return Ok(Selection { video, audio, ends: EndRule::RoomEnds });
+    }
+    let tracks_only = !matches!(video, Some(VideoSelect::Participant { .. }))
+        && matches!(
+            audio.as_slice(),
+            [] | [AudioRoute { from: AudioSelect::Track(_), channel: AudioChannel::Both }]
+        );
+    if !tracks_only {
+        return Err(RequestError::field(
+            "preset",
+            "As published, a file takes single tracks: one picture, one sound, or one of each.",
+            "Name the tracks, or choose another preset.",
+        ));
+    }
+    Ok(Selection { video, audio, ends: EndRule::TracksGone })
+}
+
+fn audio_route(route: &proto::AudioRoute) -> Result<AudioRoute, RequestError> {
+    use proto::audio_route::Match;
+    let invalid = |message: String| {
+        Err(RequestError::field(
+            "audio.routes",
+            message,
+            "Name a track, an identity or a kind of participant.",
+        ))
+    };
+    let from = match &route.r#match {
+        Some(Match::TrackId(id)) if !id.is_empty() => AudioSelect::Track(id.as_str().into()),
+        Some(Match::ParticipantIdentity(identity)) if !identity.is_empty() => {
+            AudioSelect::Participant(identity.clone())
+        }
+        Some(Match::ParticipantKind(kind)) => match participant_kind(*kind) {
+            Some(kind) => AudioSelect::Kind(kind),
+            None => return invalid(format!("There is no kind of participant {kind}.")),
+        },
+        _ => return invalid("A route does not say which sound it takes.".to_owned()),
+    };
+    let channel = match proto::AudioChannel::try_from(route.channel) {
+        Ok(proto::AudioChannel::Both) => AudioChannel::Both,
+        Ok(proto::AudioChannel::Left) => AudioChannel::Left,
+        Ok(proto::AudioChannel::Right) => AudioChannel::Right,
+        Err(_) => return invalid(format!("There is no audio channel {}.", route.channel)),
+    };
+    Ok(AudioRoute { from, channel })
+}
+
+fn participant_kind(kind: i32) -> Option<ParticipantKind> {
+    use proto::participant_info::Kind;
+    Some(match Kind::try_from(kind).ok()? {
+        Kind::Standard => ParticipantKind::Standard,
+        Kind::Ingress => ParticipantKind::Ingress,
+        Kind::Egress => ParticipantKind::Egress,
+        Kind::Sip => ParticipantKind::Sip,
+        Kind::Agent => ParticipantKind::Agent,
+        Kind::Connector => ParticipantKind::Connector,
+        Kind::Bridge => ParticipantKind::Bridge,
+    })
+}
+
+fn both(from: AudioSelect) -> AudioRoute {
+    AudioRoute { from, channel: AudioChannel::Both }
+}
+
+/// The one file of a request.
+struct Target<'a> {
+    filepath: &'a str,
+    container: Option<Container>,
+    manifest: bool,
+}
+
+/// How many outputs of other kinds a request has.
+#[derive(Default)]
+struct Others {
+    streams: usize,
+    segments: usize,
+    images: usize,
+}
+
+impl Others {
+    /// At most one of each kind, as LiveKit has it; and none of them can be made yet.
+    fn check(&self) -> Result<(), RequestError> {
+        if self.streams > 1 {
+            return Err(multiple("multiple stream outputs", "groups of streams"));
+        }
+        if self.segments > 1 {
+            return Err(multiple("multiple segmented file outputs", "sets of segments"));
+        }
+        let file = "Record into a file.";
+        if self.streams > 0 {
+            return Err(RequestError::not_yet("Streaming", file));
+        }
+        if self.segments > 0 {
+            return Err(RequestError::not_yet("Recording into HLS segments", file));
+        }
+        if self.images > 0 {
+            return Err(RequestError::not_yet("Taking images at an interval", file));
+        }
+        Ok(())
+    }
+}
+
+fn encoded_file<'a>(
+    files: &'a [proto::EncodedFileOutput],
+    deprecated: Option<&'a proto::EncodedFileOutput>,
+    others: Others,
+    local: &Local,
+) -> Result<Target<'a>, RequestError> {
+    if files.len() > 1 {
+        return Err(multiple("multiple file outputs", "files"));
+    }
+    others.check()?;
+    let file = files.first().or(deprecated).ok_or_else(no_output)?;
+    no_upload(file.output.is_some())?;
+    Ok(Target {
+        filepath: &file.filepath,
+        container: file_type(file.file_type, local)?,
+        manifest: !file.disable_manifest,
+    })
+}
+
+fn unified_file<'a>(outputs: &'a [proto::Output], local: &Local) -> Result<Target<'a>, RequestError> {
+    let (mut files, mut others) = (Vec::new(), Others::default());
+    for output in outputs {
+        match &output.config {
+            Some(output::Config::File(file)) => files.push((file, output)),
+            Some(output::Config::Stream(_)) => others.streams += 1,
+            Some(output::Config::Segments(_)) => others.segments += 1,
+            Some(output::Config::Images(_)) => others.images += 1,
+            None => return Err(no_output()),
+        }
+    }
+    if files.len() > 1 {
+        return Err(multiple("multiple file outputs", "files"));
+    }
+    others.check()?;
+    let (file, output) = files.first().ok_or_else(no_output)?;
+    no_upload(output.storage.as_ref().is_some_and(|storage| storage.provider.is_some()))?;
+    Ok(Target {
+        filepath: &file.filepath,
+        container: file_type(file.file_type, local)?,
+        manifest: !file.disable_manifest,
+    })
+}
+
+fn file_type(file_type: i32, local: &Local) -> Result<Option<Container>, RequestError> {
+    let named = match proto::EncodedFileType::try_from(file_type) {
+        Ok(proto::EncodedFileType::DefaultFiletype) => None,
+        Ok(proto::EncodedFileType::Mp4) => Some(Container::Mp4),
+        Ok(proto::EncodedFileType::Ogg) => Some(Container::Ogg),
+        Ok(proto::EncodedFileType::Mp3) => Some(Container::Mp3),
+        Err(_) => {
+            return Err(RequestError::field(
+                "file_type",
+                format!("There is no file type {file_type}."),
+                "Choose MP4, OGG or MP3, or leave it out.",
+            ));
+        }
+    };
+    Ok(local.container.or(named))
+}
+
+fn multiple(field: &'static str, shown: &str) -> RequestError {
+    RequestError::field(
+        field,
+        format!("One request cannot ask for several {shown}."),
+        "Start a job for each.",
+    )
+}
+
+fn no_output() -> RequestError {
+    RequestError::field("output", "The request does not say where to record to.", "Add a file output.")
+}
+
+fn not_yet_websocket() -> RequestError {
+    RequestError::not_yet("Sending sound over a WebSocket", "Record the track into a file.")
+}
+
+fn no_upload(asked: bool) -> Result<(), RequestError> {
+    if asked {
+        return Err(RequestError::not_yet(
+            "Uploading to cloud storage",
+            "Record into a folder of this computer, and copy the file when it is done.",
+        ));
+    }
+    Ok(())
+}
+
+fn no_webhooks(webhooks: &[proto::WebhookConfig]) -> Result<(), RequestError> {
+    if webhooks.is_empty() {
+        return Ok(());
+    }
+    Err(RequestError::not_yet("Calling webhooks of a request", "Leave the webhooks out."))
+}
+
+/// Settles the treatment.
+fn finish(
+    room_name: &str,
+    selection: Selection,
+    options: Options<'_>,
+    mut file: Target<'_>,
+    local: &Local,
+) -> Result<Accepted, RequestError> {
+    let (video, audio) = (selection.video.is_some(), !selection.audio.is_empty());
+    let treatment = if options.passthrough() {
+        if let Some(container @ (Container::Ogg | Container::Mp3)) = file.container
+            && video
+        {
+            return Err(Incompatible { container, kind: TrackKind::Video, codec: "h264" }.into());
+        }
+        Treatment::Passthrough
+    } else {
+        let material = Material { video, audio, container: file.container, video_codec: local.video_codec };
+        let (container, treatment) = encoding::encode(options, material)?;
+        file.container = Some(container);
+        treatment
+    };
+    accept(room_name, selection, treatment, file, local)
+}
+
+fn accept(
+    room_name: &str,
+    selection: Selection,
+    treatment: Treatment,
+    file: Target<'_>,
+    local: &Local,
+) -> Result<Accepted, RequestError> {
+    if room_name.is_empty() {
+        return Err(RequestError::field("room_name", "No room is named.", "Choose a room."));
+    }
+    if !local.folder.is_absolute() {
+        return Err(RequestError::field(
+            "folder",
+            "No folder to record into is chosen.",
+            "Choose a folder in the settings.",
+        ));
+    }
+    if treatment == Treatment::Passthrough && file.container == Some(Container::Mp3) {
+        // Nobody publishes MP3.
+        let container = Container::Mp3;
+        return Err(Incompatible { container, kind: TrackKind::Audio, codec: "opus" }.into());
+    }
+    let output = FileOutput {
+        folder: local.folder.clone(),
+        name: file.filepath.to_owned(),
+        container: file.container,
+        manifest: file.manifest,
+    };
+    Ok(Accepted {
+        room_name: room_name.to_owned(),
+        spec: EgressSpec {
+            selection,
+            treatment,
+            outputs: vec![OutputSpec { id: REQUESTED_OUTPUT.into(), kind: OutputKind::File(output) }],
+            limits: local.limits.clone(),
+        },
+    })
+}

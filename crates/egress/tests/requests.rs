@@ -1,0 +1,486 @@
+//! Requests as scripts send them to LiveKit's Egress API, and what becomes of them.
+
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::spec::{
+    AudioChannel, AudioCodec, AudioEncoding, AudioSelect, Container, EndRule, OutputKind, Treatment,
+    VideoCodec, VideoEncoding, VideoPreference, VideoSelect,
+};
+use egress::validate::{Accepted, EgressRequest, Local, RequestError, validate};
+use serde_json::{Value, json};
+
+fn local() -> Local {
+    Local { folder: "/recordings".into(), ..Local::default() }
+}
+
+/// The request as JSON, the way the API takes it.
+fn request(kind: &str, body: Value) -> EgressRequest {
+    let text = body.to_string();
+    match kind {
+        "track" => EgressRequest::Track(serde_json::from_str(&text).unwrap()),
+        "track_composite" => EgressRequest::TrackComposite(serde_json::from_str(&text).unwrap()),
+        "participant" => EgressRequest::Participant(serde_json::from_str(&text).unwrap()),
+        "egress" => EgressRequest::Egress(serde_json::from_str(&text).unwrap()),
+        "room_composite" => EgressRequest::RoomComposite(serde_json::from_str(&text).unwrap()),
+        "web" => EgressRequest::Web(serde_json::from_str(&text).unwrap()),
+        other => panic!("{other}"),
+    }
+}
+
+fn ask(kind: &str, body: Value) -> Result<Accepted, RequestError> {
+    validate(&request(kind, body), &local())
+}
+
+/// The refusal in LiveKit's words.
+fn refusal(kind: &str, body: Value) -> String {
+    ask(kind, body).unwrap_err().to_string()
+}
+
+fn composite(extra: Value) -> Value {
+    let mut body = json!({
+        "roomName": "show", "audioTrackId": "TR_A", "videoTrackId": "TR_V", "fileOutputs": [{"filepath": "x"}],
+    });
+    for (key, value) in extra.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    body
+}
+
+fn encodings(accepted: &Accepted) -> (Container, Option<VideoEncoding>, Option<AudioEncoding>) {
+    let OutputKind::File(file) = &accepted.spec.outputs[0].kind;
+    match &accepted.spec.treatment {
+        Treatment::Encode { video, audio } => (file.container.unwrap(), video.clone(), audio.clone()),
+        Treatment::Passthrough => panic!("not encoded"),
+    }
+}
+
+#[test]
+fn a_track_is_taken_as_published() {
+    let accepted =
+        ask("track", json!({"roomName": "show", "trackId": "TR_1", "file": {"filepath": "a/{track_id}"}}))
+            .unwrap();
+    insta::assert_json_snapshot!(accepted.spec);
+    assert_eq!(accepted.room_name, "show");
+}
+
+#[test]
+fn a_track_composite_with_defaults() {
+    let accepted = ask("track_composite", composite(json!({}))).unwrap();
+    insta::assert_json_snapshot!(accepted.spec);
+}
+
+#[test]
+fn a_participant_with_defaults() {
+    let accepted = ask(
+        "participant",
+        json!({"roomName": "show", "identity": "ada", "fileOutputs": [{"disableManifest": true}]}),
+    )
+    .unwrap();
+    insta::assert_json_snapshot!(accepted.spec);
+}
+
+#[test]
+fn a_participants_screen_is_shown_while_shared_and_the_microphone_stays() {
+    let accepted = ask(
+        "participant",
+        json!({"roomName": "show", "identity": "ada", "screenShare": true, "fileOutputs": [{}]}),
+    )
+    .unwrap();
+    let selection = accepted.spec.selection;
+    assert_eq!(
+        selection.video,
+        Some(VideoSelect::Participant { identity: "ada".into(), prefer: VideoPreference::ScreenShare })
+    );
+    assert_eq!(selection.audio[0].from, AudioSelect::Participant("ada".into()));
+    assert_eq!(selection.ends, EndRule::ParticipantLeaves("ada".into()));
+}
+
+#[test]
+fn a_participant_into_a_sound_file_is_sound_alone() {
+    for (file_type, container, codec) in
+        [("OGG", Container::Ogg, AudioCodec::Opus), ("MP3", Container::Mp3, AudioCodec::Mp3)]
+    {
+        let body = json!({"roomName": "show", "identity": "ada", "fileOutputs": [{"fileType": file_type}]});
+        let accepted = ask("participant", body).unwrap();
+        assert_eq!(accepted.spec.selection.video, None);
+        let (chosen, video, audio) = encodings(&accepted);
+        assert_eq!((chosen, video, audio.unwrap().codec), (container, None, codec));
+    }
+    // Unless a picture is asked for beyond doubt.
+    let body = json!({
+        "roomName": "show", "identity": "ada", "fileOutputs": [{"fileType": "OGG"}],
+        "advanced": {"videoCodec": "H264_MAIN"},
+    });
+    assert_eq!(refusal("participant", body), "format audio/ogg incompatible with codec video/h264");
+}
+
+#[test]
+fn the_unified_request() {
+    let accepted = ask(
+        "egress",
+        json!({
+            "roomName": "show",
+            "media": {
+                "participantVideo": {"identity": "ada", "preferScreenShare": true},
+                "audio": {
+                    "captureAll": true,
+                    "routes": [
+                        {"participantKind": "AGENT", "channel": "AUDIO_CHANNEL_LEFT"},
+                        {"participantIdentity": "ben", "channel": "AUDIO_CHANNEL_RIGHT"},
+                        {"trackId": "TR_X"},
+                    ],
+                },
+            },
+            "preset": "H264_1080P_60",
+            "outputs": [{"file": {"fileType": "MP4", "filepath": "shows/"}}],
+        }),
+    )
+    .unwrap();
+    insta::assert_json_snapshot!(accepted.spec);
+}
+
+#[test]
+fn presets() {
+    for (preset, width, height, framerate, kbps) in [
+        ("H264_720P_30", 1280, 720, 30, 3000),
+        ("H264_720P_60", 1280, 720, 60, 4500),
+        ("H264_1080P_30", 1920, 1080, 30, 4500),
+        ("H264_1080P_60", 1920, 1080, 60, 6000),
+        ("PORTRAIT_H264_720P_30", 720, 1280, 30, 3000),
+        ("PORTRAIT_H264_720P_60", 720, 1280, 60, 4500),
+        ("PORTRAIT_H264_1080P_30", 1080, 1920, 30, 4500),
+        ("PORTRAIT_H264_1080P_60", 1080, 1920, 60, 6000),
+    ] {
+        let accepted = ask("track_composite", composite(json!({"preset": preset}))).unwrap();
+        let (container, video, audio) = encodings(&accepted);
+        assert_eq!(container, Container::Mp4);
+        assert_eq!(
+            video.unwrap(),
+            VideoEncoding {
+                codec: VideoCodec::H264Main,
+                width,
+                height,
+                framerate,
+                bitrate_bps: kbps * 1000,
+                key_frame_interval_s: None,
+            },
+            "{preset}"
+        );
+        assert_eq!(
+            audio.unwrap(),
+            AudioEncoding { codec: AudioCodec::Aac, bitrate_bps: 128_000, sample_rate_hz: 44_100 }
+        );
+    }
+}
+
+#[test]
+fn advanced_options_fill_in_livekits_defaults() {
+    let advanced = json!({"advanced": {"height": 1080, "videoBitrate": 5000, "keyFrameInterval": 2.5}});
+    let (_, video, _) = encodings(&ask("track_composite", composite(advanced)).unwrap());
+    assert_eq!(
+        video.unwrap(),
+        VideoEncoding {
+            codec: VideoCodec::H264Main,
+            width: 1280,
+            height: 1080,
+            framerate: 30,
+            bitrate_bps: 5_000_000,
+            key_frame_interval_s: Some(2.5),
+        }
+    );
+    let advanced = json!({"advanced": {
+        "width": 640, "height": 360, "depth": 8, "framerate": 25, "videoCodec": "H264_HIGH",
+        "audioCodec": "OPUS", "audioBitrate": 96, "audioFrequency": 44100,
+    }});
+    let (container, video, audio) = encodings(&ask("track_composite", composite(advanced)).unwrap());
+    assert_eq!(container, Container::Mp4);
+    assert_eq!(video.unwrap().codec, VideoCodec::H264High);
+    assert_eq!(
+        audio.unwrap(),
+        AudioEncoding { codec: AudioCodec::Opus, bitrate_bps: 96_000, sample_rate_hz: 48_000 }
+    );
+    // LiveKit ignores VP8 in silence; here it makes a WebM.
+    let vp8 = json!({"advanced": {"videoCodec": "VP8"}});
+    let (container, video, audio) = encodings(&ask("track_composite", composite(vp8)).unwrap());
+    assert_eq!(container, Container::Webm);
+    assert_eq!((video.unwrap().codec, audio.unwrap().codec), (VideoCodec::Vp8, AudioCodec::Opus));
+}
+
+#[test]
+fn advanced_options_that_make_no_sense() {
+    for (field, advanced) in [
+        ("width", json!({"width": 15})),
+        ("width", json!({"width": 14})),
+        ("width", json!({"width": 641})),
+        ("width", json!({"width": -2})),
+        ("width", json!({"width": 100_000})),
+        ("height", json!({"height": 359})),
+        ("depth", json!({"depth": 32})),
+        ("framerate", json!({"framerate": -1})),
+        ("framerate", json!({"framerate": 1000})),
+        ("video_bitrate", json!({"videoBitrate": -5})),
+        ("video_bitrate", json!({"videoBitrate": i32::MAX})),
+        ("audio_bitrate", json!({"audioBitrate": 1000})),
+        ("audio_frequency", json!({"audioFrequency": 12345})),
+        ("key_frame_interval", json!({"keyFrameInterval": -1.0})),
+        ("key_frame_interval", json!({"keyFrameInterval": "NaN"})),
+        ("audio_bitrate", json!({"audioCodec": "AC_MP3", "audioBitrate": 100})),
+    ] {
+        let body = json!({
+            "roomName": "show", "audioTrackId": "TR_A", "fileOutputs": [{}], "advanced": advanced.clone(),
+        });
+        assert_eq!(
+            refusal("track_composite", body),
+            format!("request has missing or invalid field: {field}"),
+            "{advanced}"
+        );
+    }
+    let edge = json!({"advanced": {"width": 16, "height": 16, "depth": 24, "framerate": 240}});
+    assert!(ask("track_composite", composite(edge)).is_ok());
+}
+
+#[test]
+fn file_types_follow_what_there_is() {
+    let sound = |extra: Value| {
+        let mut body = json!({"roomName": "show", "audioTrackId": "TR_A", "fileOutputs": [{}]});
+        for (key, value) in extra.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        let (container, video, audio) = encodings(&ask("track_composite", body).unwrap());
+        assert_eq!(video, None);
+        (container, audio.unwrap().codec)
+    };
+    assert_eq!(sound(json!({})), (Container::Ogg, AudioCodec::Opus));
+    assert_eq!(sound(json!({"advanced": {"audioCodec": "AAC"}})), (Container::Mp4, AudioCodec::Aac));
+    assert_eq!(sound(json!({"advanced": {"audioCodec": "AC_MP3"}})), (Container::Mp3, AudioCodec::Mp3));
+    assert_eq!(sound(json!({"fileOutputs": [{"fileType": "MP4"}]})), (Container::Mp4, AudioCodec::Aac));
+    assert_eq!(sound(json!({"fileOutputs": [{"fileType": "MP3"}]})), (Container::Mp3, AudioCodec::Mp3));
+    let picture = json!({"roomName": "show", "videoTrackId": "TR_V", "fileOutputs": [{}]});
+    let (container, video, audio) = encodings(&ask("track_composite", picture).unwrap());
+    assert_eq!((container, video.is_some(), audio), (Container::Mp4, true, None));
+}
+
+#[test]
+fn file_types_that_do_not_fit() {
+    let file = |file_type: &str| composite(json!({"fileOutputs": [{"fileType": file_type}]}));
+    let mp3 = refusal("track_composite", file("MP3"));
+    assert_eq!(mp3, "format audio/mpeg incompatible with codec video/h264");
+    let ogg = refusal("track_composite", file("OGG"));
+    assert_eq!(ogg, "format audio/ogg incompatible with codec video/h264");
+    let vp8_in_mp4 =
+        composite(json!({"fileOutputs": [{"fileType": "MP4"}], "advanced": {"videoCodec": "VP8"}}));
+    assert_eq!(refusal("track_composite", vp8_in_mp4), "format video/mp4 incompatible with codec video/vp8");
+    let mp3_in_mp4 = composite(json!({"advanced": {"audioCodec": "AC_MP3"}}));
+    assert_eq!(refusal("track_composite", mp3_in_mp4), "format video/mp4 incompatible with codec audio/mpeg");
+}
+
+#[test]
+fn passthrough() {
+    let accepted = ask("track_composite", composite(json!({"preset": "PASSTHROUGH"}))).unwrap();
+    assert_eq!(accepted.spec.treatment, Treatment::Passthrough);
+    assert_eq!(accepted.spec.selection.ends, EndRule::TracksGone);
+    let media = |media: Value| {
+        ask(
+            "egress",
+            json!({
+                "roomName": "show", "media": media, "preset": "PASSTHROUGH", "outputs": [{"file": {}}],
+            }),
+        )
+    };
+    for source in [
+        json!({"videoTrackId": "TR_V"}),
+        json!({"audio": {"routes": [{"trackId": "TR_A"}]}}),
+        json!({"videoTrackId": "TR_V", "audio": {"routes": [{"trackId": "TR_A"}]}}),
+    ] {
+        let accepted = media(source).unwrap();
+        assert_eq!(accepted.spec.treatment, Treatment::Passthrough);
+        assert_eq!(accepted.spec.selection.ends, EndRule::TracksGone);
+    }
+    for source in [
+        json!({"participantVideo": {"identity": "ada"}}),
+        json!({"audio": {"captureAll": true}}),
+        json!({"audio": {"routes": [{"trackId": "TR_A"}, {"trackId": "TR_B"}]}}),
+        json!({"audio": {"routes": [{"trackId": "TR_A", "channel": "AUDIO_CHANNEL_LEFT"}]}}),
+    ] {
+        assert_eq!(media(source).unwrap_err().to_string(), "request has missing or invalid field: preset");
+    }
+    let body = json!({"roomName": "show", "identity": "ada", "preset": "PASSTHROUGH", "fileOutputs": [{}]});
+    assert_eq!(refusal("participant", body), "request has missing or invalid field: preset");
+    let ogg = composite(json!({"preset": "PASSTHROUGH", "fileOutputs": [{"fileType": "OGG"}]}));
+    assert_eq!(refusal("track_composite", ogg), "format audio/ogg incompatible with codec video/h264");
+    let mp3 = json!({
+        "roomName": "show", "audioTrackId": "TR_A", "preset": "PASSTHROUGH", "fileOutputs": [{"fileType": "MP3"}],
+    });
+    assert_eq!(refusal("track_composite", mp3), "format audio/mpeg incompatible with codec audio/opus");
+}
+
+#[test]
+fn fields_that_are_missing() {
+    let cases = [
+        ("track_id", "track", json!({"roomName": "r", "file": {}})),
+        ("output", "track", json!({"roomName": "r", "trackId": "TR_1"})),
+        ("room_name", "track", json!({"trackId": "TR_1", "file": {}})),
+        (
+            "audio_track_id or video_track_id",
+            "track_composite",
+            json!({"roomName": "r", "fileOutputs": [{}]}),
+        ),
+        ("output", "track_composite", json!({"roomName": "r", "audioTrackId": "TR_A"})),
+        ("room_name", "track_composite", json!({"audioTrackId": "TR_A", "fileOutputs": [{}]})),
+        ("multiple file outputs", "track_composite", composite(json!({"fileOutputs": [{}, {}]}))),
+        ("multiple stream outputs", "track_composite", composite(json!({"streamOutputs": [{}, {}]}))),
+        (
+            "multiple segmented file outputs",
+            "track_composite",
+            composite(json!({"segmentOutputs": [{}, {}]})),
+        ),
+        ("identity", "participant", json!({"roomName": "r", "fileOutputs": [{}]})),
+        ("output", "participant", json!({"roomName": "r", "identity": "ada"})),
+        ("source", "egress", json!({"roomName": "r", "outputs": [{"file": {}}]})),
+        ("media", "egress", json!({"roomName": "r", "media": {}, "outputs": [{"file": {}}]})),
+        ("output", "egress", json!({"roomName": "r", "media": {"videoTrackId": "TR_V"}})),
+        ("output", "egress", json!({"roomName": "r", "media": {"videoTrackId": "TR_V"}, "outputs": [{}]})),
+        (
+            "multiple file outputs",
+            "egress",
+            json!({"roomName": "r", "media": {"videoTrackId": "T"}, "outputs": [{"file": {}}, {"file": {}}]}),
+        ),
+        (
+            "audio.routes",
+            "egress",
+            json!({"roomName": "r", "media": {"audio": {"routes": [{}]}}, "outputs": [{"file": {}}]}),
+        ),
+        (
+            "video_track_id",
+            "egress",
+            json!({"roomName": "r", "media": {"videoTrackId": ""}, "outputs": [{"file": {}}]}),
+        ),
+        (
+            "identity",
+            "egress",
+            json!({"roomName": "r", "media": {"participantVideo": {}}, "outputs": [{"file": {}}]}),
+        ),
+    ];
+    for (field, kind, body) in cases {
+        let error = ask(kind, body.clone()).unwrap_err();
+        assert_eq!(error.to_string(), format!("request has missing or invalid field: {field}"), "{body}");
+        let error = ApiError::from(error);
+        assert_eq!((error.code, error.fault), (ErrorCode::InvalidArgument, Fault::Input));
+        assert!(error.message.ends_with('.') && error.remedy.ends_with('.'), "{error:?}");
+        assert!(!error.message.contains("request has missing"), "{error:?}");
+    }
+    let error = validate(
+        &request("track", json!({"roomName": "r", "trackId": "TR_1", "file": {}})),
+        &Local::default(),
+    );
+    assert_eq!(error.unwrap_err().to_string(), "request has missing or invalid field: folder");
+}
+
+#[test]
+fn what_later_versions_bring_is_refused_by_name() {
+    let upload = json!({"filepath": "x", "s3": {"bucket": "b", "secret": "planted"}});
+    let cases = [
+        ("Recording a layout of the whole room", "room_composite", json!({"roomName": "r"})),
+        ("Recording a web page", "web", json!({"url": "https://example.com"})),
+        ("Recording a layout of the whole room", "egress", json!({"roomName": "r", "template": {}})),
+        ("Recording a web page", "egress", json!({"web": {"url": "https://example.com"}})),
+        ("Streaming", "track_composite", composite(json!({"streamOutputs": [{"urls": ["rtmp://h/a/k"]}]}))),
+        ("Streaming", "track_composite", json!({"roomName": "r", "audioTrackId": "T", "stream": {}})),
+        ("Recording into HLS segments", "track_composite", composite(json!({"segmentOutputs": [{}]}))),
+        (
+            "Recording into HLS segments",
+            "egress",
+            json!({"roomName": "r", "media": {"videoTrackId": "T"}, "outputs": [{"segments": {}}]}),
+        ),
+        ("Taking images at an interval", "track_composite", composite(json!({"imageOutputs": [{}, {}]}))),
+        (
+            "Sending sound over a WebSocket",
+            "track",
+            json!({"roomName": "r", "trackId": "T", "websocketUrl": "wss://h"}),
+        ),
+        (
+            "Uploading to cloud storage",
+            "track",
+            json!({"roomName": "r", "trackId": "T", "file": upload.clone()}),
+        ),
+        ("Uploading to cloud storage", "track_composite", composite(json!({"fileOutputs": [upload]}))),
+        (
+            "Uploading to cloud storage",
+            "egress",
+            json!({
+                "roomName": "r", "media": {"videoTrackId": "T"}, "outputs": [{"file": {}}],
+                "storage": {"gcp": {"bucket": "b"}},
+            }),
+        ),
+        (
+            "Uploading to cloud storage",
+            "egress",
+            json!({
+                "roomName": "r", "media": {"videoTrackId": "T"},
+                "outputs": [{"file": {}, "storage": {"azure": {"containerName": "c"}}}],
+            }),
+        ),
+        (
+            "Calling webhooks of a request",
+            "track_composite",
+            composite(json!({"webhooks": [{"url": "https://example.com"}]})),
+        ),
+    ];
+    for (feature, kind, body) in cases {
+        let error = ask(kind, body.clone()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{feature} is not yet supported"), "{body}");
+        let error = ApiError::from(error);
+        assert_eq!(error.code, ErrorCode::Unsupported);
+        assert_eq!(error.message, format!("{feature} comes with a later version of Tallylight."));
+        assert!(!error.remedy.is_empty() && !format!("{error:?}").contains("planted"));
+    }
+}
+
+#[test]
+fn the_older_single_file_output_still_works() {
+    let body =
+        json!({"roomName": "show", "audioTrackId": "TR_A", "file": {"filepath": "old", "fileType": "MP3"}});
+    let accepted = ask("track_composite", body).unwrap();
+    let OutputKind::File(file) = &accepted.spec.outputs[0].kind;
+    assert_eq!((file.name.as_str(), file.container), ("old", Some(Container::Mp3)));
+}
+
+#[test]
+fn the_first_route_that_fits_comes_first() {
+    let body = json!({
+        "roomName": "show", "outputs": [{"file": {}}],
+        "media": {"audio": {"captureAll": true, "routes": [
+            {"participantIdentity": "ada", "channel": "AUDIO_CHANNEL_LEFT"},
+        ]}},
+    });
+    let accepted = ask("egress", body).unwrap();
+    let audio = &accepted.spec.selection.audio;
+    assert_eq!(
+        (&audio[0].from, audio[0].channel),
+        (&AudioSelect::Participant("ada".into()), AudioChannel::Left)
+    );
+    assert_eq!((&audio[1].from, audio[1].channel), (&AudioSelect::All, AudioChannel::Both));
+    assert_eq!(accepted.spec.selection.ends, EndRule::RoomEnds);
+    assert_eq!(encodings(&accepted).0, Container::Ogg);
+}
+
+/// JSON cannot hold them, the binary form can: values of enums of a later protocol.
+#[test]
+fn enum_values_of_another_version() {
+    use livekit_protocol::track_composite_egress_request::Options;
+    use livekit_protocol::{EncodedFileOutput, EncodingOptions, TrackCompositeEgressRequest};
+    let ask = |file_type: i32, options: Options| {
+        let request = TrackCompositeEgressRequest {
+            room_name: "show".into(),
+            video_track_id: "TR_V".into(),
+            file_outputs: vec![EncodedFileOutput { file_type, ..Default::default() }],
+            options: Some(options),
+            ..Default::default()
+        };
+        validate(&EgressRequest::TrackComposite(request), &local()).unwrap_err().to_string()
+    };
+    let strange = |options: EncodingOptions| ask(0, Options::Advanced(options));
+    assert!(ask(9, Options::Preset(0)).ends_with(": file_type"));
+    assert!(ask(0, Options::Preset(77)).ends_with(": preset"));
+    assert!(strange(EncodingOptions { video_codec: 77, ..Default::default() }).ends_with(": video_codec"));
+    assert!(strange(EncodingOptions { audio_codec: 77, ..Default::default() }).ends_with(": audio_codec"));
+}
