@@ -1,10 +1,10 @@
 // A real LiveKit server for tests and the demo: built once from its Go module, own random loopback ports.
 
 import { execFile, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
@@ -26,9 +26,8 @@ export function cacheFolder() {
  */
 export async function goProgram(folder, pkg, name) {
   const from = join(SERVERS, folder);
-  const { createHash } = await import('node:crypto');
-  const hash = createHash('sha256').update(readFileSync(join(from, 'go.sum'))).update(readFileSync(join(from, 'go.mod')));
-  for (const file of ['main.go']) if (existsSync(join(from, file))) hash.update(readFileSync(join(from, file)));
+  const hash = createHash('sha256');
+  for (const file of readdirSync(from).sort()) hash.update(readFileSync(join(from, file)));
   const program = join(cacheFolder(), `${name}-${hash.digest('hex').slice(0, 12)}`);
   if (existsSync(program)) return program;
   await mkdir(cacheFolder(), { recursive: true });

@@ -1,0 +1,14 @@
+// Waiting for conditions instead of for time.
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Asks again and again until `is()` is truthy, and returns that. Fails with `what` in words after `withinMs`. */
+export async function until(what, is, { withinMs = 30_000, everyMs = 20 } = {}) {
+  const end = Date.now() + withinMs;
+  for (;;) {
+    const value = await is();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`waited ${withinMs} ms in vain: ${what}`);
+    await sleep(everyMs);
+  }
+}
