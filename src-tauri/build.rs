@@ -1,3 +1,5 @@
 //! Embeds the page, the icons and the permissions.
 
-fn main() {}
+fn main() {
+    tauri_build::build();
+}

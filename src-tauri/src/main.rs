@@ -1,3 +1,21 @@
-//! The desktop shell of Tallylight.
+//! The desktop shell of Tallylight: one window over the studio. It holds what only a desktop has (the
+//! window, the tray, dialogs, the end of the session) and hands everything else through.
 
-fn main() {}
+#![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
+
+mod commands;
+mod demo;
+mod frames;
+mod leaving;
+mod logs;
+mod opened;
+mod renderer;
+mod setup;
+mod store;
+mod tray;
+mod window;
+
+fn main() -> anyhow::Result<()> {
+    renderer::choose();
+    setup::run()
+}
