@@ -105,7 +105,8 @@ export class LiveKit {
       keys: { [this.key]: this.secret },
       logging: { level: this.options.logLevel ?? 'info', json: true },
       rtc: {
-        tcp_port: this.tcpPort,
+        // The server listens for TCP media on every address, which would lead around a network that is cut.
+        ...(this.options.advertise ? {} : { tcp_port: this.tcpPort }),
         udp_port: this.udpPort,
         node_ip: this.options.advertise ?? '127.0.0.1',
         use_external_ip: false,
