@@ -1,0 +1,91 @@
+// Takes a picture of every state of the window: npm run gallery -w ui [-- NAME…]
+// Needs a Chromium on the machine (CHROMIUM names another). The pictures go to ui/gallery-out/.
+
+import { existsSync, mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { createServer } from "vite";
+
+const ui = fileURLToPath(new URL("..", import.meta.url));
+const out = `${ui}gallery-out`;
+mkdirSync(out, { recursive: true });
+const wanted = process.argv.slice(2);
+
+const executablePath =
+  process.env.CHROMIUM ??
+  ["/usr/bin/chromium", "/usr/bin/google-chrome", "/usr/bin/chromium-browser"].find((path) => existsSync(path));
+if (!executablePath) throw new Error("no Chromium found: install one, or name it in CHROMIUM");
+
+const server = await createServer({ root: ui, server: { host: "127.0.0.1", port: 0, hmr: false }, logLevel: "error" });
+await server.listen();
+const address = server.resolvedUrls?.local[0];
+const browser = await chromium.launch({
+  executablePath,
+  headless: true,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+});
+
+const acts = {
+  "fill-login": async (page) => {
+    await page.getByLabel("LiveKit URL").fill("wss://northlight.livekit.cloud");
+    await page.getByLabel("API key").fill("APIvqp3rTn");
+    await page.getByLabel("API secret").fill("not-the-secret");
+    await page.getByTestId("project-save").click();
+    await page.getByTestId("notice").waitFor();
+  },
+  hold: async (page) => {
+    await page.evaluate(() => {
+      // Holding for the picture must not come to its end.
+      window.setTimeout = (() => 0);
+    });
+    await page.getByTestId("stop").last().hover();
+    await page.mouse.down();
+    await page.waitForTimeout(250);
+  },
+  ask: async (page) => {
+    await page.keyboard.press("s");
+  },
+  stop: async (page) => {
+    await page.keyboard.press("s");
+    await page.keyboard.press("Enter");
+    await page.getByText(/^Saved/).waitFor();
+  },
+  "project-menu": async (page) => {
+    await page.getByRole("button", { name: /^Project:/ }).click();
+  },
+  "format-menu": async (page) => {
+    await page.getByLabel("Picture and sound").click();
+  },
+};
+
+try {
+  const index = await browser.newPage();
+  await index.goto(`${address}gallery.html`);
+  await index.locator("[data-scene]").first().waitFor();
+  const all = await index.locator("[data-scene]").evaluateAll((links) =>
+    links.map((link) => ({ name: link.dataset.scene, ...JSON.parse(link.dataset.spec) })),
+  );
+  await index.close();
+  for (const { name, act, sizes } of all) {
+    if (wanted.length > 0 && !wanted.some((one) => name.includes(one))) continue;
+    for (const [width, height] of [[1280, 800], ...(sizes ?? [])]) {
+      const page = await browser.newPage({ viewport: { width, height } });
+      const troubles = [];
+      page.on("pageerror", (error) => troubles.push(error.message));
+      page.on("console", (message) => message.type() === "error" && troubles.push(message.text()));
+      await page.goto(`${address}gallery.html?scene=${name}`);
+      await page.evaluate(() => document.fonts.ready);
+      await page.waitForTimeout(700);
+      if (act) await acts[act](page);
+      if (act) await page.waitForTimeout(350);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
+      const file = width === 1280 ? `${name}.png` : `${name}-${width}.png`;
+      await page.screenshot({ path: `${out}/${file}` });
+      console.log(file, overflow ? "OVERFLOWS" : "", troubles.join(" | "));
+      await page.close();
+    }
+  }
+} finally {
+  await browser.close();
+  await server.close();
+}

@@ -1,0 +1,87 @@
+// The one surface through which the window reaches the studio. Everything else in `ui/` is written
+// against this interface and knows nothing of how it is carried.
+
+import type {
+  ApiError,
+  EgressId,
+  Numbered,
+  OutputId,
+  ProjectId,
+  ProjectInput,
+  RecordRequest,
+  Settings,
+  Snapshot,
+  TrackId,
+} from "./types";
+
+/** A picture of a track, ready to draw. The one who takes it closes it. */
+export interface Picture {
+  /** Counts up with each picture of the track. */
+  seq: number;
+  image: ImageBitmap | HTMLCanvasElement;
+}
+
+/** What the operator asked of the window from outside it (tray, menu, window frame). */
+export type ShellEvent = "quit_requested";
+
+/**
+ * Commands reject with an {@link ApiError}. None of them changes what is shown by itself: the studio
+ * answers with changes, and the store folds those.
+ */
+export interface Backend {
+  snapshot(): Promise<Snapshot>;
+  /** Streams changes until the returned function is called. */
+  subscribe(onChange: (numbered: Numbered) => void): Promise<() => void>;
+  /** Calls back for requests that come from the shell. */
+  onShell(listener: (event: ShellEvent) => void): Promise<() => void>;
+
+  checkProject(input: ProjectInput, id: ProjectId | null): Promise<void>;
+  addProject(input: ProjectInput): Promise<ProjectId>;
+  editProject(id: ProjectId, input: ProjectInput): Promise<void>;
+  forgetProject(id: ProjectId): Promise<void>;
+  selectProject(id: ProjectId | null): Promise<void>;
+
+  openRoom(name: string): Promise<void>;
+  closeRoom(): Promise<void>;
+  /** Says which tracks' pictures are on the screen; no others are made. */
+  watch(tracks: TrackId[]): Promise<void>;
+  /** The next picture after `after`, the newest if several passed; null when none came for a while. */
+  frame(track: TrackId, after: number, signal: AbortSignal): Promise<Picture | null>;
+
+  arm(request: RecordRequest): Promise<EgressId>;
+  record(id: EgressId): Promise<void>;
+  start(request: RecordRequest): Promise<EgressId>;
+  stop(id: EgressId): Promise<void>;
+  disarm(id: EgressId): Promise<void>;
+
+  /** Address of a small picture of a finished output, for an `<img>`. */
+  stillUrl(id: EgressId, output: OutputId): string;
+  forgetJob(id: EgressId): Promise<void>;
+  setSettings(settings: Settings): Promise<void>;
+
+  chooseFolder(): Promise<string | null>;
+  openFolder(id: EgressId, output: OutputId): Promise<void>;
+  play(id: EgressId, output: OutputId): Promise<void>;
+  /** Ends Tallylight: finishing all recordings first, or leaving them to run on their own. */
+  quit(finish: boolean): Promise<void>;
+  /** Hides the window to the tray. */
+  hide(): Promise<void>;
+}
+
+/** Makes an {@link ApiError} of whatever a failed call threw, so that every failure has three parts. */
+export function asApiError(thrown: unknown): ApiError {
+  if (isApiError(thrown)) return thrown;
+  const detail = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  return {
+    code: "internal",
+    message: "The window could not reach its own engine.",
+    remedy: "Try again. If it keeps happening, restart Tallylight: recordings go on meanwhile.",
+    retryable: true,
+    fault: "ours",
+    detail,
+  };
+}
+
+function isApiError(value: unknown): value is ApiError {
+  return typeof value === "object" && value !== null && "code" in value && "message" in value && "fault" in value;
+}

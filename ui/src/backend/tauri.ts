@@ -1,0 +1,59 @@
+// The form the shipped window uses. No other folder may import Tauri.
+
+import { Channel, convertFileSrc, invoke } from "@tauri-apps/api/core";
+import { listen } from "@tauri-apps/api/event";
+import type { Backend, Picture, ShellEvent } from "./backend";
+import type { Numbered } from "./types";
+
+/** `frame://localhost/` here, `http://frame.localhost/` where the web view knows no other schemes. */
+const frames = () => convertFileSrc("", "frame");
+
+export const tauriBackend: Backend = {
+  snapshot: () => invoke("snapshot"),
+  subscribe: async (onChange) => {
+    let open = true;
+    const channel = new Channel<Numbered>((numbered) => {
+      if (open) onChange(numbered);
+    });
+    await invoke("subscribe", { channel });
+    return () => {
+      open = false;
+    };
+  },
+  onShell: (listener) => listen("shell", (event) => listener(event.payload as ShellEvent)),
+
+  checkProject: (input, id) => invoke("check_project", { input, id }),
+  addProject: (input) => invoke("add_project", { input }),
+  editProject: (id, input) => invoke("edit_project", { id, input }),
+  forgetProject: (id) => invoke("forget_project", { id }),
+  selectProject: (id) => invoke("select_project", { id }),
+
+  openRoom: (name) => invoke("open_room", { name }),
+  closeRoom: () => invoke("close_room"),
+  watch: (tracks) => invoke("watch", { tracks }),
+  frame: async (track, after, signal): Promise<Picture | null> => {
+    const url = `${frames()}track/${encodeURIComponent(track)}?after=${after}`;
+    const response = await fetch(url, { signal, cache: "no-store" });
+    if (response.status === 204) return null;
+    if (!response.ok) throw new Error(`no picture: ${response.status}`);
+    const seq = Number(response.headers.get("x-seq") ?? after + 1);
+    return { seq, image: await createImageBitmap(await response.blob()) };
+  },
+
+  arm: (request) => invoke("arm", { request }),
+  record: (egressId) => invoke("record", { egressId }),
+  start: (request) => invoke("start", { request }),
+  stop: (egressId) => invoke("stop", { egressId }),
+  disarm: (egressId) => invoke("disarm", { egressId }),
+
+  stillUrl: (egressId, output) =>
+    `${frames()}still/${encodeURIComponent(egressId)}/${encodeURIComponent(output)}`,
+  forgetJob: (egressId) => invoke("forget_job", { egressId }),
+  setSettings: (settings) => invoke("set_settings", { settings }),
+
+  chooseFolder: () => invoke("choose_folder"),
+  openFolder: (egressId, outputId) => invoke("open_folder", { egressId, outputId }),
+  play: (egressId, outputId) => invoke("play", { egressId, outputId }),
+  quit: (finish) => invoke("quit", { finish }),
+  hide: () => invoke("hide"),
+};

@@ -1,0 +1,44 @@
+import { useEffect, useRef } from "react";
+import type { TrackId } from "@/backend/types";
+import { usePictures } from "@/backend/index";
+import { cx } from "@/lib/cx";
+
+/** The moving picture of a track. */
+export function TrackPicture({
+  track,
+  label,
+  className,
+}: {
+  track: TrackId;
+  /** What it is, for those who cannot see it. */
+  label: string;
+  className?: string;
+}) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const pictures = usePictures();
+  useEffect(() => {
+    const element = canvas.current;
+    const pen = element?.getContext("2d", { alpha: false });
+    if (!element || !pen) return;
+    return pictures.show(track, (image) => {
+      if (element.width !== image.width || element.height !== image.height) {
+        element.width = image.width;
+        element.height = image.height;
+      }
+      pen.drawImage(image, 0, 0);
+      element.dataset.live = "true";
+    });
+  }, [track, pictures]);
+  return (
+    <canvas
+      ref={canvas}
+      role="img"
+      aria-label={label}
+      data-testid="picture"
+      data-track={track}
+      width={16}
+      height={9}
+      className={cx("block size-full bg-night opacity-0 transition-opacity data-live:opacity-100", className)}
+    />
+  );
+}

@@ -1,0 +1,67 @@
+// Stopping takes half a second of holding, or a press and then Enter: no stray key or click ends what is on air.
+// There is one hold at a time, whichever button or key it comes from.
+
+import { create } from "zustand";
+import type { EgressId } from "@/backend/types";
+
+/** How long Stop is held, ms. */
+export const HOLD_MS = 500;
+/** How long a short press waits for Enter, ms. */
+export const ASK_MS = 5000;
+
+interface Hold {
+  /** Which job. */
+  id: EgressId | null;
+  phase: "holding" | "asking" | "stopping" | null;
+}
+
+export const useHold = create<Hold>(() => ({ id: null, phase: null }));
+
+type Stop = (id: EgressId) => Promise<unknown>;
+
+let timer: ReturnType<typeof setTimeout> | undefined;
+let stopCall: Stop | null = null;
+
+function to(state: Hold) {
+  clearTimeout(timer);
+  useHold.setState(state);
+}
+
+/** The button or key goes down. */
+export function beginHold(id: EgressId, stop: Stop) {
+  const now = useHold.getState();
+  if (now.phase === "stopping" || (now.phase === "holding" && now.id === id)) return;
+  stopCall = stop;
+  to({ id, phase: "holding" });
+  timer = setTimeout(() => void end(id), HOLD_MS);
+}
+
+/** The button or key comes up: too early to stop, so Enter is asked for. */
+export function releaseHold() {
+  const { id, phase } = useHold.getState();
+  if (phase !== "holding") return;
+  to({ id, phase: "asking" });
+  timer = setTimeout(cancelHold, ASK_MS);
+}
+
+/** Enter was pressed. Says whether it was meant for a stop. */
+export function confirmHold(): boolean {
+  const { id, phase } = useHold.getState();
+  if (phase !== "asking" || !id) return false;
+  void end(id);
+  return true;
+}
+
+/** Nothing was meant by it. */
+export function cancelHold() {
+  if (useHold.getState().phase !== "stopping") to({ id: null, phase: null });
+}
+
+async function end(id: EgressId) {
+  to({ id, phase: "stopping" });
+  try {
+    await stopCall?.(id);
+  } finally {
+    if (useHold.getState().id === id) to({ id: null, phase: null });
+  }
+}

@@ -1,0 +1,107 @@
+// Questions asked of the snapshot in several places.
+
+import type {
+  Figures,
+  Job,
+  OpenRoom,
+  Participant,
+  RecordRequest,
+  RecordSource,
+  Snapshot,
+  Track,
+  TrackId,
+} from "@/backend/types";
+
+/** Whether something is being written, or was asked to be and has not ended. */
+export function isRunning(job: Job): boolean {
+  return !job.preview && ["starting", "active", "ending"].includes(job.status);
+}
+
+/** Media goes into an output of it right now. */
+export function isRecording(job: Job): boolean {
+  return isRunning(job) && job.status === "active";
+}
+
+export function isOver(job: Job): boolean {
+  return !job.preview && !isRunning(job);
+}
+
+export const runningJobs = (snapshot: Snapshot): Job[] => snapshot.jobs.filter(isRunning);
+export const pastJobs = (snapshot: Snapshot): Job[] => snapshot.jobs.filter(isOver);
+
+/** Whether two requests ask for the same; key order and absent values do not matter. */
+export function sameRequest(a: RecordRequest, b: RecordRequest): boolean {
+  return canonical(a) === canonical(b);
+}
+
+/** Whether two sources are the same people or tracks; how a screen share is treated does not matter. */
+export function sameSource(a: RecordSource, b: RecordSource): boolean {
+  if (a.type === "participant" && b.type === "participant") return a.identity === b.identity;
+  const tracksOf = (source: RecordSource) => sourceTracks(source).sort().join();
+  return a.type !== "participant" && b.type !== "participant" && tracksOf(a) === tracksOf(b);
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => {
+    if (part === null || typeof part !== "object" || Array.isArray(part)) return part;
+    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
+
+/** The tracks that a source names; none for a person, whose tracks may change. */
+export function sourceTracks(source: RecordSource): TrackId[] {
+  switch (source.type) {
+    case "participant":
+      return [];
+    case "track":
+      return [source.track_id];
+    case "track_composite":
+      return [source.video_track_id, source.audio_track_id].filter((id) => id !== null);
+  }
+}
+
+/** The person's shown name. */
+export function nameOf(person: Participant): string {
+  return person.name.trim() || person.identity;
+}
+
+export function findTrack(room: OpenRoom | null, id: TrackId): { person: Participant; track: Track } | null {
+  for (const person of room?.roster.participants ?? []) {
+    const track = person.tracks.find((one) => one.sid === id);
+    if (track) return { person, track };
+  }
+  return null;
+}
+
+export function findPerson(room: OpenRoom | null, identity: string): Participant | null {
+  return room?.roster.participants.find((person) => person.identity === identity) ?? null;
+}
+
+/** What a source takes of the room as it stands: the pictures and sounds that a recording would hold. */
+export function tracksNow(room: OpenRoom | null, source: RecordSource): { video: Track | null; audio: Track[] } {
+  if (source.type === "participant") {
+    const tracks = findPerson(room, source.identity)?.tracks ?? [];
+    const camera = tracks.findLast((track) => track.source === "camera" && track.kind === "video");
+    const screen = tracks.findLast((track) => track.source === "screen_share");
+    const other = tracks.findLast((track) => track.kind === "video");
+    const video = source.follow_screen_share ? (screen ?? camera ?? other) : (camera ?? null);
+    return { video: video ?? null, audio: tracks.filter((track) => track.kind === "audio") };
+  }
+  const tracks = sourceTracks(source).flatMap((id) => findTrack(room, id)?.track ?? []);
+  return {
+    video: tracks.find((track) => track.kind === "video") ?? null,
+    audio: tracks.filter((track) => track.kind === "audio"),
+  };
+}
+
+/** Level of a track, dBFS; -127 while it is not heard. */
+export function levelOf(figures: Figures | null | undefined, id: TrackId): number {
+  return figures?.levels.find((level) => level.track_id === id)?.dbfs ?? -127;
+}
+
+/** Packets lost for good per packet expected, of a track; none before the first packet. */
+export function lossOf(figures: Figures | null | undefined, id: TrackId): number | null {
+  const track = figures?.tracks.find((one) => one.track_id === id);
+  if (!track || track.packets + track.lost === 0) return null;
+  return track.lost / (track.packets + track.lost);
+}

@@ -1,0 +1,203 @@
+// Every action by name, with its key: the palette lists them, the keyboard reaches them.
+
+import {
+  Circle,
+  DoorOpen,
+  FolderOpen,
+  History,
+  LogIn,
+  LogOut,
+  type LucideIcon,
+  Pencil,
+  Plus,
+  Power,
+  ScreenShare,
+  Settings,
+  Square,
+  Trash2,
+  User,
+} from "lucide-react";
+import { useBackend } from "@/backend/index";
+import { asApiError } from "@/backend/backend";
+import type { Job, Snapshot } from "@/backend/types";
+import { followScreenShare, goTo, openDialog, pickPerson, requestOf, useDesk } from "@/store/desk";
+import { isOver, nameOf, runningJobs } from "@/store/select";
+import { studioNow } from "@/store/studio";
+import { t } from "@/words";
+import { useRecord } from "./outputs/record-button";
+import { pathOf } from "./outputs/job-figures";
+import { useQuit } from "./quit";
+import { standingOf } from "./room/standing";
+import { tellError } from "./tell";
+
+export interface Action {
+  id: string;
+  title: string;
+  group: "record" | "people" | "rooms" | "projects" | "window";
+  icon: LucideIcon;
+  key?: string;
+  run: () => void;
+}
+
+/** The job that the Stop key is about: the one that is looked at, or the only one there is. */
+export function jobToStop(snapshot: Snapshot): Job | null {
+  const standing = standingOf(requestOf(useDesk.getState(), snapshot), snapshot.jobs);
+  if (standing.job) return standing.job;
+  const running = runningJobs(snapshot);
+  return running.length === 1 ? (running[0] ?? null) : null;
+}
+
+/** The actions that make sense now, made when asked for. */
+export function useActions(): () => Action[] {
+  const backend = useBackend();
+  const record = useRecord();
+  const quit = useQuit();
+  const attempt = (call: Promise<unknown>) =>
+    void call.catch((thrown: unknown) => tellError(asApiError(thrown)));
+
+  return () => {
+    const snapshot = studioNow();
+    if (!snapshot) return [];
+    const desk = useDesk.getState();
+    const actions: Action[] = [];
+    const add = (action: Action) => actions.push(action);
+    const { room, projects } = snapshot;
+
+    const standing = standingOf(requestOf(desk, snapshot), snapshot.jobs);
+    if (standing.request && !standing.job)
+      add({ id: "record", title: t("record"), group: "record", icon: Circle, key: "R", run: () => record.mutate(standing) });
+    for (const job of runningJobs(snapshot))
+      add({
+        id: `stop:${job.egress_id}`,
+        title: t("action.stop", { title: job.title }),
+        group: "record",
+        icon: Square,
+        run: () => attempt(backend.stop(job.egress_id)),
+      });
+    if (desk.pick?.kind === "person") {
+      const on = desk.pick.followScreenShare;
+      if (!standing.job)
+        add({
+          id: "follow",
+          title: on ? t("action.follow.off") : t("action.follow.on"),
+          group: "record",
+          icon: ScreenShare,
+          key: "F",
+          run: () => followScreenShare(!on),
+        });
+    }
+    const last = snapshot.jobs.find((job) => isOver(job) && pathOf(job));
+    const lastOutput = last?.outputs.find((output) => output.result?.path);
+    if (last && lastOutput)
+      add({
+        id: "last-folder",
+        title: t("action.lastFolder"),
+        group: "record",
+        icon: FolderOpen,
+        key: "O",
+        run: () => attempt(backend.openFolder(last.egress_id, lastOutput.id)),
+      });
+
+    room?.roster.participants.forEach((person, index) => {
+      add({
+        id: `person:${person.identity}`,
+        title: t("action.person", { name: nameOf(person) }),
+        group: "people",
+        icon: User,
+        key: index < 9 ? String(index + 1) : undefined,
+        run: () => {
+          goTo("room");
+          pickPerson(person.identity);
+        },
+      });
+    });
+
+    if (room)
+      add({
+        id: "rooms",
+        title: t("rooms.all"),
+        group: "rooms",
+        icon: DoorOpen,
+        key: "G",
+        run: () => {
+          goTo("room");
+          attempt(backend.closeRoom());
+        },
+      });
+    for (const one of snapshot.rooms.list)
+      if (one.name !== room?.name)
+        add({
+          id: `room:${one.name}`,
+          title: t("action.room", { name: one.name }),
+          group: "rooms",
+          icon: LogIn,
+          run: () => {
+            goTo("room");
+            attempt(backend.openRoom(one.name));
+          },
+        });
+
+    for (const project of projects.list)
+      if (project.id !== projects.current)
+        add({
+          id: `project:${project.id}`,
+          title: t("action.project", { name: project.name }),
+          group: "projects",
+          icon: LogIn,
+          run: () =>
+            project.secret === "missing"
+              ? openDialog({ name: "edit-project", id: project.id })
+              : attempt(backend.selectProject(project.id)),
+        });
+    add({
+      id: "add-project",
+      title: t("project.new"),
+      group: "projects",
+      icon: Plus,
+      run: () => openDialog({ name: "add-project" }),
+    });
+    const { current } = projects;
+    if (current) {
+      add({
+        id: "edit-project",
+        title: t("project.edit.this"),
+        group: "projects",
+        icon: Pencil,
+        run: () => openDialog({ name: "edit-project", id: current }),
+      });
+      add({
+        id: "close-project",
+        title: t("project.close"),
+        group: "projects",
+        icon: LogOut,
+        run: () => attempt(backend.selectProject(null)),
+      });
+      add({
+        id: "forget-project",
+        title: t("project.forget.this"),
+        group: "projects",
+        icon: Trash2,
+        run: () => openDialog({ name: "forget-project", id: current }),
+      });
+    }
+
+    add({
+      id: "history",
+      title: t("history"),
+      group: "window",
+      icon: History,
+      key: "H",
+      run: () => goTo(useDesk.getState().page === "history" ? "room" : "history"),
+    });
+    add({
+      id: "settings",
+      title: t("settings"),
+      group: "window",
+      icon: Settings,
+      key: "Ctrl ,",
+      run: () => openDialog({ name: "settings" }),
+    });
+    add({ id: "quit", title: t("action.quit"), group: "window", icon: Power, key: "Ctrl Q", run: quit });
+    return actions;
+  };
+}

@@ -1,0 +1,51 @@
+// Says what came of a recording when it ends, wherever the operator is looking.
+
+import { FolderOpen, Play } from "lucide-react";
+import { useEffect } from "react";
+import { asApiError, type Backend } from "@/backend/backend";
+import { useBackend } from "@/backend/index";
+import type { Job } from "@/backend/types";
+import { Button } from "@/kit/button";
+import { bytes, fileName, length } from "@/lib/format";
+import { isOver, isRunning } from "@/store/select";
+import { useStudioState } from "@/store/studio";
+import { t } from "@/words";
+import { lengthOf, pathOf, sizeOf } from "./outputs/job-figures";
+import { tellDone, tellError } from "./tell";
+
+export function useAnnouncements() {
+  const backend = useBackend();
+  useEffect(
+    () =>
+      useStudioState.subscribe(({ snapshot }, { snapshot: before }) => {
+        if (!snapshot || !before || snapshot.jobs === before.jobs) return;
+        for (const job of snapshot.jobs) {
+          const was = before.jobs.find((one) => one.egress_id === job.egress_id);
+          if (was && was !== job && isRunning(was) && isOver(job)) announce(backend, job);
+        }
+      }),
+    [backend],
+  );
+}
+
+function announce(backend: Backend, job: Job) {
+  const path = pathOf(job);
+  const output = job.outputs.find((one) => one.result?.path);
+  if (job.error && job.status !== "aborted") tellError(job.error);
+  if (!path || !output) return;
+  const attempt = (call: Promise<unknown>) => call.catch((thrown: unknown) => tellError(asApiError(thrown)));
+  tellDone(
+    t("saved", { file: fileName(path) }),
+    `${length(lengthOf(job))} · ${bytes(sizeOf(job))}`,
+    <>
+      <Button size="sm" onClick={() => attempt(backend.play(job.egress_id, output.id))}>
+        <Play />
+        {t("history.play.short")}
+      </Button>
+      <Button size="sm" onClick={() => attempt(backend.openFolder(job.egress_id, output.id))}>
+        <FolderOpen />
+        {t("history.folder.short")}
+      </Button>
+    </>,
+  );
+}

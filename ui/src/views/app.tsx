@@ -1,0 +1,108 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { Toaster } from "sonner";
+import type { Backend } from "@/backend/backend";
+import { BackendProvider } from "@/backend/index";
+import { Notice } from "@/kit/notice";
+import { useDesk } from "@/store/desk";
+import { isRunning } from "@/store/select";
+import { follow, useStudio, useStudioState } from "@/store/studio";
+import { t } from "@/words";
+import { useAnnouncements } from "./announce";
+import { HistoryView } from "./history/history";
+import { useKeys } from "./keys";
+import { Mark } from "./mark";
+import { Rail } from "./outputs/rail";
+import { Palette } from "./palette";
+import { QuitDialog } from "./quit";
+import { RoomView } from "./room/room";
+import { RoomsView } from "./rooms/rooms";
+import { SettingsDialog } from "./settings";
+import { ProjectDialogs } from "./start/project-dialogs";
+import { FirstStart, ProjectChoice } from "./start/start";
+import { Statusbar } from "./statusbar";
+import { Topbar } from "./topbar";
+
+/** The window. */
+export function App({ backend }: { backend: Backend }) {
+  const [queries] = useState(
+    () => new QueryClient({ defaultOptions: { mutations: { networkMode: "always", retry: false } } }),
+  );
+  useEffect(() => follow(backend), [backend]);
+  return (
+    <BackendProvider backend={backend}>
+      <QueryClientProvider client={queries}>
+        <Window />
+        <Toaster position="bottom-left" offset={{ bottom: 44, left: 12 }} gap={8} />
+      </QueryClientProvider>
+    </BackendProvider>
+  );
+}
+
+function Window() {
+  const there = useStudioState((state) => state.snapshot !== null);
+  const error = useStudioState((state) => state.error);
+  if (!there) {
+    return (
+      <main className="flex h-full flex-col items-center justify-center gap-4" aria-busy={!error}>
+        <Mark className="size-10 text-faint" />
+        {error ? <Notice error={error} className="w-96" /> : <p className="text-faint">{t("opening")}</p>}
+      </main>
+    );
+  }
+  return <Studio />;
+}
+
+function Studio() {
+  useKeys();
+  useAnnouncements();
+  const first = useStudio((snapshot) => snapshot.projects.list.length === 0);
+  const anything = useStudio((snapshot) => snapshot.jobs.some((job) => !job.preview));
+  const page = useDesk((desk) => desk.page);
+  const lost = useStudioState((state) => state.error);
+  const bare = first && !anything;
+  return (
+    <div className="flex h-full flex-col">
+      {!bare && <Topbar />}
+      {lost && <Notice error={lost} className="m-3 mb-0" />}
+      <div className="min-h-0 flex-1">{page === "history" ? <WithJobs><HistoryView /></WithJobs> : <Page />}</div>
+      {!bare && <Statusbar />}
+      <Palette />
+      <SettingsDialog />
+      <ProjectDialogs />
+      <QuitDialog />
+    </div>
+  );
+}
+
+function Page() {
+  const first = useStudio((snapshot) => snapshot.projects.list.length === 0);
+  const open = useStudio((snapshot) => snapshot.projects.current !== null);
+  const room = useStudio((snapshot) => snapshot.room?.name ?? null);
+  if (first) return <FirstStart />;
+  if (!open)
+    return (
+      <WithJobs>
+        <ProjectChoice />
+      </WithJobs>
+    );
+  if (room === null)
+    return (
+      <WithJobs>
+        <RoomsView />
+      </WithJobs>
+    );
+  return <RoomView key={room} />;
+}
+
+/** What runs stays in sight, whatever page is open. */
+function WithJobs({ children }: { children: React.ReactNode }) {
+  const some = useStudio((snapshot) => snapshot.jobs.some(isRunning));
+  if (!some) return <div className="flex h-full flex-col">{children}</div>;
+  return (
+    <div className="grid h-full min-h-0 grid-cols-[minmax(0,1fr)_minmax(19rem,20vw)]">
+      <div className="flex min-h-0 min-w-0 flex-col">{children}</div>
+      <Rail standing={null} />
+    </div>
+  );
+}

@@ -1,0 +1,225 @@
+// What was recorded. Names for tests: heading "History"; one [data-testid=past-job][data-egress] per job with
+// [data-testid=past-length], past-size, past-end; buttons "Play …", "Open folder …", "Forget …".
+
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { ArrowLeft, CircleCheck, CircleSlash, Film, FolderOpen, History as HistoryIcon, LifeBuoy, Play, TriangleAlert, X } from "lucide-react";
+import { useDeferredValue, useMemo, useRef, useState } from "react";
+import { useShallow } from "zustand/react/shallow";
+import { useBackend } from "@/backend/index";
+import type { Job } from "@/backend/types";
+import { Button } from "@/kit/button";
+import { Empty } from "@/kit/empty";
+import { Input } from "@/kit/field";
+import { Notice } from "@/kit/notice";
+import { useCommand } from "@/lib/commands";
+import { cx } from "@/lib/cx";
+import { bytes, fileName, length, moment } from "@/lib/format";
+import { useFontScale } from "@/lib/scale";
+import { goTo } from "@/store/desk";
+import { pastJobs } from "@/store/select";
+import { useStudio } from "@/store/studio";
+import { t } from "@/words";
+import { lengthOf, pathOf, sizeOf } from "../outputs/job-figures";
+
+const SEARCH_FROM = 8;
+
+export function HistoryView() {
+  const jobs = useStudio(useShallow(pastJobs));
+  const [wanted, setWanted] = useState("");
+  const query = useDeferredValue(wanted.trim().toLocaleLowerCase());
+  const list = useMemo(
+    () =>
+      jobs.filter((job) =>
+        `${job.title}\n${job.request.room_name}\n${pathOf(job) ?? ""}`.toLocaleLowerCase().includes(query),
+      ),
+    [jobs, query],
+  );
+  return (
+    <main className="flex h-full min-w-0 flex-1 flex-col" data-testid="history">
+      <div className="mx-auto flex w-full max-w-[64rem] items-center gap-3 px-6 pt-6 pb-3">
+        <Button look="quiet" size="icon" aria-label={t("back")} title={t("back")} onClick={() => goTo("room")}>
+          <ArrowLeft />
+        </Button>
+        <h1 className="text-lg font-semibold">{t("history")}</h1>
+        {jobs.length >= SEARCH_FROM && (
+          <Input
+            type="search"
+            aria-label={t("history.find")}
+            placeholder={t("history.find")}
+            data-search
+            value={wanted}
+            onChange={(event) => setWanted(event.target.value)}
+            className="ml-auto w-64"
+          />
+        )}
+      </div>
+      {list.length === 0 ? (
+        <Empty
+          icon={<HistoryIcon />}
+          title={query ? t("history.none.found") : t("history.none")}
+          what={query ? undefined : t("history.none.what")}
+        />
+      ) : (
+        <PastJobs list={list} />
+      )}
+    </main>
+  );
+}
+
+function PastJobs({ list }: { list: Job[] }) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const scale = useFontScale();
+  const rows = useVirtualizer({
+    count: list.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => 92 * scale,
+    getItemKey: (index) => list[index]?.egress_id ?? index,
+    overscan: 4,
+    initialRect: { width: 900, height: 600 },
+  });
+  return (
+    <div ref={scroller} className="min-h-0 flex-1 overflow-y-auto pb-6">
+      <ul className="relative mx-auto w-full max-w-[64rem]" style={{ height: rows.getTotalSize() }}>
+        {rows.getVirtualItems().map((row) => {
+          const job = list[row.index];
+          if (!job) return null;
+          return (
+            <li
+              key={row.key}
+              ref={rows.measureElement}
+              data-index={row.index}
+              className="absolute inset-x-0 top-0 px-6"
+              style={{ transform: `translateY(${row.start}px)` }}
+            >
+              <PastJob job={job} />
+            </li>
+          );
+        })}
+      </ul>
+    </div>
+  );
+}
+
+function PastJob({ job }: { job: Job }) {
+  const play = useCommand((backend, output: string) => backend.play(job.egress_id, output));
+  const folder = useCommand((backend, output: string) => backend.openFolder(job.egress_id, output));
+  const forget = useCommand((backend, _: null) => backend.forgetJob(job.egress_id));
+  const path = pathOf(job);
+  const saved = job.outputs.find((output) => output.result?.path && (output.result.size_bytes ?? 0) > 0);
+  const error = job.error ?? job.outputs.find((output) => output.result?.error)?.result?.error ?? null;
+  return (
+    <article
+      data-testid="past-job"
+      data-egress={job.egress_id}
+      data-status={job.status}
+      className="border-b border-line py-2.5"
+    >
+      <div className="flex items-center gap-4">
+        <Still job={job} />
+        <div className="min-w-0 flex-1">
+          <p dir="auto" className="truncate text-base font-medium">
+            {job.title}
+          </p>
+          <p className="truncate text-xs text-soft" title={path ?? undefined} data-testid="past-file">
+            {path ? fileName(path) : t("history.noFile")}
+          </p>
+          <p className="mt-0.5 flex items-center gap-3 text-xs text-faint">
+            <EndSign job={job} />
+            {job.recovered && (
+              <span className="flex items-center gap-1 text-soft" data-testid="recovered">
+                <LifeBuoy className="size-3.5" aria-hidden />
+                {t("history.recovered")}
+              </span>
+            )}
+          </p>
+        </div>
+        <div className="w-40 shrink-0 text-right text-xs text-faint">
+          <p dir="auto" className="truncate">
+            {job.request.room_name}
+          </p>
+          <p>{moment(job.started_at_ms ?? job.created_at_ms, Date.now())}</p>
+        </div>
+        <div className="w-20 shrink-0 text-right">
+          <p className="font-medium" data-testid="past-length">
+            {saved ? length(lengthOf(job)) : "–"}
+          </p>
+          <p className="text-xs text-faint" data-testid="past-size">
+            {saved ? bytes(sizeOf(job)) : ""}
+          </p>
+        </div>
+        <div className="flex shrink-0 items-center gap-1">
+          <Button
+            look="quiet"
+            size="icon"
+            disabled={!saved}
+            aria-label={t("history.play", { title: job.title })}
+            title={t("history.play.short")}
+            onClick={() => saved && play.mutate(saved.id)}
+          >
+            <Play />
+          </Button>
+          <Button
+            look="quiet"
+            size="icon"
+            disabled={!saved}
+            aria-label={t("history.folder", { title: job.title })}
+            title={t("history.folder.short")}
+            onClick={() => saved && folder.mutate(saved.id)}
+          >
+            <FolderOpen />
+          </Button>
+          <Button
+            look="quiet"
+            size="icon"
+            aria-label={t("history.forget", { title: job.title })}
+            title={t("history.forget.short")}
+            onClick={() => forget.mutate(null)}
+          >
+            <X />
+          </Button>
+        </div>
+      </div>
+      {error && job.status !== "aborted" && <Notice error={error} className="mt-2 ml-32" />}
+    </article>
+  );
+}
+
+/** What ended it, in a producer's words. */
+function EndSign({ job }: { job: Job }) {
+  const well = job.status === "complete" || job.status === "limit_reached";
+  const Icon = well ? CircleCheck : job.status === "aborted" ? CircleSlash : TriangleAlert;
+  const words =
+    job.status === "aborted"
+      ? t("end.aborted")
+      : job.end_reason
+        ? t(`end.${job.end_reason}`)
+        : well
+          ? t("end.complete")
+          : t("end.failure");
+  return (
+    <span className={cx("flex items-center gap-1", job.status === "failed" && "text-look")} data-testid="past-end">
+      <Icon className={cx("size-3.5", well && "text-ready")} aria-hidden />
+      {words}
+    </span>
+  );
+}
+
+function Still({ job }: { job: Job }) {
+  const backend = useBackend();
+  const [broken, setBroken] = useState(false);
+  const output = job.outputs.find((one) => one.thumbnail);
+  return (
+    <div className="flex aspect-video h-16 shrink-0 items-center justify-center overflow-hidden rounded-sm bg-card">
+      {output && !broken ? (
+        <img
+          src={backend.stillUrl(job.egress_id, output.id)}
+          alt=""
+          className="size-full object-cover"
+          onError={() => setBroken(true)}
+        />
+      ) : (
+        <Film className="size-5 stroke-[1.5] text-faint" aria-hidden />
+      )}
+    </div>
+  );
+}

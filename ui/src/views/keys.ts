@@ -1,0 +1,110 @@
+// The keyboard. Keys do what the buttons beside which they are shown do; none of them works while something is typed
+// or a dialog is open.
+
+import { useEffect, useRef } from "react";
+import { asApiError } from "@/backend/backend";
+import { useBackend } from "@/backend/index";
+import { closeDialog, goTo, openDialog, useDesk } from "@/store/desk";
+import { beginHold, cancelHold, confirmHold, releaseHold, useHold } from "@/store/hold";
+import { studioNow } from "@/store/studio";
+import { jobToStop, useActions } from "./actions";
+import { tellError } from "./tell";
+
+/** Keys of actions by their id; the rest is below. */
+const KEYS: Record<string, string> = { r: "record", f: "follow", h: "history", g: "rooms", o: "last-folder" };
+
+function isTyping(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
+}
+
+/** Whether a list or a menu is open, which then has the keys. */
+function isBusy(): boolean {
+  return document.querySelector('[role="listbox"],[role="menu"]') !== null;
+}
+
+export function useKeys() {
+  const backend = useBackend();
+  const actions = useActions();
+  const run = useRef<(id: string) => boolean>(() => false);
+  run.current = (id) => {
+    const action = actions().find((one) => one.id === id);
+    action?.run();
+    return action !== undefined;
+  };
+
+  useEffect(() => {
+    const onDown = (event: KeyboardEvent) => {
+      const key = event.key.toLowerCase();
+      const withCtrl = (event.ctrlKey || event.metaKey) && !event.altKey;
+      const { dialog, page } = useDesk.getState();
+      if (withCtrl && key === "k") {
+        event.preventDefault();
+        if (dialog?.name === "palette") closeDialog();
+        else if (studioNow()) openDialog({ name: "palette" });
+        return;
+      }
+      if (dialog || isBusy()) return;
+      if (withCtrl && key === ",") {
+        event.preventDefault();
+        run.current("settings");
+        return;
+      }
+      if (withCtrl && key === "q") {
+        event.preventDefault();
+        run.current("quit");
+        return;
+      }
+      if (withCtrl || event.altKey) return;
+      if (event.key === "Enter" && !event.repeat && confirmHold()) {
+        event.preventDefault();
+        return;
+      }
+      if (event.key === "Escape") {
+        if (isTyping(event.target)) (event.target as HTMLElement).blur();
+        else if (useHold.getState().phase === "asking") cancelHold();
+        else if (page === "history") goTo("room");
+        return;
+      }
+      if (isTyping(event.target) || event.repeat) return;
+      if (key === "s") {
+        const snapshot = studioNow();
+        const job = snapshot && jobToStop(snapshot);
+        if (!job) return;
+        event.preventDefault();
+        beginHold(job.egress_id, (id) =>
+          backend.stop(id).catch((thrown: unknown) => tellError(asApiError(thrown))),
+        );
+        return;
+      }
+      if (key === "/") {
+        const search = document.querySelector<HTMLInputElement>("[data-search]");
+        if (search) {
+          event.preventDefault();
+          search.focus();
+        }
+        return;
+      }
+      if (/^[1-9]$/.test(key)) {
+        const person = studioNow()?.room?.roster.participants[Number(key) - 1];
+        if (person && page === "room") run.current(`person:${person.identity}`);
+        return;
+      }
+      const id = KEYS[key];
+      if (id && run.current(id)) event.preventDefault();
+    };
+    const onUp = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() === "s") releaseHold();
+    };
+    // A key whose release went elsewhere must not go on holding.
+    const onBlur = () => releaseHold();
+    window.addEventListener("keydown", onDown);
+    window.addEventListener("keyup", onUp);
+    window.addEventListener("blur", onBlur);
+    return () => {
+      window.removeEventListener("keydown", onDown);
+      window.removeEventListener("keyup", onUp);
+      window.removeEventListener("blur", onBlur);
+    };
+  }, [backend]);
+}

@@ -1,0 +1,130 @@
+// A running recording. Names for tests: [data-testid=job][data-egress][data-status]; in it
+// [data-testid=job-elapsed], job-size, job-disk, job-dropped, job-connection, and the stop button.
+
+import { Circle, RefreshCw } from "lucide-react";
+import { memo } from "react";
+import type { Job } from "@/backend/types";
+import { Meter } from "@/kit/meter";
+import { Notice } from "@/kit/notice";
+import { cx } from "@/lib/cx";
+import { bitrate, bytes, fileName, timecode, timeLeft } from "@/lib/format";
+import { pickSource } from "@/store/desk";
+import { t } from "@/words";
+import { formatWords } from "../room/track-words";
+import { DISK_LOW_S, elapsedOf, pathOf, sumOf } from "./job-figures";
+import { StopButton } from "./stop-button";
+
+export const JobCard = memo(function JobCard({ job, here }: { job: Job; here: boolean }) {
+  const on = job.status === "active";
+  const sum = sumOf(job);
+  const path = pathOf(job);
+  const sounds = job.tracks.filter((track) => track.kind === "audio").map((track) => track.track_id);
+  const pictures = job.tracks.some((track) => track.kind === "video");
+  const diskLow = sum.disk_left_s !== null && sum.disk_left_s < DISK_LOW_S;
+  return (
+    <article
+      data-testid="job"
+      data-egress={job.egress_id}
+      data-status={job.status}
+      aria-label={job.title}
+      className={cx(
+        "overflow-hidden rounded-md border bg-card",
+        on ? "border-tally-ink/70" : "border-line",
+      )}
+    >
+      <div className={cx("flex items-center gap-2 py-1.5 pr-1.5 pl-3", on && "bg-tally text-white")}>
+        <Circle
+          className={cx("size-2.5 shrink-0", on ? "text-white" : "text-faint")}
+          fill={on ? "currentColor" : "none"}
+          aria-hidden
+        />
+        <span className="text-xs font-bold tracking-wide">
+          {on ? t("rec") : job.status === "ending" ? t("state.finishing") : t("state.starting")}
+        </span>
+        <span className="flex-1" />
+        <span className="text-lg leading-7 font-semibold" data-testid="job-elapsed">
+          {timecode(elapsedOf(job))}
+        </span>
+        <StopButton job={job} />
+      </div>
+      <div className="flex flex-col gap-2 p-3">
+        <div className="min-w-0">
+          {here ? (
+            <button
+              type="button"
+              dir="auto"
+              className="max-w-full truncate text-left font-medium hover:underline"
+              onClick={() => pickSource(job.request.source)}
+            >
+              {job.title}
+            </button>
+          ) : (
+            <p dir="auto" className="truncate font-medium">
+              {job.title}
+            </p>
+          )}
+          <p className="truncate text-xs text-faint" title={path ?? undefined}>
+            {!here && <span dir="auto">{job.request.room_name} · </span>}
+            <span data-testid="job-file">{path ? fileName(path) : formatWords(job.request.format)}</span>
+          </p>
+        </div>
+        {sounds.length > 0 && <Meter tracks={sounds} egressId={job.egress_id} />}
+        <dl className="grid grid-cols-[auto_1fr_auto_1fr] gap-x-2 gap-y-1 text-xs">
+          <Figure name={t("figure.size")} value={bytes(sum.size_bytes)} testid="job-size" />
+          <Figure name={t("figure.rate")} value={bitrate(sum.bitrate_bps)} testid="job-rate" />
+          <Figure
+            name={t("figure.disk")}
+            value={sum.disk_left_s === null ? "–" : timeLeft(sum.disk_left_s)}
+            testid="job-disk"
+            look={diskLow}
+          />
+          {pictures && (
+            <Figure
+              name={t("figure.dropped")}
+              value={String(sum.dropped_frames)}
+              testid="job-dropped"
+              look={sum.frames > 0 && sum.dropped_frames / (sum.frames + sum.dropped_frames) > 0.01}
+            />
+          )}
+        </dl>
+        <Connection job={job} />
+        {job.warnings.slice(-2).map((warning) => (
+          <Notice key={`${warning.code}${warning.message}`} error={warning} />
+        ))}
+      </div>
+    </article>
+  );
+});
+
+function Figure({ name, value, testid, look }: { name: string; value: string; testid: string; look?: boolean }) {
+  return (
+    <>
+      <dt className="text-faint">{name}</dt>
+      <dd className={cx("truncate", look ? "font-semibold text-look" : "text-ink")} data-testid={testid}>
+        {value}
+      </dd>
+    </>
+  );
+}
+
+function Connection({ job }: { job: Job }) {
+  const { connection } = job;
+  const well = connection === "connected";
+  const rtt = job.figures?.rtt_ms;
+  return (
+    <p
+      data-testid="job-connection"
+      data-connection={connection}
+      className={cx("flex items-center gap-1.5 text-xs", well ? "text-faint" : "font-medium text-look")}
+    >
+      {well ? (
+        <span className="size-2 rounded-full bg-ready" aria-hidden />
+      ) : (
+        <RefreshCw className="size-3" aria-hidden />
+      )}
+      {t(`connection.${connection}`)}
+      {well && typeof rtt === "number" && <span>{t("rtt", { ms: Math.round(rtt) })}</span>}
+      {well && job.figures?.encoder && <span className="ml-auto">{job.figures.encoder}</span>}
+    </p>
+  );
+}

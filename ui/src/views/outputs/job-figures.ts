@@ -1,0 +1,53 @@
+// Figures of a job, summed over its outputs.
+
+import type { Job } from "@/backend/types";
+
+/** Media time in the file so far, ms. While it runs this is what has been written, never the wall clock. */
+export function elapsedOf(job: Job | null): number {
+  if (!job) return 0;
+  const written = job.figures?.outputs.map((output) => output.elapsed_ms) ?? [];
+  return Math.max(0, ...written);
+}
+
+export interface Sum {
+  size_bytes: number;
+  bitrate_bps: number;
+  frames: number;
+  dropped_frames: number;
+  disk_left_s: number | null;
+}
+
+export function sumOf(job: Job): Sum {
+  const sum: Sum = { size_bytes: 0, bitrate_bps: 0, frames: 0, dropped_frames: 0, disk_left_s: null };
+  for (const output of job.figures?.outputs ?? []) {
+    sum.size_bytes += output.size_bytes;
+    sum.bitrate_bps += output.bitrate_bps;
+    sum.frames += output.frames;
+    sum.dropped_frames += output.dropped_frames;
+    if (output.disk_left_s !== null)
+      sum.disk_left_s = Math.min(sum.disk_left_s ?? Number.POSITIVE_INFINITY, output.disk_left_s);
+  }
+  return sum;
+}
+
+/** Length of what was saved, ms. */
+export function lengthOf(job: Job): number {
+  return Math.max(0, ...job.outputs.map((output) => (output.result?.duration_ns ?? 0) / 1e6));
+}
+
+/** Bytes of what was saved. */
+export function sizeOf(job: Job): number {
+  return job.outputs.reduce((sum, output) => sum + (output.result?.size_bytes ?? 0), 0);
+}
+
+/** Where the first file is or will be. */
+export function pathOf(job: Job): string | null {
+  for (const output of job.outputs) {
+    const path = output.result?.path ?? output.path;
+    if (path) return path;
+  }
+  return null;
+}
+
+/** Less than this left on the disk is worth a look, s. */
+export const DISK_LOW_S = 20 * 60;

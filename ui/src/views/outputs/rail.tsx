@@ -1,0 +1,96 @@
+// The right side: what runs, and what will run next. Names for tests: region "Outputs".
+
+import { Clapperboard } from "lucide-react";
+import { useShallow } from "zustand/react/shallow";
+import { Button } from "@/kit/button";
+import { Notice } from "@/kit/notice";
+import { cx } from "@/lib/cx";
+import { useDesk } from "@/store/desk";
+import { runningJobs } from "@/store/select";
+import { useStudio } from "@/store/studio";
+import { t } from "@/words";
+import type { Standing } from "../room/standing";
+import { JobCard } from "./job-card";
+import { RecordButton } from "./record-button";
+import { RecordForm } from "./record-form";
+import { StopButton } from "./stop-button";
+
+export function Rail({ standing }: { standing: Standing | null }) {
+  const jobs = useStudio(useShallow(runningJobs));
+  const room = useStudio((snapshot) => snapshot.room?.name);
+  return (
+    <aside aria-label={t("outputs")} className="flex min-h-0 flex-col border-l border-line bg-panel">
+      <div className="flex h-9 shrink-0 items-center justify-between px-3">
+        <h2 className="label-caps">{t("outputs")}</h2>
+        {jobs.length > 0 && <span className="text-xs text-faint">{t("outputs.running", { n: jobs.length })}</span>}
+      </div>
+      <div className="flex min-h-0 flex-1 flex-col gap-2 overflow-y-auto px-3 pb-3">
+        {jobs.length === 0 && (
+          <div className="flex flex-1 flex-col items-center justify-center gap-1.5 py-4 text-center text-faint">
+            <Clapperboard className="size-6 stroke-[1.5]" aria-hidden />
+            <p>{t("outputs.none")}</p>
+          </div>
+        )}
+        {jobs.map((job) => (
+          <JobCard key={job.egress_id} job={job} here={job.request.room_name === room} />
+        ))}
+      </div>
+      {standing && <Next standing={standing} />}
+    </aside>
+  );
+}
+
+function Next({ standing }: { standing: Standing }) {
+  const pick = useDesk((desk) => desk.pick);
+  const armError = useDesk((desk) => desk.armError);
+  const { job, request, state, armed } = standing;
+  return (
+    <div className="flex max-h-[70%] shrink-0 flex-col border-t border-line">
+      {pick && request && !job && (
+        <div className="min-h-0 overflow-y-auto p-3 pb-0">
+          <RecordForm pick={pick} request={request} />
+        </div>
+      )}
+      <div className="flex flex-col gap-2 p-3">
+        {armError && !job && (
+          <Notice error={armError.error}>
+            <Button look="outline" size="sm" onClick={() => useDesk.setState({ armError: null })}>
+              {t("again")}
+            </Button>
+          </Notice>
+        )}
+        {!job && armed?.error && <Notice error={armed.error} />}
+        {job ? (
+          <StopButton job={job} large />
+        ) : (
+          <>
+            <p
+              role="status"
+              data-testid="record-state"
+              className={cx(
+                "flex items-center gap-2 text-xs",
+                state === "ready" ? "font-medium text-ready" : "text-faint",
+              )}
+            >
+              <span
+                className={cx(
+                  "size-2 shrink-0 rounded-full",
+                  state === "ready" ? "bg-ready" : "border border-current",
+                )}
+                aria-hidden
+              />
+              {state === "ready"
+                ? t("record.ready")
+                : state === "empty"
+                  ? t("record.choose")
+                  : armError
+                    ? t("state.notReady")
+                    : t("state.preparing")}
+            </p>
+            <RecordButton standing={standing} />
+          </>
+        )}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,47 @@
+import { Circle, LoaderCircle } from "lucide-react";
+import { Key } from "@/kit/key";
+import { useCommand } from "@/lib/commands";
+import { cx } from "@/lib/cx";
+import { t } from "@/words";
+import type { Standing } from "../room/standing";
+
+/** Presses Record for what is chosen: attaches the file where a job is held ready, starts one otherwise. */
+export function useRecord() {
+  return useCommand(async (backend, standing: Standing) => {
+    if (!standing.request) return;
+    if (standing.armed) await backend.record(standing.armed.egress_id);
+    else await backend.start(standing.request);
+  });
+}
+
+/** The one button that matters. */
+export function RecordButton({ standing }: { standing: Standing }) {
+  const record = useRecord();
+  const ready = standing.state === "ready";
+  const can = standing.request !== null && !record.isPending;
+  return (
+    <button
+      type="button"
+      data-testid="record"
+      data-ready={ready}
+      disabled={!can}
+      onClick={() => record.mutate(standing)}
+      className={cx(
+        "flex h-14 w-full items-center justify-center gap-3 rounded-md border-2 text-lg font-semibold transition-colors",
+        can
+          ? ready
+            ? "border-ready bg-ink text-night hover:bg-white"
+            : "border-ink bg-ink text-night hover:bg-white"
+          : "cursor-not-allowed border-line bg-card text-faint",
+      )}
+    >
+      {record.isPending ? (
+        <LoaderCircle className="size-5 motion-safe:animate-spin" aria-hidden />
+      ) : (
+        <Circle className="size-4" fill="currentColor" aria-hidden />
+      )}
+      {t("record")}
+      <Key onLight={can}>R</Key>
+    </button>
+  );
+}

@@ -1,0 +1,128 @@
+// How the next recording is made. Names for tests: "Picture and sound" (preset), "Format" (container), "Folder",
+// "File name", button "Record" ([data-testid=record][data-ready]).
+
+import { FolderOpen } from "lucide-react";
+import type { Container, RecordRequest } from "@/backend/types";
+import { Button } from "@/kit/button";
+import { Choice, type Option } from "@/kit/choice";
+import { Field, Input } from "@/kit/field";
+import { useCommand } from "@/lib/commands";
+import { tailOf } from "@/lib/format";
+import { formFor, type How, type Pick, setForm, useDesk } from "@/store/desk";
+import { tracksNow } from "@/store/select";
+import { useStudio } from "@/store/studio";
+import { t } from "@/words";
+import { AdvancedFields } from "./advanced-fields";
+import { exampleName } from "./example-name";
+
+const PRESETS: How[] = [
+  "H264_720P_30",
+  "H264_720P_60",
+  "H264_1080P_30",
+  "H264_1080P_60",
+  "PORTRAIT_H264_720P_30",
+  "PORTRAIT_H264_720P_60",
+  "PORTRAIT_H264_1080P_30",
+  "PORTRAIT_H264_1080P_60",
+];
+
+/** Ways to record a pick, the likeliest first. */
+export function howOptions(pick: Pick): Option<How>[] {
+  const presets: Option<How>[] = PRESETS.map((how) => ({ value: how, label: t(`how.${how}` as "how.H264_720P_30") }));
+  const all: Option<How>[] = [...presets, { value: "advanced", label: t("how.advanced"), hint: t("how.advanced.hint") }];
+  if (pick.kind === "person") return all;
+  return [{ value: "as_published", label: t("how.as_published"), hint: t("how.as_published.hint") }, ...all];
+}
+
+/** Containers that can hold a pick; an empty value stands for the one that fits best. */
+export function containerOptions(how: How, picture: boolean): Option<Container | "">[] {
+  const fit = { value: "" as const, label: t("container.fit") };
+  const mp4 = { value: "mp4" as const, label: "MP4" };
+  const webm = { value: "webm" as const, label: "WebM" };
+  const ogg = { value: "ogg" as const, label: "OGG" };
+  const mp3 = { value: "mp3" as const, label: "MP3" };
+  if (how === "as_published") return picture ? [fit, mp4, webm] : [fit, ogg, mp4, webm];
+  return picture ? [mp4, webm] : [fit, mp3, ogg, mp4, webm];
+}
+
+export function RecordForm({ pick, request }: { pick: Pick; request: RecordRequest }) {
+  const form = useDesk((desk) => desk.forms[formFor(pick)]);
+  const name = useDesk((desk) => desk.name);
+  const folder = useDesk((desk) => desk.folder);
+  const settings = useStudio((snapshot) => snapshot.settings);
+  const room = useStudio((snapshot) => snapshot.room);
+  const choose = useCommand((backend, _: null) => backend.chooseFolder());
+  const picture = pick.kind === "person" || tracksNow(room, request.source).video !== null;
+  const containers = containerOptions(form.how, picture);
+  const container = containers.some((one) => one.value === (form.container ?? ""))
+    ? (form.container ?? "")
+    : (containers[0]?.value ?? "");
+  const shownFolder = folder ?? settings.folder;
+  return (
+    <div className="flex flex-col gap-2.5">
+      <div className="grid grid-cols-[1fr_6.5rem] gap-2">
+        <Field label={t("form.how")}>
+          {(ids) => (
+            <Choice
+              {...ids}
+              value={form.how}
+              options={howOptions(pick)}
+              onChange={(how) => {
+                const fits = containerOptions(how, picture).some((one) => one.value === (form.container ?? ""));
+                setForm(pick, fits ? { how } : { how, container: how === "as_published" || !picture ? null : "mp4" });
+              }}
+            />
+          )}
+        </Field>
+        <Field label={t("form.container")}>
+          {(ids) => (
+            <Choice
+              {...ids}
+              value={container}
+              options={containers}
+              onChange={(value) => setForm(pick, { container: value || null })}
+            />
+          )}
+        </Field>
+      </div>
+      {form.how === "advanced" && <AdvancedFields picture={picture} />}
+      <Field label={t("form.name")} hint={<ExampleName request={request} />}>
+        {(ids) => (
+          <Input
+            {...ids}
+            value={name ?? settings.name}
+            placeholder={t("form.name.default")}
+            onChange={(event) => useDesk.setState({ name: event.target.value })}
+          />
+        )}
+      </Field>
+      <Field label={t("form.folder")}>
+        {(ids) => (
+          <Button
+            {...ids}
+            look="outline"
+            className="w-full justify-start bg-night px-2.5 font-normal"
+            title={shownFolder}
+            onClick={() => choose.mutate(null, { onSuccess: (path) => path && useDesk.setState({ folder: path }) })}
+          >
+            <FolderOpen className="text-faint" />
+            <span className="truncate" data-testid="record-folder">
+              {tailOf(shownFolder, 34)}
+            </span>
+          </Button>
+        )}
+      </Field>
+    </div>
+  );
+}
+
+function ExampleName({ request }: { request: RecordRequest }) {
+  const room = useStudio((snapshot) => snapshot.room);
+  const { video, audio } = tracksNow(room, request.source);
+  const example = exampleName(request, video ?? audio[0] ?? null, room?.roster.room_sid ?? "", new Date());
+  return (
+    <span className="block truncate" dir="auto" title={example} data-testid="record-example">
+      {example}
+    </span>
+  );
+}

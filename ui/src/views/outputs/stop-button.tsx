@@ -1,0 +1,80 @@
+// Names for tests: button "Stop <title>"; [data-phase] is idle, holding, asking or stopping. Held for half a second
+// it stops; after a short press it asks for Enter.
+
+import { Square } from "lucide-react";
+import type { KeyboardEvent } from "react";
+import type { Job } from "@/backend/types";
+import { useCommand } from "@/lib/commands";
+import { cx } from "@/lib/cx";
+import { Key } from "@/kit/key";
+import { beginHold, confirmHold, releaseHold, useHold } from "@/store/hold";
+import { t } from "@/words";
+
+/** Stops a job, when it is meant. */
+export function StopButton({ job, large }: { job: Job; large?: boolean }) {
+  const phase = useHold((hold) => (hold.id === job.egress_id ? hold.phase : null));
+  const stop = useCommand((backend, id: string) => backend.stop(id));
+  const begin = () => beginHold(job.egress_id, (id) => stop.mutateAsync(id).catch(() => undefined));
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.repeat) return;
+    if (event.key === "Enter" && confirmHold()) return;
+    begin();
+  };
+  const stopping = phase === "stopping" || job.status === "ending";
+  const words = stopping
+    ? t("stop.stopping")
+    : phase === "asking"
+      ? t("stop.enter")
+      : phase === "holding"
+        ? t("stop.keepHolding")
+        : large
+          ? t("stop.hold")
+          : t("stop");
+  return (
+    <button
+      type="button"
+      aria-label={t("stop.label", { title: job.title })}
+      aria-description={t("stop.how")}
+      title={t("stop.how")}
+      data-testid="stop"
+      data-phase={stopping ? "stopping" : (phase ?? "idle")}
+      disabled={stopping}
+      onPointerDown={(event) => {
+        if (event.button !== 0) return;
+        event.currentTarget.focus();
+        begin();
+      }}
+      onPointerUp={releaseHold}
+      onPointerLeave={releaseHold}
+      onPointerCancel={releaseHold}
+      onKeyDown={onKeyDown}
+      onKeyUp={(event) => (event.key === "Enter" || event.key === " ") && releaseHold()}
+      onContextMenu={(event) => event.preventDefault()}
+      className={cx(
+        "relative flex shrink-0 touch-none items-center justify-center overflow-hidden rounded-md border font-semibold transition-colors",
+        large ? "h-14 w-full gap-3 text-base" : "h-7 gap-1.5 px-2.5 text-xs",
+        stopping
+          ? "border-line text-soft"
+          : phase === "asking"
+            ? "border-ink bg-ink text-night"
+            : "border-edge bg-control text-ink hover:bg-chosen",
+      )}
+    >
+      {phase === "holding" && (
+        <span
+          aria-hidden
+          className="hold-fill absolute inset-0 origin-left bg-edge"
+          style={{ animation: "fill-up 500ms linear both" }}
+        />
+      )}
+      <span className="relative flex items-center gap-2">
+        <Square className={large ? "size-4" : "size-3"} fill="currentColor" aria-hidden />
+        {words}
+        {large && !stopping && phase === null && <Key>S</Key>}
+      </span>
+    </button>
+  );
+}

@@ -1,0 +1,86 @@
+// Asked when Tallylight is to end while something records. Names for tests: dialog "Quit Tallylight?"; buttons
+// "Finish and quit", "Keep recording in the background", "Cancel".
+
+import { LoaderCircle } from "lucide-react";
+import { useEffect } from "react";
+import { useShallow } from "zustand/react/shallow";
+import { useBackend } from "@/backend/index";
+import { Button } from "@/kit/button";
+import { Dialog } from "@/kit/dialog";
+import { useCommand } from "@/lib/commands";
+import { timecode } from "@/lib/format";
+import { closeDialog, openDialog, useDesk } from "@/store/desk";
+import { isRunning, runningJobs } from "@/store/select";
+import { studioNow, useStudio } from "@/store/studio";
+import { t } from "@/words";
+import { elapsedOf } from "./outputs/job-figures";
+
+/** Asks, or goes at once where there is nothing to ask about. */
+export function useQuit() {
+  const quit = useCommand((backend, finish: boolean) => backend.quit(finish));
+  return () => {
+    if (studioNow()?.jobs.some(isRunning)) openDialog({ name: "quit" });
+    else quit.mutate(true);
+  };
+}
+
+export function QuitDialog() {
+  const open = useDesk((desk) => desk.dialog?.name === "quit");
+  const jobs = useStudio(useShallow(runningJobs));
+  const backend = useBackend();
+  const ask = useQuit();
+  useEffect(() => {
+    let gone = false;
+    let end: (() => void) | null = null;
+    void backend
+      .onShell((event) => event === "quit_requested" && ask())
+      .then((stop) => {
+        if (gone) stop();
+        else end = stop;
+      });
+    return () => {
+      gone = true;
+      end?.();
+    };
+  });
+  const quit = useCommand((api, finish: boolean) => api.quit(finish));
+  const hide = useCommand((api, _: null) => api.hide());
+  return (
+    <Dialog open={open} onClose={closeDialog} title={t("quit.title")}>
+      <div className="flex flex-col gap-4 p-4">
+        <p className="text-soft">{t("quit.what", { n: jobs.length })}</p>
+        <ul className="flex max-h-40 flex-col gap-1 overflow-y-auto">
+          {jobs.map((job) => (
+            <li key={job.egress_id} className="flex items-center gap-3 rounded-md bg-card px-3 py-1.5">
+              <span aria-hidden className="size-2 shrink-0 rounded-full bg-tally-ink" />
+              <span dir="auto" className="min-w-0 flex-1 truncate">
+                {job.title}
+              </span>
+              <span className="font-medium">{timecode(elapsedOf(job))}</span>
+            </li>
+          ))}
+        </ul>
+        <div className="flex flex-col gap-2">
+          <Button look="main" size="lg" disabled={quit.isPending} onClick={() => quit.mutate(true)}>
+            {quit.isPending && quit.variables && <LoaderCircle className="motion-safe:animate-spin" />}
+            {quit.isPending && quit.variables ? t("quit.finishing") : t("quit.finish")}
+          </Button>
+          <Button
+            look="outline"
+            size="lg"
+            disabled={quit.isPending}
+            onClick={() => {
+              closeDialog();
+              hide.mutate(null);
+            }}
+          >
+            {t("quit.background")}
+          </Button>
+          <Button look="quiet" size="lg" disabled={quit.isPending} onClick={closeDialog}>
+            {t("cancel")}
+          </Button>
+        </div>
+      </div>
+    </Dialog>
+  );
+}

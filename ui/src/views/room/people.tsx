@@ -1,0 +1,364 @@
+// Who is in the room. Names for tests: one [data-testid=person][data-identity] per person, in it a button with the
+// person's name that chooses them (aria-pressed), "Tracks of <name>" that unfolds their tracks, and then one
+// checkbox per track, "<Camera|Microphone|…> of <name>"; search "Find a person".
+
+import { useVirtualizer } from "@tanstack/react-virtual";
+import {
+  AudioLines,
+  Bot,
+  Cable,
+  ChevronDown,
+  ChevronRight,
+  Import,
+  LockKeyhole,
+  Mic,
+  MicOff,
+  MonitorUp,
+  Phone,
+  Search,
+  SignalLow,
+  SignalMedium,
+  Unplug,
+  UserRoundX,
+  Video,
+  VideoOff,
+  Waypoints,
+} from "lucide-react";
+import { useDeferredValue, useMemo, useRef, useState } from "react";
+import type { Participant, ParticipantKind, Track } from "@/backend/types";
+import { Button } from "@/kit/button";
+import { Checkbox } from "@/kit/checkbox";
+import { Empty } from "@/kit/empty";
+import { Input } from "@/kit/field";
+import { Meter } from "@/kit/meter";
+import { TrackPicture } from "@/kit/picture";
+import { cx } from "@/lib/cx";
+import { initials } from "@/lib/format";
+import { useFontScale } from "@/lib/scale";
+import { pickPerson, pickTrack, useDesk } from "@/store/desk";
+import { isRecording, nameOf } from "@/store/select";
+import { useStudio } from "@/store/studio";
+import { t } from "@/words";
+import { trackFacts, trackTitle } from "./track-words";
+
+/** Up to so many people get large pictures; more get rows, so that many are seen at once. */
+const LARGE_UP_TO = 5;
+/** From so many on there is a search. */
+const SEARCH_FROM = 9;
+
+export function People() {
+  const room = useStudio((snapshot) => snapshot.room);
+  const people = useMemo(() => room?.roster.participants ?? [], [room?.roster.participants]);
+  const [wanted, setWanted] = useState("");
+  const query = useDeferredValue(wanted.trim().toLocaleLowerCase());
+  const found = useMemo(
+    () =>
+      query
+        ? people.filter((person) => `${person.name}\n${person.identity}`.toLocaleLowerCase().includes(query))
+        : people,
+    [people, query],
+  );
+  return (
+    <section aria-label={t("people")} className="flex min-h-0 flex-col border-r border-line bg-panel">
+      <div className="flex h-9 shrink-0 items-center justify-between px-3">
+        <h2 className="label-caps">{t("people")}</h2>
+        <span className="text-xs text-faint" data-testid="people-count">
+          {people.length}
+        </span>
+      </div>
+      {people.length >= SEARCH_FROM && (
+        <div className="relative mx-3 mb-2">
+          <Search className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint" aria-hidden />
+          <Input
+            type="search"
+            aria-label={t("people.find")}
+            placeholder={t("people.find")}
+            data-search
+            value={wanted}
+            onChange={(event) => setWanted(event.target.value)}
+            className="pl-8"
+          />
+        </div>
+      )}
+      {people.length === 0 ? (
+        room?.connection === "connecting" ? (
+          <div className="flex flex-col gap-2 px-3" role="status" aria-label={t("room.joining")}>
+            {[0, 1, 2].map((row) => (
+              <div key={row} className="aspect-video rounded-md bg-card" />
+            ))}
+          </div>
+        ) : (
+          <Empty icon={<UserRoundX />} title={t("people.none")} what={t("people.none.what")} />
+        )
+      ) : found.length === 0 ? (
+        <Empty icon={<Search />} title={t("people.none.found")} />
+      ) : (
+        <PeopleList people={found} large={people.length <= LARGE_UP_TO} />
+      )}
+    </section>
+  );
+}
+
+function PeopleList({ people, large }: { people: Participant[]; large: boolean }) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const scale = useFontScale();
+  const rows = useVirtualizer({
+    count: people.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => (large ? 204 : 72) * scale,
+    getItemKey: (index) => people[index]?.identity ?? index,
+    overscan: 2,
+    initialRect: { width: 260, height: 600 },
+  });
+  return (
+    <div ref={scroller} className="min-h-0 flex-1 overflow-x-hidden overflow-y-auto">
+      <ul className="relative" style={{ height: rows.getTotalSize() }}>
+        {rows.getVirtualItems().map((row) => {
+          const person = people[row.index];
+          if (!person) return null;
+          return (
+            <li
+              key={row.key}
+              ref={rows.measureElement}
+              data-index={row.index}
+              className="absolute inset-x-0 top-0 px-2 pb-1"
+              style={{ transform: `translateY(${row.start}px)` }}
+            >
+              <PersonCard person={person} place={row.index} large={large} />
+            </li>
+          );
+        })}
+      </ul>
+    </div>
+  );
+}
+
+function PersonCard({ person, place, large }: { person: Participant; place: number; large: boolean }) {
+  const name = nameOf(person);
+  const chosen = useDesk(({ pick }) => pick?.kind === "person" && pick.identity === person.identity);
+  const unfolded = useDesk((desk) => desk.unfolded.includes(person.identity));
+  const onAir = useStudio((snapshot) =>
+    snapshot.jobs.some(
+      (job) =>
+        isRecording(job) &&
+        job.request.room_name === snapshot.room?.name &&
+        (job.request.source.type === "participant"
+          ? job.request.source.identity === person.identity
+          : job.tracks.some((track) => track.publisher_identity === person.identity)),
+    ),
+  );
+  const sounds = person.tracks.filter((track) => track.kind === "audio");
+  const mic = sounds.find((track) => track.source === "microphone") ?? sounds[0];
+  const fold = () =>
+    useDesk.setState((desk) => ({
+      unfolded: unfolded
+        ? desk.unfolded.filter((identity) => identity !== person.identity)
+        : [...desk.unfolded, person.identity],
+    }));
+
+  return (
+    <div
+      data-testid="person"
+      data-identity={person.identity}
+      data-speaking={person.speaking}
+      className={cx(
+        "rounded-md border transition-colors",
+        chosen ? "border-ink bg-card" : "border-transparent hover:bg-card",
+        onAir && "border-tally-ink",
+      )}
+    >
+      <div className="relative">
+        <button
+          type="button"
+          aria-pressed={chosen}
+          aria-label={name}
+          onClick={() => pickPerson(person.identity)}
+          className={cx("flex w-full rounded-md p-1.5 text-left", large ? "flex-col gap-2" : "gap-2.5")}
+        >
+          <Pictures person={person} large={large} onAir={onAir} />
+          <span className="flex min-w-0 flex-1 flex-col justify-center gap-1">
+            <span className={cx("flex min-w-0 items-center gap-1.5", large ? "pr-7" : "pr-7")}>
+              <span
+                dir="auto"
+                title={name}
+                className={cx("min-w-0 truncate font-medium", person.connection === "lost" && "text-faint")}
+              >
+                {name}
+              </span>
+              {person.speaking && (
+                <AudioLines className="size-3.5 shrink-0 text-ready" aria-label={t("person.speaking")} />
+              )}
+              <KindSign kind={person.kind} />
+              <QualitySign person={person} />
+              {place < 9 && (
+                <kbd aria-hidden className="ml-auto font-sans text-xs text-faint">
+                  {place + 1}
+                </kbd>
+              )}
+            </span>
+            <span className="flex items-center gap-1.5 pr-1">
+              {mic === undefined ? (
+                <span className="text-xs text-faint">{t("person.noSound")}</span>
+              ) : (
+                <>
+                  {mic.muted ? (
+                    <MicOff className="size-3.5 shrink-0 text-faint" aria-label={t("person.muted")} />
+                  ) : (
+                    <Mic className="size-3.5 shrink-0 text-faint" aria-hidden />
+                  )}
+                  <Meter tracks={sounds.map((track) => track.sid)} muted={mic.muted} />
+                </>
+              )}
+            </span>
+          </span>
+        </button>
+        <Button
+          look="quiet"
+          size="icon-sm"
+          className={cx("absolute right-1 size-6", large ? "bottom-6" : "top-1/2 -translate-y-6")}
+          aria-expanded={unfolded}
+          aria-label={t("person.tracks", { name })}
+          onClick={fold}
+          disabled={person.tracks.length === 0}
+        >
+          {unfolded ? <ChevronDown /> : <ChevronRight />}
+        </Button>
+      </div>
+      {unfolded && (
+        <ul className="flex flex-col gap-0.5 border-t border-line px-2 py-1.5">
+          {person.tracks.map((track) => (
+            <TrackRow key={track.sid} track={track} owner={name} />
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+/** The person's screen and camera; without either, their initials. */
+function Pictures({ person, large, onAir }: { person: Participant; large: boolean; onAir: boolean }) {
+  const name = nameOf(person);
+  const pictures = person.tracks.filter((track) => track.kind === "video" && !track.muted);
+  const screen = pictures.find((track) => track.source === "screen_share");
+  const camera = pictures.find((track) => track.source === "camera");
+  const shown = (large ? [screen, camera] : [camera ?? screen]).filter((track) => track !== undefined);
+  if (shown.length === 0 && pictures[0]) shown.push(pictures[0]);
+  return (
+    <span
+      className={cx(
+        "relative flex shrink-0 gap-1 overflow-hidden rounded-sm",
+        large ? (shown.length > 1 ? "aspect-[32/9] w-full" : "aspect-video w-full") : "aspect-video h-14",
+      )}
+    >
+      {shown.length === 0 ? (
+        <span
+          className={cx(
+            "flex flex-1 items-center justify-center bg-card font-semibold text-soft",
+            large ? "text-lg" : "text-base",
+          )}
+          aria-hidden
+        >
+          {initials(name)}
+          {person.tracks.some((track) => track.source === "camera") && (
+            <VideoOff className="absolute right-1.5 bottom-1.5 size-3.5 text-faint" />
+          )}
+        </span>
+      ) : (
+        shown.map((track) => (
+          <span key={track.sid} className="relative min-w-0 flex-1 bg-night">
+            <TrackPicture
+              track={track.sid}
+              label={t("track.of", { track: trackTitle(track), name })}
+              className={track.source === "screen_share" ? "object-contain" : "object-cover"}
+            />
+          </span>
+        ))
+      )}
+      {!large && screen && camera && (
+        <MonitorUp
+          className="absolute right-1 bottom-1 size-4 rounded-sm bg-night p-0.5 text-ink"
+          aria-label={t("source.screen_share")}
+        />
+      )}
+      {onAir && (
+        <span className="absolute top-1 left-1 flex items-center gap-1 rounded-sm bg-tally px-1 text-xs font-semibold text-white">
+          {t("rec")}
+        </span>
+      )}
+    </span>
+  );
+}
+
+const TRACK_ICONS = {
+  camera: Video,
+  microphone: Mic,
+  screen_share: MonitorUp,
+  screen_share_audio: AudioLines,
+} as const;
+
+function TrackRow({ track, owner }: { track: Track; owner: string }) {
+  const checked = useDesk(
+    ({ pick }) => pick?.kind === "tracks" && (pick.video === track.sid || pick.audio === track.sid),
+  );
+  const title = trackTitle(track);
+  const Icon =
+    track.source === "unknown" ? (track.kind === "video" ? Video : AudioLines) : TRACK_ICONS[track.source];
+  return (
+    <li data-testid="track" data-track={track.sid} className="py-0.5">
+      <Checkbox
+        checked={checked}
+        onChange={(on) => pickTrack(track.sid, track.kind, on)}
+        label={t("track.of", { track: title, name: owner })}
+        disabled={track.encrypted}
+      >
+        <span className="min-w-0 flex-1">
+          <span className="flex items-center gap-1.5">
+            <Icon className="size-3.5 shrink-0 text-faint" aria-hidden />
+            <span className="truncate">{title}</span>
+            {track.muted && <span className="text-xs text-faint">{t("track.muted")}</span>}
+            {track.encrypted && (
+              <span className="flex items-center gap-1 text-xs text-look">
+                <LockKeyhole className="size-3" aria-hidden />
+                {t("track.encrypted")}
+              </span>
+            )}
+          </span>
+          <span className="block truncate text-xs text-faint" data-testid="track-facts">
+            {trackFacts(track)}
+          </span>
+        </span>
+      </Checkbox>
+    </li>
+  );
+}
+
+const KIND_ICONS: Record<Exclude<ParticipantKind, "standard">, typeof Bot> = {
+  ingress: Import,
+  egress: Video,
+  sip: Phone,
+  agent: Bot,
+  connector: Cable,
+  bridge: Waypoints,
+};
+
+function KindSign({ kind }: { kind: ParticipantKind }) {
+  if (kind === "standard") return null;
+  const Icon = KIND_ICONS[kind];
+  return (
+    <span className="flex shrink-0 items-center gap-1 text-xs text-faint">
+      <Icon className="size-3.5" aria-hidden />
+      {t(`person.kind.${kind}`)}
+    </span>
+  );
+}
+
+/** Says something only where there is something to say. */
+function QualitySign({ person }: { person: Participant }) {
+  if (person.connection === "lost")
+    return <Unplug className="size-3.5 shrink-0 text-look" aria-label={t("quality.lost")} />;
+  if (person.connection === "poor")
+    return <SignalLow className="size-3.5 shrink-0 text-look" aria-label={t("quality.poor")} />;
+  if (person.connection === "good")
+    return <SignalMedium className="size-3.5 shrink-0 text-faint" aria-label={t("quality.good")} />;
+  return null;
+}

@@ -1,0 +1,159 @@
+// What would be recorded, or is. Names for tests: [data-testid=program] with [data-state=empty|preparing|ready|
+// recording|finishing]; [data-testid=program-state] has it in words.
+
+import { ImageOff, Radio, Speech, Users } from "lucide-react";
+import type { Job, OpenRoom, RecordRequest } from "@/backend/types";
+import { Empty } from "@/kit/empty";
+import { Key } from "@/kit/key";
+import { TrackPicture } from "@/kit/picture";
+import { cx } from "@/lib/cx";
+import { timecode } from "@/lib/format";
+import { useDesk } from "@/store/desk";
+import { findPerson, findTrack, nameOf, tracksNow } from "@/store/select";
+import { useStudio } from "@/store/studio";
+import { t } from "@/words";
+import { elapsedOf } from "../outputs/job-figures";
+import type { Standing } from "./standing";
+
+/** Width by height of the picture that the request makes. */
+function shapeOf(request: RecordRequest, width: number, height: number): number {
+  const { format } = request;
+  if (format.type === "preset") return format.preset.startsWith("PORTRAIT") ? 9 / 16 : 16 / 9;
+  if (format.type === "advanced") return (format.options.width || 1280) / (format.options.height || 720);
+  return width > 0 && height > 0 ? width / height : 16 / 9;
+}
+
+export function Program({ standing }: { standing: Standing }) {
+  const room = useStudio((snapshot) => snapshot.room);
+  const { state, request, job } = standing;
+  return (
+    <section
+      aria-label={t("program")}
+      data-testid="program"
+      data-state={state}
+      className="relative flex min-h-0 flex-1 flex-col p-3"
+    >
+      {request && room ? (
+        <Stage room={room} request={request} state={state} job={job} />
+      ) : (
+        <NothingChosen people={room?.roster.participants.length ?? 0} />
+      )}
+    </section>
+  );
+}
+
+function NothingChosen({ people }: { people: number }) {
+  return (
+    <div className="flex min-h-0 flex-1 rounded-md border border-dashed border-line">
+      {people === 0 ? (
+        <Empty icon={<Users />} title={t("program.nobody")} what={t("program.nobody.what")} />
+      ) : (
+        <Empty icon={<Radio />} title={t("program.choose")} what={t("program.choose.what")}>
+          <p className="mt-2 flex items-center gap-1.5 text-xs text-faint">
+            <Key>1</Key> – <Key>9</Key> {t("program.choose.keys")}
+          </p>
+        </Empty>
+      )}
+    </div>
+  );
+}
+
+function Stage({
+  room,
+  request,
+  state,
+  job,
+}: {
+  room: OpenRoom;
+  request: RecordRequest;
+  state: Standing["state"];
+  job: Job | null;
+}) {
+  const { video, audio } = tracksNow(room, request.source);
+  const shape = shapeOf(request, video?.width ?? 0, video?.height ?? 0);
+  const soundOnly =
+    request.source.type !== "participant" && video === null && audio.length > 0;
+  return (
+    <div className="@container-size relative flex min-h-0 flex-1 items-center justify-center">
+      <div
+        className={cx(
+          "relative overflow-hidden rounded-sm bg-night outline-2 outline-offset-0 transition-colors",
+          state === "recording"
+            ? "outline-tally-ink"
+            : state === "ready"
+              ? "outline-ready/70"
+              : "outline-line",
+        )}
+        style={{ aspectRatio: shape, width: `min(100cqw, calc(100cqh * ${shape}))` }}
+      >
+        {video && !video.muted ? (
+          <TrackPicture key={video.sid} track={video.sid} label={t("program.picture")} className="object-contain" />
+        ) : (
+          <div className="flex size-full flex-col items-center justify-center gap-2 text-soft">
+            {soundOnly ? (
+              <Speech className="size-8 stroke-[1.5] text-faint" aria-hidden />
+            ) : (
+              <ImageOff className="size-8 stroke-[1.5] text-faint" aria-hidden />
+            )}
+            <p className="px-6 text-center">{soundOnly ? t("program.soundOnly") : whyBlack(room, request)}</p>
+          </div>
+        )}
+        <StateSign state={state} job={job} />
+      </div>
+    </div>
+  );
+}
+
+/** Why there is no picture, in words: black is recorded meanwhile. */
+function whyBlack(room: OpenRoom, request: RecordRequest): string {
+  const { source } = request;
+  if (source.type === "participant") {
+    const person = findPerson(room, source.identity);
+    if (!person) return t("program.personGone");
+    return t("program.cameraOff", { name: nameOf(person) });
+  }
+  const id = source.type === "track" ? source.track_id : source.video_track_id;
+  if (id && !findTrack(room, id)) return t("program.trackGone");
+  return t("program.trackMuted");
+}
+
+function StateSign({ state, job }: { state: Standing["state"]; job: Job | null }) {
+  const elapsed = useStudio((snapshot) =>
+    elapsedOf(snapshot.jobs.find((one) => one.egress_id === job?.egress_id) ?? null),
+  );
+  const armFailed = useDesk((desk) => desk.armError !== null);
+  if (state === "recording") {
+    return (
+      <div
+        data-testid="program-state"
+        className="absolute top-3 left-3 flex items-center gap-2.5 rounded-md bg-tally px-3 py-1.5 text-white"
+      >
+        <span className="size-2.5 rounded-full bg-white" aria-hidden />
+        <span className="text-base font-semibold">{t("state.recording")}</span>
+        <span className="text-base font-semibold tabular-nums">{timecode(elapsed)}</span>
+      </div>
+    );
+  }
+  const look =
+    state === "ready" ? "text-ready" : state === "preparing" && armFailed ? "text-look" : "text-soft";
+  return (
+    <div
+      data-testid="program-state"
+      className={cx("absolute top-3 left-3 flex items-center gap-2 rounded-md bg-night px-2.5 py-1 font-medium", look)}
+    >
+      <span
+        className={cx("size-2 rounded-full", state === "ready" ? "bg-ready" : "border border-current")}
+        aria-hidden
+      />
+      {state === "ready"
+        ? t("state.ready")
+        : state === "finishing"
+          ? t("state.finishing")
+          : state === "starting"
+            ? t("state.starting")
+            : armFailed
+              ? t("state.notReady")
+              : t("state.preparing")}
+    </div>
+  );
+}

@@ -1,0 +1,56 @@
+import { Button } from "@/kit/button";
+import { Notice } from "@/kit/notice";
+import { useCommand } from "@/lib/commands";
+import { useStudio } from "@/store/studio";
+import { t } from "@/words";
+import { Rail } from "../outputs/rail";
+import { People } from "./people";
+import { Program } from "./program";
+import { SourceStrip } from "./source-strip";
+import { useArming, useStanding } from "./standing";
+
+/** The room: people, program, outputs. */
+export function RoomView() {
+  const standing = useStanding();
+  useArming(standing);
+  return (
+    <main className="grid h-full min-h-0 grid-cols-[minmax(15.5rem,20vw)_minmax(0,1fr)_minmax(19rem,20vw)]">
+      <People />
+      <div className="flex min-h-0 min-w-0 flex-col">
+        <RoomTrouble />
+        <Program standing={standing} />
+        <SourceStrip standing={standing} />
+      </div>
+      <Rail standing={standing} />
+    </main>
+  );
+}
+
+/** What is wrong with the connection to the room, over everything that it makes old. */
+function RoomTrouble() {
+  const connection = useStudio((snapshot) => snapshot.room?.connection);
+  const error = useStudio((snapshot) => snapshot.room?.error ?? null);
+  const name = useStudio((snapshot) => snapshot.room?.name ?? "");
+  const open = useCommand((backend, room: string) => backend.openRoom(room));
+  if (error) {
+    return (
+      <div className="p-3 pb-0">
+        <Notice error={error}>
+          <Button look="outline" size="sm" onClick={() => open.mutate(name)} disabled={open.isPending}>
+            {t("again")}
+          </Button>
+        </Notice>
+      </div>
+    );
+  }
+  if (connection !== "resuming" && connection !== "reconnecting") return null;
+  return (
+    <p
+      role="status"
+      className="appear mx-3 mt-3 rounded-md border border-look/40 bg-look-dim px-3 py-2 font-medium text-look"
+    >
+      {t("room.trouble")}
+      <span className="ml-2 font-normal text-soft">{t("room.trouble.what")}</span>
+    </p>
+  );
+}

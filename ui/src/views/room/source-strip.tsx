@@ -1,0 +1,118 @@
+// Under the program: what exactly is taken, with its sound. Names for tests: checkbox "Follow screen share",
+// button "Choose nothing".
+
+import { ScreenShare, X } from "lucide-react";
+import type { RecordRequest } from "@/backend/types";
+import { Button } from "@/kit/button";
+import { Checkbox } from "@/kit/checkbox";
+import { Key } from "@/kit/key";
+import { Meter } from "@/kit/meter";
+import { bitrate } from "@/lib/format";
+import { followScreenShare, useDesk } from "@/store/desk";
+import { findPerson, findTrack, lossOf, nameOf, tracksNow } from "@/store/select";
+import { useStudio } from "@/store/studio";
+import { t } from "@/words";
+import type { Standing } from "./standing";
+import { trackFacts, trackTitle } from "./track-words";
+
+export function SourceStrip({ standing }: { standing: Standing }) {
+  const { request, job } = standing;
+  const room = useStudio((snapshot) => snapshot.room);
+  const pick = useDesk((desk) => desk.pick);
+  if (!request || !room || !pick) return null;
+  const { video, audio } = tracksNow(room, request.source);
+  const running = job !== null;
+  const follows =
+    running && job.request.source.type === "participant"
+      ? job.request.source.follow_screen_share
+      : pick.kind === "person" && pick.followScreenShare;
+  return (
+    <section aria-label={t("source")} className="shrink-0 border-t border-line bg-panel px-4 py-3">
+      <div className="flex min-h-8 items-center gap-4">
+        <p className="min-w-0 flex-1 text-base">
+          <span className="font-semibold" dir="auto">
+            {titleOf(request, room)}
+          </span>
+          <span className="ml-2 text-sm text-soft">{t(`takes.${kindOf(request, follows)}`)}</span>
+        </p>
+        {pick.kind === "person" && (
+          <span className="flex items-center gap-2">
+            <Checkbox checked={follows} onChange={followScreenShare} disabled={running}>
+              <span className="flex items-center gap-1.5">
+                <ScreenShare className="size-4 text-faint" aria-hidden />
+                {t("source.follow")}
+              </span>
+            </Checkbox>
+            <Key>F</Key>
+          </span>
+        )}
+        <Button
+          look="quiet"
+          size="icon-sm"
+          aria-label={t("source.none")}
+          title={t("source.none")}
+          onClick={() => useDesk.setState({ pick: null })}
+        >
+          <X />
+        </Button>
+      </div>
+      <ul className="mt-2 grid gap-x-6 gap-y-2 [grid-template-columns:repeat(auto-fill,minmax(15rem,1fr))]">
+        {[...(video ? [video] : []), ...audio].map((track) => (
+          <TrackStrip key={track.sid} id={track.sid} />
+        ))}
+        {audio.length === 0 && request.source.type === "participant" && (
+          <li className="self-center text-xs text-faint">{t("source.silent")}</li>
+        )}
+      </ul>
+    </section>
+  );
+}
+
+function kindOf(request: RecordRequest, follows: boolean) {
+  const { source } = request;
+  if (source.type === "participant") return follows ? "personFollow" : "person";
+  if (source.type === "track") return "track";
+  if (source.video_track_id && source.audio_track_id) return "pair";
+  return source.video_track_id ? "picture" : "sound";
+}
+
+function titleOf(request: RecordRequest, room: Parameters<typeof findPerson>[0]): string {
+  const { source } = request;
+  if (source.type === "participant") {
+    const person = findPerson(room, source.identity);
+    return person ? nameOf(person) : source.identity;
+  }
+  const ids = source.type === "track" ? [source.track_id] : [source.video_track_id, source.audio_track_id];
+  const names = ids
+    .flatMap((id) => (id ? (findTrack(room, id) ?? []) : []))
+    .map(({ person, track }) => t("track.of", { track: trackTitle(track), name: nameOf(person) }));
+  return names.join(" + ") || t("program.trackGone");
+}
+
+function TrackStrip({ id }: { id: string }) {
+  const found = useStudio((snapshot) => findTrack(snapshot.room, id));
+  const rate = useStudio(
+    (snapshot) => snapshot.room?.figures.tracks.find((track) => track.track_id === id)?.bitrate_bps ?? 0,
+  );
+  const loss = useStudio((snapshot) => lossOf(snapshot.room?.figures, id) ?? 0);
+  if (!found) return null;
+  const { track } = found;
+  return (
+    <li className="flex min-w-0 flex-col gap-1" data-testid="strip" data-track={id}>
+      <p className="flex items-baseline gap-2 text-xs">
+        <span className="font-medium text-ink">{trackTitle(track)}</span>
+        <span className="truncate text-faint">{trackFacts(track)}</span>
+        {track.muted && <span className="text-soft">{t("track.muted")}</span>}
+        <span className="ml-auto shrink-0 text-faint">{rate > 0 && bitrate(rate)}</span>
+        {loss > 0.005 && (
+          <span className="shrink-0 font-medium text-look">{t("track.loss", { percent: (loss * 100).toFixed(1) })}</span>
+        )}
+      </p>
+      {track.kind === "audio" ? (
+        <Meter tracks={[id]} muted={track.muted} className="h-2" />
+      ) : (
+        <div className="h-2" />
+      )}
+    </li>
+  );
+}

@@ -1,0 +1,144 @@
+// The rooms of the project. Names for tests: heading "Rooms", search "Find a room", one button per room
+// ([data-testid=room], accessible name begins with the room's name).
+
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { ChevronRight, DoorClosed, Search, Users } from "lucide-react";
+import { useDeferredValue, useMemo, useRef, useState } from "react";
+import type { RoomSummary } from "@/backend/types";
+import { Empty } from "@/kit/empty";
+import { Input } from "@/kit/field";
+import { Notice } from "@/kit/notice";
+import { useCommand } from "@/lib/commands";
+import { moment } from "@/lib/format";
+import { useFontScale } from "@/lib/scale";
+import { useStudio } from "@/store/studio";
+import { t } from "@/words";
+
+const ROW = 52;
+
+export function RoomsView() {
+  const rooms = useStudio((snapshot) => snapshot.rooms);
+  const [wanted, setWanted] = useState("");
+  const query = useDeferredValue(wanted.trim().toLocaleLowerCase());
+  const list = useMemo(
+    () => rooms.list.filter((room) => room.name.toLocaleLowerCase().includes(query)),
+    [rooms.list, query],
+  );
+  const open = useCommand((backend, name: string) => backend.openRoom(name));
+
+  return (
+    <main className="flex h-full min-w-0 flex-1 flex-col">
+      <div className="mx-auto flex w-full max-w-[52rem] flex-col gap-3 px-6 pt-8 pb-3">
+        <div className="flex items-center gap-4">
+          <h1 className="text-lg font-semibold">{t("rooms")}</h1>
+          {!rooms.loading && rooms.list.length > 0 && <span className="text-soft">{rooms.list.length}</span>}
+          <div className="relative ml-auto w-64">
+            <Search className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint" aria-hidden />
+            <Input
+              type="search"
+              aria-label={t("rooms.find")}
+              placeholder={t("rooms.find")}
+              data-search
+              value={wanted}
+              onChange={(event) => setWanted(event.target.value)}
+              className="pl-8"
+            />
+          </div>
+        </div>
+        {rooms.error && <Notice error={rooms.error} />}
+        {rooms.error && rooms.list.length > 0 && <p className="text-xs text-faint">{t("rooms.old")}</p>}
+      </div>
+      {rooms.loading && rooms.list.length === 0 && !rooms.error ? (
+        <div className="mx-auto w-full max-w-[52rem] px-6" role="status" aria-label={t("rooms.loading")}>
+          {[0, 1, 2, 3].map((row) => (
+            <div key={row} className="flex h-[3.25rem] items-center gap-4 border-b border-line px-3">
+              <div className="h-3 rounded-sm bg-card" style={{ width: `${38 - row * 6}%` }} />
+              <div className="ml-auto h-3 w-10 rounded-sm bg-card" />
+            </div>
+          ))}
+        </div>
+      ) : list.length === 0 ? (
+        !rooms.error && (
+          <Empty
+            icon={<DoorClosed />}
+            title={query ? t("rooms.none.found", { query: wanted.trim() }) : t("rooms.none")}
+            what={query ? t("rooms.none.found.what") : t("rooms.none.what")}
+          />
+        )
+      ) : (
+        <RoomList list={list} onOpen={(name) => open.mutate(name)} opening={open.isPending ? open.variables : null} />
+      )}
+    </main>
+  );
+}
+
+function RoomList({
+  list,
+  onOpen,
+  opening,
+}: {
+  list: RoomSummary[];
+  onOpen: (name: string) => void;
+  opening: string | null;
+}) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const scale = useFontScale();
+  const rows = useVirtualizer({
+    count: list.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW * scale,
+    overscan: 8,
+    initialRect: { width: 800, height: 600 },
+  });
+  const now = Date.now();
+  return (
+    <div ref={scroller} className="min-h-0 flex-1 overflow-y-auto pb-8">
+      <ul className="relative mx-auto w-full max-w-[52rem]" style={{ height: rows.getTotalSize() }}>
+        {rows.getVirtualItems().map((row) => {
+          const room = list[row.index];
+          if (!room) return null;
+          return (
+            <li
+              key={room.sid || room.name}
+              className="absolute inset-x-0 px-6"
+              style={{ height: row.size, transform: `translateY(${row.start}px)` }}
+            >
+              <button
+                type="button"
+                data-testid="room"
+                data-room={room.name}
+                onClick={() => onOpen(room.name)}
+                aria-busy={opening === room.name}
+                className="group flex size-full items-center gap-5 border-b border-line px-3 text-left transition-colors hover:bg-panel"
+              >
+                <span className="flex min-w-0 flex-1 items-baseline gap-3">
+                  <span dir="auto" className="truncate text-base font-medium">
+                    {room.name}
+                  </span>
+                  {room.active_recording && (
+                    <span className="shrink-0 text-xs text-faint">{t("rooms.recorder")}</span>
+                  )}
+                </span>
+                <span className="w-28 text-right text-xs text-faint">
+                  {t("rooms.since", { at: moment(room.created_at_ms, now) })}
+                </span>
+                <span
+                  className={
+                    room.num_participants > 0
+                      ? "flex w-14 items-center justify-end gap-1.5 text-ink"
+                      : "flex w-14 items-center justify-end gap-1.5 text-faint"
+                  }
+                >
+                  <Users className="size-4 text-faint" aria-hidden />
+                  <span data-testid="room-people">{room.num_participants}</span>
+                  <span className="sr-only">{t("people")}</span>
+                </span>
+                <ChevronRight className="size-4 text-faint group-hover:text-ink" aria-hidden />
+              </button>
+            </li>
+          );
+        })}
+      </ul>
+    </div>
+  );
+}

@@ -1,0 +1,217 @@
+// Names for tests: buttons "Project: <name>", "Room: <name>", "Find an action", "Settings";
+// [data-testid=tally] is there while something records.
+
+import { Check, ChevronDown, Cpu, DoorOpen, HardDrive, KeyRound, LogOut, Pencil, Plus, Search, Settings as Gear, Trash2 } from "lucide-react";
+import { useShallow } from "zustand/react/shallow";
+import { Button } from "@/kit/button";
+import { Key } from "@/kit/key";
+import { Menu, MenuItem, MenuLine } from "@/kit/menu";
+import { useCommand } from "@/lib/commands";
+import { cx } from "@/lib/cx";
+import { bytes, timecode, timeLeft } from "@/lib/format";
+import { goTo, openDialog } from "@/store/desk";
+import { isRecording } from "@/store/select";
+import { useStudio } from "@/store/studio";
+import { t } from "@/words";
+import { Mark } from "./mark";
+import { DISK_LOW_S, elapsedOf } from "./outputs/job-figures";
+
+export function Topbar() {
+  const recording = useStudio((snapshot) => snapshot.jobs.filter(isRecording).length);
+  return (
+    <header className="relative flex h-11 shrink-0 items-center gap-1 border-b border-line bg-panel pr-2 pl-3">
+      {recording > 0 && <div aria-hidden className="absolute inset-x-0 top-0 h-[3px] bg-tally" />}
+      <span className="mr-3 flex items-center gap-2 font-semibold">
+        <Mark lit={recording > 0} className="size-5" />
+        <span className="max-[70rem]:sr-only">{t("app")}</span>
+      </span>
+      <ProjectMenu />
+      <RoomMenu />
+      <span className="flex-1" />
+      {recording > 0 && <Tally />}
+      <MachineFigures />
+      <Button
+        look="quiet"
+        size="md"
+        aria-label={t("palette.open")}
+        onClick={() => openDialog({ name: "palette" })}
+        className="px-2"
+      >
+        <Search />
+        <Key>Ctrl K</Key>
+      </Button>
+      <Button
+        look="quiet"
+        size="icon"
+        aria-label={t("settings")}
+        title={t("settings")}
+        onClick={() => openDialog({ name: "settings" })}
+      >
+        <Gear />
+      </Button>
+    </header>
+  );
+}
+
+function ProjectMenu() {
+  const projects = useStudio((snapshot) => snapshot.projects);
+  const current = projects.list.find((project) => project.id === projects.current);
+  const select = useCommand((backend, id: string | null) => backend.selectProject(id));
+  if (projects.list.length === 0) return null;
+  return (
+    <Menu
+      trigger={
+        <Button
+          look="quiet"
+          className="max-w-56 min-w-0 shrink px-2"
+          aria-label={t("project.menu", { name: current?.name ?? t("project.none") })}
+        >
+          <span dir="auto" className="truncate text-ink">
+            {current?.name ?? t("project.none")}
+          </span>
+          <ChevronDown className="text-faint" />
+        </Button>
+      }
+    >
+      {projects.list.map((project) => (
+        <MenuItem
+          key={project.id}
+          icon={
+            project.id === projects.current ? (
+              <Check />
+            ) : project.secret === "missing" ? (
+              <KeyRound className="text-look" />
+            ) : null
+          }
+          onPick={() =>
+            project.secret === "missing"
+              ? openDialog({ name: "edit-project", id: project.id })
+              : select.mutate(project.id)
+          }
+        >
+          <span dir="auto">{project.name}</span>
+        </MenuItem>
+      ))}
+      <MenuLine />
+      <MenuItem icon={<Plus />} onPick={() => openDialog({ name: "add-project" })}>
+        {t("project.new")}
+      </MenuItem>
+      {current && (
+        <>
+          <MenuItem icon={<Pencil />} onPick={() => openDialog({ name: "edit-project", id: current.id })}>
+            {t("project.edit.this")}
+          </MenuItem>
+          <MenuItem icon={<LogOut />} onPick={() => select.mutate(null)}>
+            {t("project.close")}
+          </MenuItem>
+          <MenuItem icon={<Trash2 />} onPick={() => openDialog({ name: "forget-project", id: current.id })}>
+            {t("project.forget.this")}
+          </MenuItem>
+        </>
+      )}
+    </Menu>
+  );
+}
+
+/** So many rooms are in the menu; the rest are on the page of rooms. */
+const MENU_ROOMS = 12;
+
+function RoomMenu() {
+  const room = useStudio((snapshot) => snapshot.room?.name ?? null);
+  const count = useStudio((snapshot) => snapshot.room?.roster.participants.length ?? 0);
+  const rooms = useStudio((snapshot) => snapshot.rooms.list);
+  const open = useCommand((backend, name: string) => backend.openRoom(name));
+  const close = useCommand((backend, _: null) => backend.closeRoom());
+  if (room === null) return null;
+  return (
+    <>
+      <span aria-hidden className="text-faint">
+        /
+      </span>
+      <Menu
+        trigger={
+          <Button look="quiet" className="max-w-72 min-w-0 shrink px-2" aria-label={t("room.menu", { name: room })}>
+            <span dir="auto" className="truncate text-ink">
+              {room}
+            </span>
+            <ChevronDown className="text-faint" />
+          </Button>
+        }
+      >
+        {rooms.slice(0, MENU_ROOMS).map((one) => (
+          <MenuItem
+            key={one.name}
+            icon={one.name === room ? <Check /> : null}
+            hint={one.num_participants}
+            onPick={() => {
+              goTo("room");
+              if (one.name !== room) open.mutate(one.name);
+            }}
+          >
+            <span dir="auto">{one.name}</span>
+          </MenuItem>
+        ))}
+        <MenuLine />
+        <MenuItem icon={<DoorOpen />} hint="G" onPick={() => close.mutate(null)}>
+          {t("rooms.all")}
+        </MenuItem>
+      </Menu>
+      <span className="shrink-0 text-xs text-faint max-[64rem]:hidden">{t("room.people", { n: count })}</span>
+    </>
+  );
+}
+
+function Tally() {
+  const [count, longest] = useStudio(
+    useShallow((snapshot) => {
+      const jobs = snapshot.jobs.filter(isRecording);
+      return [jobs.length, timecode(Math.max(0, ...jobs.map(elapsedOf)))] as const;
+    }),
+  );
+  return (
+    <button
+      type="button"
+      data-testid="tally"
+      onClick={() => goTo("room")}
+      className="mr-2 flex h-7 items-center gap-2 rounded-md bg-tally px-2.5 text-sm font-semibold text-white"
+    >
+      <span aria-hidden className="size-2 rounded-full bg-white" />
+      {count > 1 ? t("tally.several", { n: count }) : t("rec")}
+      <span>{longest}</span>
+    </button>
+  );
+}
+
+function MachineFigures() {
+  const machine = useStudio((snapshot) => snapshot.machine);
+  const low = machine.disk_left_s !== null && machine.disk_left_s < DISK_LOW_S;
+  const busy = machine.cpu_percent >= 90;
+  const disk =
+    machine.disk_left_s !== null
+      ? timeLeft(machine.disk_left_s)
+      : machine.disk_free_bytes !== null
+        ? bytes(machine.disk_free_bytes)
+        : null;
+  return (
+    <div className="mr-2 flex shrink-0 items-center gap-4 text-xs text-soft">
+      <span className={cx("flex items-center gap-1.5", busy && "font-semibold text-look")} title={t("machine.cpu")}>
+        <Cpu className="size-3.5 text-faint" aria-hidden />
+        <span className="sr-only">{t("machine.cpu")}</span>
+        <span className="min-w-8">{Math.round(machine.cpu_percent)} %</span>
+      </span>
+      {disk && (
+        <span
+          className={cx("flex items-center gap-1.5", low && "font-semibold text-look")}
+          title={machine.disk_left_s !== null ? t("machine.diskLeft") : t("machine.diskFree")}
+          data-testid="disk"
+        >
+          <HardDrive className="size-3.5 text-faint" aria-hidden />
+          <span className="sr-only">
+            {machine.disk_left_s !== null ? t("machine.diskLeft") : t("machine.diskFree")}
+          </span>
+          {disk}
+        </span>
+      )}
+    </div>
+  );
+}
