@@ -1,0 +1,41 @@
+// No Secret Service on the machine: the window says so, and keeps the secret for this run only.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { LiveKit } from "../harness/livekit.mjs";
+import { openDesktop } from "./desktop.mjs";
+import { until } from "./processes.mjs";
+import * as steps from "./steps.mjs";
+
+let server, desktop, window;
+
+before(async () => {
+  server = await LiveKit.start();
+  desktop = await openDesktop({ keyring: false });
+  window = await steps.openTallylight(desktop);
+});
+
+after(async () => {
+  await window?.close();
+  await desktop?.close();
+  await server?.stop();
+});
+
+test("without a keyring the secret is kept for this run, and asked for in the next", { timeout: 300_000 }, async () => {
+  const words = await steps.refusal(window, "keyring");
+  assert.match(words, /keyring/i);
+  assert.match(words, /this run only/i, "it says what can be done");
+  await steps.look(window, "12 no keyring");
+
+  await steps.logIn(window, server);
+  for (const path of steps.filesBelow(desktop.folder)) {
+    assert.ok(!readFileSync(path).includes(server.secret), `the secret is in ${path}`);
+  }
+
+  await window.close();
+  await until("Tallylight to end", () => desktop.processes("tallylight").length === 0);
+  window = await steps.openTallylight(desktop);
+  await window.sees(/Secret needed|not on this computer any more/, steps.patient);
+  await steps.look(window, "13 secret needed");
+});
