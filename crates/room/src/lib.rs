@@ -7,6 +7,9 @@
 
 pub mod event;
 mod roster;
+mod sdp;
 pub mod service;
 pub mod session;
+mod stream;
 pub mod token;
+mod transport;

@@ -1,0 +1,360 @@
+//! When a packet's sample was captured, on one clock for all streams of a room.
+//!
+//! The server's sender reports tie each stream's RTP timestamps to the server's own clock, which is thus
+//! common to everybody. [`ServerClock`] relates that clock to ours; [`StreamClock`] maps the RTP time of
+//! one stream. Both only ever lean slowly towards what the reports say, because every step would be heard
+//! or seen; the first report, which replaces mere times of arrival, may step if it is far off.
+//!
+//! All times are unix time in ns on this machine's clock, as one `i64`.
+
+use std::collections::VecDeque;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+const MS: i64 = 1_000_000;
+const SECOND: i64 = 1_000 * MS;
+
+/// This machine's clock: unix time as it stood at the start, carried on monotonically.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LocalClock {
+    start: Instant,
+    start_ns: i64,
+}
+
+impl LocalClock {
+    /// Reads the system's clock, once.
+    pub(crate) fn start() -> Self {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { start: Instant::now(), start_ns: i64::try_from(unix.as_nanos()).unwrap_or(i64::MAX / 2) }
+    }
+
+    /// An instant as unix time, ns.
+    pub(crate) fn ns(&self, at: Instant) -> i64 {
+        let ns = |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX / 4);
+        match at.checked_duration_since(self.start) {
+            Some(after) => self.start_ns + ns(after),
+            None => self.start_ns - ns(self.start.duration_since(at)),
+        }
+    }
+}
+
+/// Reports within which the fastest delivery is looked for.
+const OFFSET_WINDOW_NS: i64 = 60 * SECOND;
+/// How fast the relation of the two clocks is followed, ns per second: ten times what clocks drift, and
+/// slow enough that streams, each of which follows at its own reports, stay together.
+const OFFSET_SLOPE_NS: i64 = 500_000;
+/// A report this far off is taken for a clock that was set, once a second one agrees.
+const CLOCK_SET_NS: i64 = SECOND;
+
+/// How the server's clock relates to ours.
+///
+/// Each report shows the difference plus its own delay on the way; the least of many is nearest the
+/// truth.
+#[derive(Debug, Default)]
+pub(crate) struct ServerClock {
+    offset_ns: Option<i64>,
+    updated_ns: i64,
+    /// Samples that no later one undercuts, by time of arrival.
+    least: VecDeque<(i64, i64)>,
+    suspect: Option<i64>,
+}
+
+impl ServerClock {
+    /// Takes a report sent at `ntp_ns` on the server's clock. Returns its time on ours, or none if the
+    /// report seems to come from another clock.
+    pub(crate) fn report(&mut self, arrived_ns: i64, ntp_ns: i64) -> Option<i64> {
+        let sample = arrived_ns.saturating_sub(ntp_ns);
+        match self.offset_ns {
+            Some(offset) if (sample - offset).abs() > CLOCK_SET_NS => {
+                let agrees = self.suspect.is_some_and(|suspect| (sample - suspect).abs() < CLOCK_SET_NS / 2);
+                if !agrees {
+                    self.suspect = Some(sample);
+                    return None;
+                }
+                *self = Self::default();
+            }
+            _ => self.suspect = None,
+        }
+        while self.least.back().is_some_and(|&(_, least)| least >= sample) {
+            self.least.pop_back();
+        }
+        self.least.push_back((arrived_ns, sample));
+        while self.least.front().is_some_and(|&(at, _)| at < arrived_ns - OFFSET_WINDOW_NS) {
+            self.least.pop_front();
+        }
+        let least = self.least.front().map_or(sample, |&(_, least)| least);
+        let offset = match self.offset_ns {
+            None => least,
+            Some(offset) => {
+                let elapsed = (arrived_ns - self.updated_ns).clamp(0, OFFSET_WINDOW_NS);
+                let step = scale(elapsed, OFFSET_SLOPE_NS, SECOND);
+                offset + (least - offset).clamp(-step, step)
+            }
+        };
+        self.offset_ns = Some(offset);
+        self.updated_ns = arrived_ns;
+        Some(ntp_ns + offset)
+    }
+}
+
+/// An error above this is corrected by a step where that goes forwards.
+const STEP_NS: i64 = 100 * MS;
+/// An error above this is corrected quickly: it comes from times of arrival.
+const QUICK_NS: i64 = 10 * MS;
+/// How fast errors are corrected, ns per second of media.
+const QUICK_SLOPE_NS: i64 = 20 * MS;
+const SLOW_SLOPE_NS: i64 = 2 * MS;
+/// How fast time is held back where it would have to step backwards.
+const BACK_SLOPE_NS: i64 = SECOND / 2;
+/// A sample cannot be captured after it arrived; beyond this the timestamps have jumped.
+const FUTURE_NS: i64 = SECOND;
+/// A sample that old has jumped too, unless it waited in a dead TCP connection.
+const PAST_NS: i64 = 60 * SECOND;
+/// Reports whose median counts.
+const REPORTS: usize = 5;
+
+/// The clock of one stream.
+#[derive(Debug)]
+pub(crate) struct StreamClock {
+    rate_hz: u32,
+    /// The newest timestamp given out and its time.
+    newest: Option<(u64, i64)>,
+    /// How far `newest` is from the truth, as far as known.
+    error_ns: i64,
+    /// Reports as RTP time and our time, oldest first.
+    reports: VecDeque<(u64, i64)>,
+    reported: bool,
+}
+
+impl StreamClock {
+    /// A clock for RTP timestamps that count at `rate_hz`.
+    pub(crate) fn new(rate_hz: u32) -> Self {
+        Self { rate_hz: rate_hz.max(1), newest: None, error_ns: 0, reports: VecDeque::new(), reported: false }
+    }
+
+    /// When the sample was captured. Rises with `rtp_time`.
+    pub(crate) fn time_ns(&mut self, rtp_time: u64, arrived_ns: i64) -> i64 {
+        let Some((newest_rtp, newest_ns)) = self.newest else {
+            // A report can be here before the first packet.
+            let known = self.reports.back().map(|&(rtp, ns)| ns + self.span_ns(rtp, rtp_time));
+            let plausible = known.filter(|ns| (ns - arrived_ns).abs() < 10 * SECOND);
+            let first = plausible.unwrap_or(arrived_ns);
+            self.newest = Some((rtp_time, first));
+            return first;
+        };
+        if rtp_time <= newest_rtp {
+            return newest_ns + self.span_ns(newest_rtp, rtp_time);
+        }
+        let elapsed = self.span_ns(newest_rtp, rtp_time);
+        let mut time = newest_ns + elapsed;
+        if !self.reported && arrived_ns < time {
+            // The first packets were slow; the stream is older than they made believe.
+            self.error_ns = arrived_ns - time;
+        }
+        let slope = match self.error_ns {
+            error if error <= -STEP_NS => BACK_SLOPE_NS,
+            error if error.abs() > QUICK_NS => QUICK_SLOPE_NS,
+            _ => SLOW_SLOPE_NS,
+        };
+        let most = scale(elapsed, slope, SECOND);
+        let correction = self.error_ns.clamp(-most, most);
+        time += correction;
+        self.error_ns -= correction;
+        if time - arrived_ns > FUTURE_NS || arrived_ns - time > PAST_NS {
+            time = arrived_ns.max(newest_ns);
+            self.error_ns = 0;
+            self.reports.clear();
+            self.reported = false;
+        }
+        self.newest = Some((rtp_time, time));
+        time
+    }
+
+    /// Takes a report: `rtp_time` was `time_ns` on our clock.
+    pub(crate) fn report(&mut self, rtp_time: u64, time_ns: i64) {
+        let Some((newest_rtp, newest_ns)) = self.newest else {
+            self.reports.clear();
+            self.reports.push_back((rtp_time, time_ns));
+            self.reported = true;
+            return;
+        };
+        if self.reports.len() == REPORTS {
+            self.reports.pop_front();
+        }
+        self.reports.push_back((rtp_time, time_ns));
+        let mut errors = self.errors(newest_rtp, newest_ns);
+        // Two reports in a row that agree on a large error are believed at once.
+        if let [.., before, last] = errors[..]
+            && (last - before).abs() < STEP_NS / 4
+            && last.abs() > STEP_NS
+        {
+            self.reports.drain(..self.reports.len() - 2);
+            errors = self.errors(newest_rtp, newest_ns);
+        }
+        errors.sort_unstable();
+        let middle = errors.len() / 2;
+        let median = if errors.len().is_multiple_of(2) {
+            (errors[middle - 1] + errors[middle]) / 2
+        } else {
+            errors[middle]
+        };
+        if median > STEP_NS {
+            self.newest = Some((newest_rtp, newest_ns + median));
+            self.error_ns = 0;
+        } else {
+            self.error_ns = median;
+        }
+        self.reported = true;
+    }
+
+    /// How far each report is from the present mapping.
+    fn errors(&self, newest_rtp: u64, newest_ns: i64) -> Vec<i64> {
+        self.reports.iter().map(|&(rtp, ns)| ns - (newest_ns + self.span_ns(newest_rtp, rtp))).collect()
+    }
+
+    fn span_ns(&self, from: u64, to: u64) -> i64 {
+        let span = |ticks: u64| {
+            i64::try_from(u128::from(ticks) * 1_000_000_000 / u128::from(self.rate_hz))
+                .unwrap_or(i64::MAX / 4)
+        };
+        if to >= from { span(to - from) } else { -span(from - to) }
+    }
+}
+
+fn scale(value: i64, numerator: i64, denominator: i64) -> i64 {
+    i64::try_from(i128::from(value) * i128::from(numerator) / i128::from(denominator)).unwrap_or(i64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const T0: i64 = 1_700_000_000 * SECOND;
+
+    #[test]
+    fn the_fastest_report_tells_the_offset() {
+        let mut clock = ServerClock::default();
+        // The server is 5 s behind us; reports take 2 ms and more.
+        let skew = 5 * SECOND;
+        let report =
+            |clock: &mut ServerClock, at: i64, delay: i64| clock.report(T0 + at + delay, T0 + at - skew);
+        assert_eq!(report(&mut clock, 0, 3 * MS), Some(T0 + 3 * MS));
+        let mut last = 0;
+        for second in 1..60 {
+            let delay = if second % 7 == 3 { 2 * MS } else { 30 * MS };
+            last = report(&mut clock, second * SECOND, delay).unwrap() - (T0 + second * SECOND);
+        }
+        assert_eq!(last, 2 * MS);
+    }
+
+    #[test]
+    fn a_server_clock_that_is_set_is_believed_the_second_time() {
+        let mut clock = ServerClock::default();
+        clock.report(T0, T0);
+        assert_eq!(clock.report(T0 + SECOND, T0 + 9 * SECOND), None);
+        assert_eq!(clock.report(T0 + 2 * SECOND, T0 + 2 * SECOND), Some(T0 + 2 * SECOND), "an outlier");
+        assert_eq!(clock.report(T0 + 3 * SECOND, T0 + 13 * SECOND), None);
+        assert_eq!(clock.report(T0 + 4 * SECOND, T0 + 14 * SECOND), Some(T0 + 4 * SECOND));
+    }
+
+    /// Plays a stream: frames every 20 ms that are late by `late(n)`, reports every 3 s from 3 s on that
+    /// are wrong by `wrong(n)`; the publisher's clock runs `ppm` fast. Returns the error at each frame.
+    fn play(seconds: i64, ppm: f64, late: impl Fn(i64) -> i64, wrong: impl Fn(i64) -> i64) -> Vec<i64> {
+        let mut clock = StreamClock::new(48_000);
+        let rtp = |ns: i64| 1_000_000 + (ns as f64 * 48e-6 * (1.0 + ppm * 1e-6)).round() as u64;
+        let mut errors = Vec::new();
+        let mut last = i64::MIN;
+        for n in 0..seconds * 50 {
+            let captured = n * 20 * MS;
+            if n > 0 && n % 150 == 0 {
+                clock.report(rtp(captured), T0 + captured + wrong(n / 150));
+            }
+            let time = clock.time_ns(rtp(captured), T0 + captured + late(n));
+            assert!(time >= last, "time runs backwards at {n}: {time} after {last}");
+            last = time;
+            errors.push(time - (T0 + captured));
+        }
+        errors
+    }
+
+    #[test]
+    fn arrival_is_replaced_by_reports_without_a_jump() {
+        let errors = play(20, 0.0, |_| 40 * MS, |_| 0);
+        assert!(errors[..150].iter().all(|error| *error == 40 * MS));
+        for pair in errors.windows(2) {
+            assert!((pair[1] - pair[0]).abs() <= MS, "{pair:?}");
+        }
+        // 20 ms a second down to 10 ms, then 2 ms a second.
+        assert!(errors[150 + 80].abs() <= 10 * MS, "{}", errors[230]);
+        assert!(errors[600].abs() <= 4 * MS);
+        assert_eq!(*errors.last().unwrap(), 0);
+    }
+
+    #[test]
+    fn a_slow_first_packet_is_made_good_before_the_first_report() {
+        let errors = play(3, 0.0, |n| if n == 0 { 50 * MS } else { MS }, |_| 0);
+        assert!(errors[149] < 15 * MS, "{}", errors[149]);
+    }
+
+    #[test]
+    fn a_large_error_steps_forwards_or_is_held_back() {
+        let behind = play(10, 0.0, |_| -400 * MS, |_| 0);
+        assert_eq!(behind[150], 0, "one step forwards at the first report");
+        let ahead = play(10, 0.0, |_| 600 * MS, |_| 0);
+        assert!(ahead[250] <= 120 * MS, "held back at half speed: {}", ahead[250]);
+    }
+
+    #[test]
+    fn an_outlier_among_the_reports_is_ignored() {
+        let errors = play(60, 0.0, |_| 2 * MS, |n| if n % 6 == 4 { 80 * MS } else { 0 });
+        assert!(errors[1000..].iter().all(|error| error.abs() <= MS), "{:?}", errors[1000..].iter().max());
+    }
+
+    #[test]
+    fn drift_over_an_hour_is_followed() {
+        for ppm in [-200.0, 100.0, 200.0] {
+            let noise = |n: i64| (n * 7919 % 9 - 4) * MS / 2;
+            let errors = play(3600, ppm, |_| 5 * MS, noise);
+            let worst = errors[1000..].iter().map(|error| error.abs()).max().unwrap();
+            assert!(worst < 4 * MS, "{ppm} ppm: {} us", worst / 1000);
+        }
+    }
+
+    #[test]
+    fn a_jump_of_the_timestamps_starts_anew() {
+        let mut clock = StreamClock::new(90_000);
+        assert_eq!(clock.time_ns(90_000, T0), T0);
+        let jumped = clock.time_ns(90_000_000, T0 + SECOND);
+        assert_eq!(jumped, T0 + SECOND);
+        assert_eq!(clock.time_ns(90_003_000, T0 + SECOND + 50 * MS), T0 + SECOND + 33_333_333);
+    }
+
+    #[test]
+    fn a_report_before_the_first_packet_counts() {
+        let mut clock = StreamClock::new(48_000);
+        clock.report(48_000, T0);
+        assert_eq!(clock.time_ns(52_800, T0 + 130 * MS), T0 + 100 * MS);
+    }
+
+    proptest! {
+        /// Whatever the reports say and however late packets are, time follows RTP time.
+        #[test]
+        fn time_is_monotonic(
+            steps in prop::collection::vec((0u64..10_000, -300i64..2_000, prop::option::of(-500i64..500)), 1..300),
+        ) {
+            let mut clock = StreamClock::new(48_000);
+            let (mut rtp, mut last) = (1 << 32, i64::MIN);
+            for (ticks, late_ms, report_ms) in steps {
+                rtp += ticks;
+                let captured = T0 + ((rtp - (1 << 32)) as i64) * SECOND / 48_000;
+                if let Some(wrong_ms) = report_ms {
+                    clock.report(rtp, captured + wrong_ms * MS);
+                }
+                let time = clock.time_ns(rtp, captured + late_ms * MS);
+                prop_assert!(time >= last);
+                last = time;
+            }
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! One received stream: redundancy taken apart, gaps waited for, times given, key frames asked for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use egress::roster::TrackKind;
+
+use super::clock::{LocalClock, ServerClock, StreamClock};
+use super::jitter::{Arrived, Insert, JitterBuffer};
+use super::{payload, red};
+use crate::event::{Packet, Stream};
+
+/// How long a missing video packet is waited for: several rounds of retransmission requests.
+const VIDEO_WAIT: Duration = Duration::from_millis(500);
+/// How long a missing audio packet is waited for. Audio is not retransmitted; this is for packets that
+/// overtake each other, and for redundancy that comes a few packets later.
+const AUDIO_WAIT: Duration = Duration::from_millis(100);
+/// Least time between two requests for a key frame.
+pub(crate) const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A packet as the transport hands it over.
+#[derive(Debug, Clone)]
+pub(crate) struct Incoming {
+    /// Extended sequence number.
+    pub(crate) seq: u64,
+    /// RTP timestamp as on the wire.
+    pub(crate) rtp_time: u32,
+    pub(crate) marker: bool,
+    pub(crate) audio_level_dbov: Option<i8>,
+    pub(crate) payload: Bytes,
+    pub(crate) at: Instant,
+}
+
+/// What a stream went through.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) repaired: u64,
+    pub(crate) lost: u64,
+    pub(crate) keyframe_requests: u64,
+}
+
+/// The receiving end of one stream.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    stream: Arc<Stream>,
+    buffer: JitterBuffer,
+    clock: StreamClock,
+    /// Extended timestamp of the newest packet.
+    rtp_time: Option<u64>,
+    counts: Counts,
+    /// Lost since the last packet that was delivered.
+    lost_before: u32,
+    keyframe: Keyframe,
+}
+
+/// Whether a key frame is missing, and what has been done about it.
+#[derive(Debug, Default)]
+struct Keyframe {
+    wanted: bool,
+    requested_at: Option<Instant>,
+    /// Packets came since the last request, so that there is a publisher to answer.
+    flowing: bool,
+}
+
+impl Receiver {
+    pub(crate) fn new(stream: Arc<Stream>) -> Self {
+        let video = stream.kind == TrackKind::Video;
+        Self {
+            buffer: JitterBuffer::new(if video { VIDEO_WAIT } else { AUDIO_WAIT }),
+            clock: StreamClock::new(stream.clock_rate_hz),
+            rtp_time: None,
+            counts: Counts::default(),
+            lost_before: 0,
+            // The server asks for one itself at the start of a subscription: the first request of ours
+            // comes only if that one is not answered in time.
+            keyframe: Keyframe { wanted: video, requested_at: None, flowing: false },
+            stream,
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    fn is_video(&self) -> bool {
+        self.stream.kind == TrackKind::Video
+    }
+
+    /// Takes a packet. `redundant`: its payload is RED.
+    pub(crate) fn receive(&mut self, incoming: Incoming, redundant: bool) {
+        let rtp_time = extend(self.rtp_time, incoming.rtp_time);
+        self.rtp_time = Some(self.rtp_time.map_or(rtp_time, |newest| newest.max(rtp_time)));
+        self.counts.bytes += incoming.payload.len() as u64;
+        if self.keyframe.requested_at.is_none() {
+            self.keyframe.requested_at = Some(incoming.at);
+        }
+        self.keyframe.flowing = true;
+
+        let mut arrived = Arrived {
+            seq: incoming.seq,
+            rtp_time,
+            marker: incoming.marker,
+            audio_level_dbov: incoming.audio_level_dbov,
+            payload: incoming.payload,
+            at: incoming.at,
+        };
+        let mut earlier = Vec::new();
+        if redundant && !arrived.payload.is_empty() {
+            let Some(taken_apart) = red::split(&arrived.payload) else { return };
+            arrived.payload = taken_apart.primary;
+            earlier = taken_apart.earlier;
+        }
+        if payload::is_blank_frame(self.stream.codec, &arrived.payload) {
+            arrived.payload = Bytes::new();
+        }
+        let (seq, at) = (arrived.seq, arrived.at);
+        let insert = self.buffer.insert(arrived);
+        self.count(insert);
+        if !self.buffer.has_gap() {
+            return;
+        }
+        let blocks = earlier.len() as u64;
+        for (index, block) in earlier.into_iter().enumerate() {
+            let Some(rtp_time) = rtp_time.checked_sub(u64::from(block.offset)) else { continue };
+            if let Some(place) = self.buffer.locate(seq, blocks - index as u64, rtp_time) {
+                let repair = Arrived {
+                    seq: place,
+                    rtp_time,
+                    marker: false,
+                    audio_level_dbov: None,
+                    payload: block.payload,
+                    at,
+                };
+                let insert = self.buffer.insert(repair);
+                self.count(insert);
+            }
+        }
+    }
+
+    fn count(&mut self, insert: Insert) {
+        self.counts.packets += u64::from(insert != Insert::Useless);
+        self.counts.repaired += u64::from(insert == Insert::Repair);
+    }
+
+    /// Takes a sender report.
+    pub(crate) fn report(
+        &mut self,
+        server: &mut ServerClock,
+        local: &LocalClock,
+        at: Instant,
+        rtp: u32,
+        ntp_ns: i64,
+    ) {
+        if let Some(time_ns) = server.report(local.ns(at), ntp_ns) {
+            self.clock.report(extend(self.rtp_time, rtp), time_ns);
+        }
+    }
+
+    /// Hands out what is in order.
+    pub(crate) fn poll(&mut self, now: Instant, local: &LocalClock, mut deliver: impl FnMut(Packet) -> bool) {
+        while let Some(ordered) = self.buffer.pop(now) {
+            let packet = ordered.packet;
+            if ordered.lost_before > 0 {
+                self.counts.lost += u64::from(ordered.lost_before);
+                self.lost_before = self.lost_before.saturating_add(ordered.lost_before);
+                self.want_keyframe();
+            }
+            if self.keyframe.wanted && payload::begins_keyframe(self.stream.codec, &packet.payload) {
+                self.keyframe.wanted = false;
+            }
+            let delivered = deliver(Packet {
+                stream: self.stream.id,
+                seq: packet.seq,
+                rtp_time: packet.rtp_time,
+                time_ns: self.clock.time_ns(packet.rtp_time, local.ns(packet.at)),
+                marker: packet.marker,
+                lost_before: self.lost_before,
+                audio_level_dbov: packet.audio_level_dbov,
+                payload: packet.payload,
+            });
+            if delivered {
+                self.lost_before = 0;
+            } else {
+                self.counts.lost += 1;
+                self.lost_before = self.lost_before.saturating_add(1);
+                self.want_keyframe();
+            }
+        }
+    }
+
+    /// Lets the next [`Self::poll`] hand out everything.
+    pub(crate) fn flush(&mut self) {
+        self.buffer.flush();
+    }
+
+    fn want_keyframe(&mut self) {
+        self.keyframe.wanted |= self.is_video();
+    }
+
+    /// Somebody wants a key frame, whatever was received.
+    pub(crate) fn ask_keyframe(&mut self) {
+        if self.is_video() {
+            self.keyframe.wanted = true;
+            self.keyframe.flowing = true;
+        }
+    }
+
+    /// Whether to ask the publisher for a key frame now. Repeats until one comes.
+    pub(crate) fn take_keyframe_request(&mut self, now: Instant) -> bool {
+        if self.keyframe_due().is_none_or(|due| due > now) {
+            return false;
+        }
+        self.keyframe.requested_at = Some(now);
+        self.keyframe.flowing = false;
+        self.counts.keyframe_requests += 1;
+        true
+    }
+
+    fn keyframe_due(&self) -> Option<Instant> {
+        let keyframe = &self.keyframe;
+        (keyframe.wanted && keyframe.flowing).then_some(keyframe.requested_at? + KEYFRAME_INTERVAL)
+    }
+
+    /// When [`Self::poll`] or [`Self::take_keyframe_request`] has something to do without a new packet.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        [self.buffer.deadline(), self.keyframe_due()].into_iter().flatten().min()
+    }
+}
+
+/// Extends a 32-bit timestamp to the value nearest the newest known one.
+fn extend(newest: Option<u64>, wire: u32) -> u64 {
+    // Starting in the second round leaves room below for packets older than the first.
+    let Some(newest) = newest else { return (1 << 32) | u64::from(wire) };
+    let ahead = wire.wrapping_sub(newest as u32) as i32;
+    newest.saturating_add_signed(i64::from(ahead))
+}
+
+#[cfg(test)]
+mod tests {
+    use egress::id::TrackId;
+
+    use super::*;
+    use crate::event::{Codec, StreamId};
+
+    fn receiver(codec: Codec, kind: TrackKind, rate: u32) -> Receiver {
+        Receiver::new(Arc::new(Stream {
+            id: StreamId(1),
+            track_id: TrackId::from("TR_1"),
+            kind,
+            codec,
+            clock_rate_hz: rate,
+            channels: 2,
+            fmtp: String::new(),
+        }))
+    }
+
+    fn incoming(seq: u64, rtp_time: u32, payload: &[u8], at: Instant) -> Incoming {
+        Incoming {
+            seq,
+            rtp_time,
+            marker: true,
+            audio_level_dbov: Some(-20),
+            payload: Bytes::copy_from_slice(payload),
+            at,
+        }
+    }
+
+    fn drain(receiver: &mut Receiver, now: Instant) -> Vec<Packet> {
+        let mut out = Vec::new();
+        let local = LocalClock::start();
+        receiver.poll(now, &local, |packet| {
+            out.push(packet);
+            true
+        });
+        out
+    }
+
+    #[test]
+    fn timestamps_are_extended_across_the_wrap() {
+        let newest = extend(None, u32::MAX - 10);
+        assert_eq!(extend(Some(newest), 20), newest + 31);
+        assert_eq!(extend(Some(newest + 31), u32::MAX), newest + 10);
+    }
+
+    #[test]
+    fn redundancy_repairs_losses() {
+        let now = Instant::now();
+        let mut receiver = receiver(Codec::Opus, TrackKind::Audio, 48_000);
+        // Two levels: the one before the last, then the last.
+        let red = |n: u8| {
+            let mut out = vec![0x80 | 111, (1920u32 >> 6) as u8, ((1920u32 & 63) << 2) as u8, 1];
+            out.extend([0x80 | 111, (960u32 >> 6) as u8, ((960u32 & 63) << 2) as u8, 1, 111]);
+            out.extend([n.wrapping_sub(2), n.wrapping_sub(1), n]);
+            out
+        };
+        let mut got = Vec::new();
+        for n in 10u8..100 {
+            // One in three is lost, and sometimes two in a row.
+            if n % 3 == 1 && n > 10 || n % 30 == 20 {
+                continue;
+            }
+            receiver.receive(incoming(u64::from(n), u32::from(n) * 960, &red(n), now), true);
+            got.extend(drain(&mut receiver, now));
+        }
+        let payloads: Vec<u8> = got.iter().map(|packet| packet.payload[0]).collect();
+        assert_eq!(payloads, (10..=99).collect::<Vec<u8>>());
+        assert!(got.iter().all(|packet| packet.lost_before == 0));
+        assert!(got.windows(2).all(|pair| pair[1].rtp_time - pair[0].rtp_time == 960));
+        assert_eq!(receiver.counts().lost, 0);
+        assert!(receiver.counts().repaired >= 29, "{:?}", receiver.counts());
+    }
+
+    #[test]
+    fn key_frames_are_asked_for_until_one_comes() {
+        let start = Instant::now();
+        let later = |ms: u64| start + Duration::from_millis(ms);
+        let mut receiver = receiver(Codec::Vp8, TrackKind::Video, 90_000);
+        let (key, delta) = ([0x10, 0x00, 0, 0], [0x10, 0x01, 0, 0]);
+        receiver.receive(incoming(1, 0, &delta, start), false);
+        drain(&mut receiver, start);
+        assert!(!receiver.take_keyframe_request(later(499)));
+        assert!(receiver.take_keyframe_request(later(500)));
+        assert!(!receiver.take_keyframe_request(later(1100)), "nothing flows");
+        receiver.receive(incoming(2, 3000, &delta, later(1100)), false);
+        drain(&mut receiver, later(1100));
+        assert!(receiver.take_keyframe_request(later(1100)));
+        receiver.receive(incoming(3, 6000, &key, later(1200)), false);
+        drain(&mut receiver, later(1200));
+        assert!(!receiver.take_keyframe_request(later(9000)));
+        assert_eq!(receiver.deadline(), None);
+
+        receiver.receive(incoming(6, 15_000, &delta, later(9000)), false);
+        assert_eq!(receiver.deadline(), Some(later(9500)));
+        assert_eq!(drain(&mut receiver, later(9500))[0].lost_before, 2);
+        assert!(receiver.take_keyframe_request(later(9500)), "an unrepaired gap needs one");
+    }
+
+    #[test]
+    fn what_the_consumer_cannot_take_counts_as_lost() {
+        let now = Instant::now();
+        let mut receiver = receiver(Codec::Vp8, TrackKind::Video, 90_000);
+        let local = LocalClock::start();
+        for seq in 1..=4 {
+            receiver.receive(incoming(seq, 0, &[0x10, 0, 0], now), false);
+        }
+        let mut out = Vec::new();
+        receiver.poll(now, &local, |packet| {
+            let take = packet.seq == 1 || packet.seq == 4;
+            if take {
+                out.push((packet.seq, packet.lost_before));
+            }
+            take
+        });
+        assert_eq!(out, [(1, 0), (4, 2)]);
+        assert_eq!(receiver.counts().lost, 2);
+    }
+}

@@ -1,0 +1,296 @@
+//! The media connection on str0m, in RTP mode.
+
+use std::net::SocketAddr;
+use std::sync::Once;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use bytes::Bytes;
+use str0m::change::SdpOffer;
+use str0m::media::KeyframeRequestKind;
+use str0m::net::{Protocol, Receive, TcpType};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use tracing::debug;
+
+use super::sockets::{SocketEvent, Sockets};
+use super::{MediaTransport, Path, TransportError, TransportEvent, TransportOptions};
+use crate::stream::receiver::Incoming;
+
+/// How long UDP may try before TCP is opened as well.
+const UDP_PATIENCE: Duration = Duration::from_millis(1500);
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A receiving peer connection on str0m.
+pub(crate) struct RtcTransport {
+    rtc: Rtc,
+    sockets: Sockets,
+    tcp_only: bool,
+    connected: bool,
+    /// The server's passive TCP candidates.
+    tcp_remotes: Vec<SocketAddr>,
+    /// The server has offered UDP.
+    udp_remote: bool,
+    /// When to open TCP if there is no path by then.
+    tcp_at: Option<Instant>,
+    remote_ufrag: String,
+    path: Path,
+}
+
+impl MediaTransport for RtcTransport {
+    fn open(options: &TransportOptions) -> Result<Self, TransportError> {
+        static CRYPTO: Once = Once::new();
+        CRYPTO.call_once(|| str0m::crypto::from_feature_flags().install_process_default());
+        let mut rtc = config().build(Instant::now());
+        let mut sockets = Sockets::new(options.impairment.clone());
+        if !options.tcp_only {
+            for address in sockets.bind_udp().map_err(TransportError::Sockets)? {
+                match Candidate::host(address, Protocol::Udp) {
+                    Ok(candidate) => {
+                        rtc.add_local_candidate(candidate);
+                    }
+                    Err(error) => debug!(%address, %error, "not a candidate"),
+                }
+            }
+        }
+        Ok(Self {
+            rtc,
+            sockets,
+            tcp_only: options.tcp_only,
+            connected: false,
+            tcp_remotes: Vec::new(),
+            udp_remote: false,
+            tcp_at: None,
+            remote_ufrag: String::new(),
+            path: Path::default(),
+        })
+    }
+
+    fn accept_offer(&mut self, sdp: &str) -> Result<String, TransportError> {
+        let ufrag = attribute(sdp, "a=ice-ufrag:").unwrap_or_default();
+        if ufrag != self.remote_ufrag {
+            if !self.remote_ufrag.is_empty() {
+                // A TCP connection belongs to the credentials it was opened with.
+                self.close_tcp();
+                self.connected = false;
+            }
+            self.remote_ufrag = ufrag.to_owned();
+            self.tcp_remotes.clear();
+            self.udp_remote = false;
+        }
+        let offer =
+            SdpOffer::from_sdp_string(sdp).map_err(|error| TransportError::Offer(error.to_string()))?;
+        let answer = self.rtc.sdp_api().accept_offer(offer)?;
+        for candidate in sdp.lines().filter_map(|line| line.trim().strip_prefix("a=candidate:")) {
+            self.note_remote(&format!("candidate:{candidate}"));
+        }
+        Ok(answer.to_sdp_string())
+    }
+
+    fn add_remote_candidate(&mut self, candidate: &str) {
+        if let Some(candidate) = self.note_remote(candidate) {
+            self.rtc.add_remote_candidate(candidate);
+        }
+    }
+
+    fn request_keyframe(&mut self, ssrc: u32) {
+        if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc.into()) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
+    }
+
+    fn forget(&mut self, ssrc: u32) {
+        self.rtc.direct_api().remove_stream_rx(ssrc.into());
+    }
+
+    fn is_connected(&self) -> bool {
+        self.rtc.is_connected()
+    }
+
+    fn path(&self) -> Path {
+        self.path
+    }
+
+    async fn next(&mut self) -> TransportEvent {
+        loop {
+            let deadline = match self.rtc.poll_output() {
+                Ok(Output::Timeout(deadline)) => deadline,
+                Ok(Output::Transmit(transmit)) => {
+                    let tcp = transmit.proto != Protocol::Udp;
+                    self.sockets.send(tcp, transmit.source, transmit.destination, &transmit.contents);
+                    continue;
+                }
+                Ok(Output::Event(event)) => match self.event(event) {
+                    Some(event) => return event,
+                    None => continue,
+                },
+                Err(error) => return TransportEvent::Failed(error.into()),
+            };
+            let now = Instant::now();
+            if self.tcp_at.is_some_and(|at| at <= now) {
+                self.open_tcp();
+                continue;
+            }
+            let wake = self.tcp_at.map_or(deadline, |at| at.min(deadline));
+            tokio::select! {
+                event = self.sockets.next() => {
+                    if let Err(error) = self.socket_event(event) {
+                        return TransportEvent::Failed(error.into());
+                    }
+                }
+                () = tokio::time::sleep_until(wake.into()) => {
+                    if let Err(error) = self.rtc.handle_input(Input::Timeout(Instant::now())) {
+                        return TransportEvent::Failed(error.into());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl RtcTransport {
+    fn socket_event(&mut self, event: SocketEvent) -> Result<(), str0m::RtcError> {
+        match event {
+            SocketEvent::Datagram { tcp, remote, local, len } => {
+                let protocol = if tcp { Protocol::Tcp } else { Protocol::Udp };
+                // Anybody can send to a UDP port: what is no WebRTC is not an error of ours.
+                if let Ok(receive) = Receive::new(protocol, remote, local, self.sockets.datagram(len)) {
+                    self.rtc.handle_input(Input::Receive(Instant::now(), receive))?;
+                }
+            }
+            SocketEvent::Opened { local } => {
+                if let Some(candidate) = tcp_candidate(local) {
+                    self.rtc.add_local_candidate(candidate);
+                }
+            }
+            SocketEvent::Closed { local } => {
+                self.drop_candidate(local);
+                self.retry_tcp();
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event) -> Option<TransportEvent> {
+        match event {
+            Event::RtpPacket(packet) => Some(TransportEvent::Rtp {
+                ssrc: *packet.header.ssrc,
+                payload_type: *packet.header.payload_type,
+                packet: Incoming {
+                    seq: *packet.seq_no,
+                    rtp_time: packet.header.timestamp,
+                    marker: packet.header.marker,
+                    audio_level_dbov: packet.header.ext_vals.audio_level,
+                    payload: Bytes::from_owner(packet.payload),
+                    at: packet.timestamp,
+                },
+            }),
+            Event::SenderFeedback(feedback) => {
+                let info = feedback.sender_info;
+                let since_epoch = info.ntp_time.duration_since(UNIX_EPOCH).ok()?;
+                Some(TransportEvent::Report {
+                    ssrc: *info.ssrc,
+                    rtp_time: info.rtp_time.numer() as u32,
+                    ntp_ns: i64::try_from(since_epoch.as_nanos()).ok()?,
+                    at: feedback.received_at,
+                })
+            }
+            Event::Connected | Event::IceConnectionStateChange(_) => {
+                let connected = self.rtc.is_connected();
+                if connected == self.connected {
+                    return None;
+                }
+                self.connected = connected;
+                if connected {
+                    self.tcp_at = None;
+                    Some(TransportEvent::Connected)
+                } else {
+                    self.retry_tcp();
+                    Some(TransportEvent::Disconnected)
+                }
+            }
+            Event::PeerStats(stats) => {
+                let pair = stats.selected_candidate_pair?;
+                self.path = Path {
+                    rtt_ms: pair.current_round_trip_time.map(|rtt| rtt.as_secs_f64() * 1000.0),
+                    tcp: pair.protocol != Protocol::Udp,
+                };
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Remembers what kind of candidate the server has; returns it if str0m can use it.
+    fn note_remote(&mut self, text: &str) -> Option<Candidate> {
+        let candidate = Candidate::from_sdp_string(text)
+            .inspect_err(|error| debug!(text, %error, "the server's candidate cannot be read"))
+            .ok()?;
+        if candidate.proto() == Protocol::Udp {
+            self.udp_remote = true;
+        } else if candidate.tcptype() != Some(TcpType::Active)
+            && !self.tcp_remotes.contains(&candidate.addr())
+        {
+            self.tcp_remotes.push(candidate.addr());
+        }
+        self.retry_tcp();
+        Some(candidate)
+    }
+
+    /// Plans to open TCP if nothing else works by then.
+    fn retry_tcp(&mut self) {
+        if self.tcp_remotes.is_empty() || self.rtc.is_connected() || self.tcp_at.is_some() {
+            return;
+        }
+        let patience = match (self.tcp_only, self.udp_remote) {
+            (true, _) => Duration::ZERO,
+            // The server wants TCP. Its UDP candidates may still be on their way.
+            (false, false) => Duration::from_millis(300),
+            (false, true) => UDP_PATIENCE,
+        };
+        self.tcp_at = Some(Instant::now() + patience);
+    }
+
+    fn open_tcp(&mut self) {
+        // Tried again later if it does not help.
+        self.tcp_at = Some(Instant::now() + 2 * UDP_PATIENCE);
+        for remote in &self.tcp_remotes {
+            self.sockets.open_tcp(*remote);
+        }
+    }
+
+    fn close_tcp(&mut self) {
+        self.tcp_at = None;
+        for local in self.sockets.close_tcp() {
+            self.drop_candidate(local);
+        }
+    }
+
+    fn drop_candidate(&mut self, local: SocketAddr) {
+        if let Some(candidate) = tcp_candidate(local) {
+            self.rtc.direct_api().invalidate_candidate(&candidate);
+        }
+    }
+}
+
+fn tcp_candidate(local: SocketAddr) -> Option<Candidate> {
+    Candidate::builder().tcp().host(local).tcptype(TcpType::Active).build().ok()
+}
+
+fn config() -> RtcConfig {
+    RtcConfig::new()
+        .clear_codecs()
+        .enable_opus(true, true)
+        .enable_pcmu(true, false)
+        .enable_pcma(true, false)
+        .enable_h264(true)
+        .enable_h265(true)
+        .enable_vp8(true)
+        .enable_vp9(true)
+        .enable_av1(true)
+        .set_rtp_mode(true)
+        .set_stats_interval(Some(STATS_INTERVAL))
+}
+
+/// The value of the first attribute line that begins so.
+fn attribute<'a>(sdp: &'a str, name: &str) -> Option<&'a str> {
+    sdp.lines().find_map(|line| line.trim().strip_prefix(name))
+}
