@@ -1,0 +1,277 @@
+// Starts `tallylight-job` and talks to it as the studio does (crates/egress/src/wire.rs).
+
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { nowMs } from './schedule.mjs';
+import { recorderToken } from './token.mjs';
+import { sleep, until } from './wait.mjs';
+
+/** The program under test. */
+export function jobProgram() {
+  const program = process.env.TALLYLIGHT_JOB;
+  if (!program || !existsSync(program)) throw new Error('TALLYLIGHT_JOB does not name the built tallylight-job: run through npm test');
+  return program;
+}
+
+/** H264_720P_30 with MP4's sound. */
+export const PRESET = {
+  video: { codec: 'h264_main', width: 1280, height: 720, framerate: 30, bitrate_bps: 3_000_000, key_frame_interval_s: null },
+  audio: { codec: 'aac', bitrate_bps: 128_000, sample_rate_hz: 44_100 },
+};
+
+const both = (from) => [{ from, channel: 'both' }];
+
+/** One track as published. */
+export function trackEgress(trackId) {
+  const selection = { video: { track: trackId }, audio: both({ track: trackId }), ends: 'tracks_gone' };
+  return { selection, treatment: 'passthrough' };
+}
+
+/** One picture and one sound together. `encoding` null: as published. */
+export function compositeEgress({ video = null, audio = null, encoding = PRESET }) {
+  return {
+    selection: {
+      video: video && { track: video },
+      audio: audio ? both({ track: audio }) : [],
+      ends: 'tracks_gone',
+    },
+    treatment: encoding ? { encode: encoding } : 'passthrough',
+  };
+}
+
+/** A person, across republishing. */
+export function participantEgress(identity, { screen = false, encoding = PRESET } = {}) {
+  return {
+    selection: {
+      video: { participant: { identity, prefer: screen ? 'screen_share' : 'camera' } },
+      audio: both({ voice: identity }),
+      ends: { participant_leaves: identity },
+    },
+    treatment: encoding ? { encode: encoding } : 'passthrough',
+  };
+}
+
+/** A file output. */
+export function fileOutput(folder, { id = 'file', name = 'show', container = null, manifest = false } = {}) {
+  return { id, kind: { file: { folder, name, container, manifest } } };
+}
+
+/** One running `tallylight-job`. */
+export class Job {
+  #child;
+  #socket;
+  #buffer = Buffer.alloc(0);
+  #requests = new Map();
+  #request = 1;
+
+  /**
+   * Starts a job and connects to it.
+   * @param {{server: object, room: string, egress: object, outputs?: object[], limits?: object, launch?: object,
+   *   connect?: boolean}} what
+   */
+  static async start({ server, room, egress, outputs = [], limits = {}, launch = {}, connect: connects = true, env = {} }) {
+    const job = new Job();
+    job.id = `EG_${randomBytes(6).toString('hex')}`;
+    job.folder = await mkdtemp(join(tmpdir(), 'tl-job-'));
+    /** Facts so far, in order. */
+    job.events = [];
+    job.figures = null;
+    job.startedMs = nowMs();
+    job.#child = spawn(jobProgram(), [], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+      detached: true,
+      env: { ...process.env, ...env },
+    });
+    job.stderr = '';
+    job.#child.stderr.on('data', (text) => (job.stderr = (job.stderr + text).slice(-8000)));
+    job.#child.stdin.on('error', () => {});
+    job.exited = new Promise((resolve) => job.#child.on('exit', (code, signal) => resolve((job.exit = { code, signal }))));
+    const limitless = { max_duration_s: null, max_size_bytes: null };
+    const spec = {
+      egress_id: job.id,
+      url: server.url,
+      room_name: room,
+      task: { egress: { ...egress, outputs, limits: { ...limitless, ...limits } } },
+    };
+    const token = recorderToken(server, { identity: job.id, room });
+    job.#child.stdin.end(JSON.stringify({ spec, token, folder: job.folder, ...launch }));
+    if (connects) await job.connect();
+    return job;
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** Connects to the job's socket and takes the facts after the ones that are known. */
+  async connect() {
+    const path = join(this.folder, 'socket');
+    this.#socket = await until(
+      'the job listens',
+      () => {
+        if (this.exit) throw new Error(`the job ended (${JSON.stringify(this.exit)})\n${this.stderr}\n${this.log()}`);
+        if (!existsSync(path)) return null;
+        return new Promise((resolve) => {
+          const socket = connect(path, () => resolve(socket));
+          socket.on('error', () => resolve(null));
+        });
+      },
+      { everyMs: 5 },
+    );
+    this.#socket.on('data', (data) => this.#read(data));
+    this.#socket.on('error', () => {});
+    this.#send({ type: 'hello', after: this.events.at(-1)?.seq ?? 0 });
+  }
+
+  /** Lets go of the socket, as a studio that dies does. */
+  disconnect() {
+    this.#socket?.destroy();
+    this.#socket = undefined;
+    this.#buffer = Buffer.alloc(0);
+  }
+
+  #send(message) {
+    const body = Buffer.from(JSON.stringify(message));
+    const head = Buffer.alloc(5);
+    head.writeUInt32LE(body.length + 1, 0);
+    this.#socket.write(Buffer.concat([head, body]));
+  }
+
+  #read(data) {
+    this.#buffer = Buffer.concat([this.#buffer, data]);
+    while (this.#buffer.length >= 5) {
+      const size = this.#buffer.readUInt32LE(0);
+      if (this.#buffer.length < 4 + size) return;
+      const kind = this.#buffer[4];
+      const body = this.#buffer.subarray(5, 4 + size);
+      this.#buffer = this.#buffer.subarray(4 + size);
+      if (kind === 0) this.#message(JSON.parse(body));
+    }
+  }
+
+  #message(message) {
+    if (message.type === 'event') this.events.push({ ...message.event, heardMs: nowMs() });
+    if (message.type === 'figures') this.figures = message.figures;
+    if (message.type === 'reply') {
+      const { resolve, reject } = this.#requests.get(message.request) ?? {};
+      this.#requests.delete(message.request);
+      if (message.error) reject?.(Object.assign(new Error(message.error.message), message.error));
+      else resolve?.();
+    }
+  }
+
+  #ask(message) {
+    const request = this.#request++;
+    return new Promise((resolve, reject) => {
+      this.#requests.set(request, { resolve, reject });
+      this.#send({ ...message, request });
+    });
+  }
+
+  attach(output) {
+    return this.#ask({ type: 'attach', output });
+  }
+
+  detach(output) {
+    return this.#ask({ type: 'detach', output });
+  }
+
+  /** The first fact of a type, once it is there. */
+  fact(type, { withinMs = 30_000, where = () => true, after = 0 } = {}) {
+    return until(
+      `the job tells ${type}`,
+      () => {
+        const found = this.events.find((e) => e.seq > after && e.fact.type === type && where(e.fact));
+        if (!found && this.exit && !this.#socket?.readable) this.#dead(type);
+        return found;
+      },
+      { withinMs, everyMs: 5 },
+    ).catch((error) => {
+      throw new Error(`${error.message}\n${this.told()}\n${this.stderr}\n${this.log()}`);
+    });
+  }
+
+  #dead(type) {
+    this.events = this.logged();
+    if (!this.events.some((e) => e.fact.type === type)) {
+      throw new Error(`the job ended (${JSON.stringify(this.exit)}) without ${type}`);
+    }
+  }
+
+  /** Waits until an output holds so much media, ms. */
+  elapsed(ms, output = 'file') {
+    return until(
+      `${ms} ms in the output`,
+      () => {
+        if (this.exit) throw new Error(`the job ended ${JSON.stringify(this.exit)}\n${this.told()}\n${this.log()}`);
+        return this.figures?.outputs.find((o) => o.output === output)?.elapsed_ms >= ms;
+      },
+      { withinMs: ms * 2 + 30_000 },
+    ).catch((error) => {
+      throw new Error(`${error.message}\n${JSON.stringify(this.figures)}\n${this.told()}\n${this.log()}`);
+    });
+  }
+
+  /** Stops the job and returns what came of its output. */
+  async stop(output = 'file') {
+    this.stopMs = nowMs();
+    this.#ask({ type: 'stop' }).catch(() => {});
+    return this.result(output);
+  }
+
+  /** What came of an output, once the job has ended. */
+  async result(output = 'file', withinMs = 40_000) {
+    const ended = await this.fact('output_ended', { where: (f) => f.output === output, withinMs });
+    this.endedMs = ended.heardMs;
+    await Promise.race([this.exited, sleep(15_000)]);
+    if (!this.exit) throw new Error(`the job does not exit\n${this.told()}\n${this.log()}`);
+    return ended.fact.result;
+  }
+
+  /** The last fact. */
+  async end(withinMs = 40_000) {
+    const ended = await this.fact('ended', { withinMs });
+    return ended.fact;
+  }
+
+  kill(signal = 'SIGKILL') {
+    this.killedMs = nowMs();
+    process.kill(this.pid, signal);
+    return this.exited;
+  }
+
+  /** The job's own log of its facts. */
+  logged() {
+    const file = join(this.folder, 'events.jsonl');
+    if (!existsSync(file)) return [];
+    return readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  }
+
+  told() {
+    return this.events.map((e) => `${e.seq} ${JSON.stringify(e.fact)}`).join('\n');
+  }
+
+  log() {
+    const file = join(this.folder, 'job.log');
+    return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(-40).join('\n') : '';
+  }
+
+  /** Ends whatever still runs and removes the job's folder. */
+  async clean() {
+    this.disconnect();
+    if (!this.exit) {
+      try {
+        process.kill(this.pid, 'SIGKILL');
+      } catch {
+        // Gone just now.
+      }
+      await this.exited;
+    }
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
