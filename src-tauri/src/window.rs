@@ -11,7 +11,7 @@ use crate::tray;
 /// The label that permissions and remembered positions go by.
 pub const LABEL: &str = "main";
 /// The page's darkest surface, so that the window does not flash white before the page is there.
-const BACKGROUND: Color = Color(0x0f, 0x11, 0x14, 0xff);
+const BACKGROUND: Color = Color(0x09, 0x0b, 0x0e, 0xff);
 /// Logical pixels; the page is laid out for this size and up from the smallest.
 const SIZE: (f64, f64) = (1280.0, 800.0);
 const SMALLEST: (f64, f64) = (1024.0, 700.0);
