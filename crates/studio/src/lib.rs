@@ -1,3 +1,34 @@
 //! The one command surface that every front end calls.
+//!
+//! The studio supervises and runs no media: each job, and the room monitor, is a process of its own
+//! ([`process`]) that it talks to over a local socket ([`link`]). What it knows is in the journal
+//! ([`journal`]) before it is acted on, so that its own death loses nothing: the next start adopts the
+//! jobs that still run and saves the files of those that died.
 
+mod awake;
+mod board;
+mod conversation;
+mod error;
+mod fold;
+mod frames;
+mod history;
+mod jobs;
+pub mod journal;
+mod link;
+mod machine;
+mod monitor;
+mod open;
+mod options;
+mod process;
+mod project_calls;
+pub mod projects;
+mod recovery;
+mod rooms;
+pub mod secrets;
+mod studio;
+mod supervisor;
 pub mod surface;
+mod tool;
+
+pub use options::{StudioOptions, default_data_dir, default_recordings_folder};
+pub use studio::Studio;

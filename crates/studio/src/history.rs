@@ -1,0 +1,110 @@
+//! Time, and what is done with jobs that are over.
+
+use std::path::PathBuf;
+
+use egress::error::ApiError;
+use egress::id::{EgressId, OutputId};
+
+use crate::error::{no_such_job, precondition};
+use crate::fold::ended;
+use crate::studio::Studio;
+use crate::surface::Change;
+use crate::tool;
+
+/// Unix time, ms.
+pub(crate) fn now_ms() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl Studio {
+    /// The path of an output's file, as the job told it.
+    ///
+    /// # Errors
+    /// There is no such job or output, or its file is not named yet.
+    pub async fn output_path(&self, egress_id: EgressId, output: OutputId) -> Result<PathBuf, ApiError> {
+        let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+        let output = job.outputs.iter().find(|o| o.id == output).ok_or_else(no_such_job)?;
+        output
+            .path
+            .clone()
+            .map(PathBuf::from)
+            .ok_or_else(|| precondition("The file has no name yet.", "Wait until the recording has begun."))
+    }
+
+    /// A small picture of a finished output; none where it has no picture.
+    ///
+    /// # Errors
+    /// There is no such job or output, or its file is gone or cannot be read.
+    pub async fn history_still(
+        &self,
+        egress_id: EgressId,
+        output: OutputId,
+    ) -> Result<Option<PathBuf>, ApiError> {
+        let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+        let found = job.outputs.iter().find(|o| o.id == output).ok_or_else(no_such_job)?;
+        if !found.thumbnail {
+            return Ok(None);
+        }
+        let path = self.output_path(egress_id.clone(), output).await?;
+        let id = egress_id.clone();
+        let folder = self.inner.journal.run(move |journal| journal.folder(&id)).await?;
+        let folder = folder.ok_or_else(no_such_job)?;
+        let at = job.outputs.iter().position(|o| o.id == found.id).unwrap_or(0);
+        let still = folder.join(format!("still-{at}.jpg"));
+        // One at a time: a long history must not start a hundred decoders.
+        let _turn = self.inner.stills.acquire().await.map_err(crate::error::internal)?;
+        if !still.exists() {
+            // Beside and renamed, so that a still that was cut off is never shown.
+            let beside = folder.join(format!("still-{at}.part.jpg"));
+            crate::process::make_private(&folder)
+                .map_err(|error| crate::error::storage(&folder, "Cannot write").with_detail(error))?;
+            tool::still(&self.inner.program, &path, &beside).await?;
+            tokio::fs::rename(&beside, &still)
+                .await
+                .map_err(|error| crate::error::storage(&still, "Cannot write").with_detail(error))?;
+        }
+        Ok(Some(still))
+    }
+
+    /// Takes a finished job out of the history. Its file stays.
+    ///
+    /// # Errors
+    /// There is no such job, or it still runs.
+    pub async fn forget_job(&self, egress_id: EgressId) -> Result<(), ApiError> {
+        let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+        if !ended(job.status) || self.inner.jobs.lock().contains_key(&egress_id) {
+            return Err(precondition("This recording still runs.", "Stop it first."));
+        }
+        self.inner.forget(egress_id).await
+    }
+}
+
+impl crate::studio::Inner {
+    /// Takes a job out of the board, the journal and the studio's folder.
+    pub(crate) async fn forget(&self, egress_id: EgressId) -> Result<(), ApiError> {
+        let id = egress_id.clone();
+        let folder = self
+            .journal
+            .run(move |journal| {
+                let folder = journal.folder(&id)?;
+                journal.remove(&id)?;
+                Ok(folder)
+            })
+            .await?;
+        self.board.edit(|snapshot| {
+            let known = snapshot.jobs.iter().any(|job| job.egress_id == egress_id);
+            known.then(|| Change::JobRemoved { egress_id: egress_id.clone() })
+        });
+        if let Some(folder) = folder {
+            // Never anything but a folder that we made: a damaged row must not name another.
+            if folder.parent() == Some(self.jobs_dir().as_path())
+                && let Ok(folder) = crate::process::JobFolder::open(folder)
+            {
+                let _ = tokio::task::spawn_blocking(move || folder.remove()).await;
+            }
+        }
+        Ok(())
+    }
+}

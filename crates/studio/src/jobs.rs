@@ -1,0 +1,349 @@
+//! Starting, arming, recording and stopping jobs.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::fact::{ConnectionState, EgressStatus, Fact};
+use egress::id::{EgressId, OutputId};
+use egress::request::{RecordRequest, RecordSource};
+use egress::roster::{Roster, TrackSource};
+use egress::spec::{EgressSpec, JobSpec, Task};
+use egress::wire::Launch;
+use tokio::sync::watch;
+
+use crate::conversation::Conversation;
+use crate::error::{no_such_job, precondition};
+use crate::fold::{ended, fold, starting};
+use crate::journal::Row;
+use crate::process::{JobFolder, Process};
+use crate::recovery;
+use crate::studio::{Inner, Studio, make_recordings_folder};
+use crate::supervisor::{Command, JobHandle, Supervisor, call};
+use crate::surface::{Change, Job};
+
+/// How long a room token is good for. The server hands out fresh ones while the job is connected.
+const TOKEN_TTL: Duration = room::token::RECORDER_TTL;
+
+impl Studio {
+    /// Starts a job that receives and writes nothing, so that Record only has to attach the file. Takes
+    /// the place of the job that was armed before; the same request again changes nothing.
+    ///
+    /// # Errors
+    /// The request cannot be met, the project's secret is not at hand, the process cannot be started, or
+    /// another `arm` came after this one ([`ErrorCode::Aborted`]).
+    pub async fn arm(&self, request: RecordRequest) -> Result<EgressId, ApiError> {
+        let inner = &self.inner;
+        let request = inner.with_defaults(request);
+        let turn = inner.arming.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some(same) = inner.armed_for(&request) {
+            inner.discard_previews(Some(&same)).await;
+            return Ok(same);
+        }
+        inner.discard_previews(None).await;
+        let id = inner.launch(request, true).await?;
+        if inner.arming.load(Ordering::SeqCst) != turn {
+            inner.discard(&id).await;
+            return Err(ApiError::new(
+                ErrorCode::Aborted,
+                Fault::Input,
+                "Something else was chosen to record.",
+                "",
+            ));
+        }
+        Ok(id)
+    }
+
+    /// Attaches the file to an armed job. One message to a process that already receives.
+    ///
+    /// # Errors
+    /// There is no such job, it is not armed, or its process does not take the file.
+    pub async fn record(&self, egress_id: EgressId) -> Result<(), ApiError> {
+        let handle = self.inner.handle(&egress_id)?;
+        let Some(output) = handle.output.clone() else {
+            return Err(precondition("This job has nothing to record into.", "Start a new recording."));
+        };
+        let mut taken = false;
+        self.inner.board.edit_job(&egress_id, |job| {
+            taken = job.preview && !ended(job.status);
+            if taken {
+                job.preview = false;
+                job.armed = false;
+                job.outputs.push(starting(output.id.clone()));
+            }
+        });
+        if !taken {
+            return Err(precondition("This is being recorded already.", "Look at the list of recordings."));
+        }
+        self.inner.machine_nudge.notify_one();
+        let attached = call(&handle, |reply| Command::Attach { output: output.clone(), reply }).await;
+        if attached.is_err() {
+            self.inner.board.edit_job(&egress_id, |job| take_back(job, &output.id));
+        }
+        attached
+    }
+
+    /// Starts to record at once: with the armed job if it is for the same request, else with a new one.
+    ///
+    /// # Errors
+    /// As [`Studio::arm`].
+    pub async fn start(&self, request: RecordRequest) -> Result<EgressId, ApiError> {
+        let request = self.inner.with_defaults(request);
+        if let Some(armed) = self.inner.armed_for(&request) {
+            match self.record(armed.clone()).await {
+                Ok(()) => return Ok(armed),
+                // It ended or was taken in this very moment; a new one will do.
+                Err(error) => tracing::info!(egress_id = %armed, %error, "the armed job is not used"),
+            }
+        }
+        self.inner.launch(request, false).await
+    }
+
+    /// Finishes a job's outputs and ends it. Comes back as soon as the job has begun to.
+    ///
+    /// # Errors
+    /// There is no such job, it is over, or its process does not answer.
+    pub async fn stop(&self, egress_id: EgressId) -> Result<(), ApiError> {
+        let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+        if job.preview {
+            return self.disarm(egress_id).await;
+        }
+        if ended(job.status) {
+            return Err(precondition("This recording is over already.", "There is nothing to stop."));
+        }
+        let handle = self.inner.handle(&egress_id)?;
+        call(&handle, |reply| Command::Stop { reply }).await
+    }
+
+    /// Ends a job that nobody has pressed Record on. It leaves no history.
+    ///
+    /// # Errors
+    /// There is no such job, or it records.
+    pub async fn disarm(&self, egress_id: EgressId) -> Result<(), ApiError> {
+        let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+        if !job.preview {
+            return Err(precondition("This is being recorded.", "Stop it instead."));
+        }
+        self.inner.discard(&egress_id).await;
+        Ok(())
+    }
+}
+
+/// Undoes what Record did to a job that would not take the file.
+fn take_back(job: &mut Job, output: &OutputId) {
+    if !ended(job.status) && job.outputs.iter().any(|o| o.id == *output && o.path.is_none()) {
+        job.outputs.retain(|o| o.id != *output);
+        job.preview = true;
+    }
+}
+
+impl Inner {
+    pub(crate) fn handle(&self, id: &EgressId) -> Result<JobHandle, ApiError> {
+        if let Some(handle) = self.jobs.lock().get(id) {
+            return Ok(handle.clone());
+        }
+        Err(match self.board.job(id) {
+            Some(_) => precondition("This recording is over already.", "Start a new one."),
+            None => no_such_job(),
+        })
+    }
+
+    /// A request with the operator's folder and file name where it names none.
+    fn with_defaults(&self, mut request: RecordRequest) -> RecordRequest {
+        self.board.read(|snapshot| {
+            if request.folder.is_empty() {
+                request.folder.clone_from(&snapshot.settings.folder);
+            }
+            if request.name.is_empty() {
+                request.name.clone_from(&snapshot.settings.name);
+            }
+        });
+        request
+    }
+
+    fn armed_for(&self, request: &RecordRequest) -> Option<EgressId> {
+        self.board.read(|snapshot| {
+            let fits = |job: &&Job| {
+                job.preview
+                    && !matches!(job.status, EgressStatus::Ending)
+                    && !ended(job.status)
+                    && job.request == *request
+                    && job.project_id == snapshot.projects.current
+            };
+            snapshot.jobs.iter().find(fits).map(|job| job.egress_id.clone())
+        })
+    }
+
+    /// Ends every preview but one. Comes back with what tells that their processes are gone.
+    pub(crate) async fn discard_previews(&self, but: Option<&EgressId>) -> Vec<watch::Receiver<bool>> {
+        let previews: Vec<EgressId> = self.board.read(|snapshot| {
+            let previews = snapshot.jobs.iter().filter(|job| job.preview && Some(&job.egress_id) != but);
+            previews.map(|job| job.egress_id.clone()).collect()
+        });
+        let mut going = Vec::new();
+        for id in previews {
+            going.extend(self.discard(&id).await);
+        }
+        going
+    }
+
+    /// Takes a preview off the board at once; its process goes in its own time.
+    async fn discard(&self, id: &EgressId) -> Option<watch::Receiver<bool>> {
+        let mut discarded = false;
+        self.board.edit(|snapshot| {
+            // Whoever pressed Record in the meantime wins.
+            discarded = snapshot.jobs.iter().any(|job| job.egress_id == *id && job.preview);
+            discarded.then(|| Change::JobRemoved { egress_id: id.clone() })
+        });
+        if !discarded {
+            return None;
+        }
+        let handle = self.jobs.lock().remove(id);
+        if let Some(handle) = handle
+            && handle.commands.send(Command::Discard).await.is_ok()
+        {
+            return Some(handle.done);
+        }
+        // It was over before: there is only its trace to remove.
+        if let Err(error) = self.forget(id.clone()).await {
+            tracing::warn!(egress_id = %id, %error, "a preview could not be forgotten");
+        }
+        None
+    }
+
+    /// Writes a job into the journal and starts its process.
+    async fn launch(
+        self: &std::sync::Arc<Self>,
+        request: RecordRequest,
+        preview: bool,
+    ) -> Result<EgressId, ApiError> {
+        self.check_open()?;
+        let (_, accepted) = egress::protocol::accept(&request)?;
+        let full = accepted.spec;
+        let output = full.outputs.first().cloned();
+        let egress = if preview { EgressSpec { outputs: Vec::new(), ..full } } else { full };
+        make_recordings_folder(request.folder.clone().into()).await?;
+        let (project_id, server) = self.current_server().await?;
+        let id = EgressId::random();
+        let token = room::token::recorder_token(
+            &server.api_key,
+            &server.api_secret,
+            &request.room_name,
+            id.as_str(),
+            TOKEN_TTL,
+        )?;
+        let spec = JobSpec {
+            egress_id: id.clone(),
+            url: server.url,
+            room_name: request.room_name.clone(),
+            task: Task::Egress(egress),
+        };
+        let title = self.board.read(|snapshot| {
+            let room = snapshot.room.as_ref().filter(|room| room.name == request.room_name);
+            title(&request.source, room.map(|room| &room.roster))
+        });
+        let outputs = match (preview, &output) {
+            (false, Some(output)) => vec![starting(output.id.clone())],
+            _ => Vec::new(),
+        };
+        let job = Job {
+            egress_id: id.clone(),
+            project_id: Some(project_id),
+            request,
+            title,
+            status: EgressStatus::Starting,
+            armed: false,
+            preview,
+            connection: ConnectionState::Connecting,
+            created_at_ms: crate::history::now_ms(),
+            started_at_ms: None,
+            ended_at_ms: None,
+            end_reason: None,
+            error: None,
+            warnings: Vec::new(),
+            tracks: Vec::new(),
+            outputs,
+            recovered: false,
+            figures: None,
+        };
+        let folder = self.prepare(&self.jobs_dir().join(id.as_str()), spec.clone(), job.clone()).await?;
+        self.board.publish(Change::Job { job });
+        let launch = Launch { spec, token, folder: folder.short.clone() };
+        match Process::spawn(&self.program, &launch, &folder).await {
+            Ok(process) => {
+                let conversation = Conversation::new(process, folder.clone());
+                Supervisor::start(self, id.clone(), folder, conversation, 0, output);
+                Ok(id)
+            }
+            Err(error) => {
+                let error = ApiError::from(error);
+                self.not_started(&id, preview, error.clone()).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a job's folder and its row in the journal, both on the disk when this comes back.
+    async fn prepare(&self, path: &Path, spec: JobSpec, job: Job) -> Result<JobFolder, ApiError> {
+        let path = path.to_owned();
+        let folder = tokio::task::spawn_blocking(move || JobFolder::open(path))
+            .await
+            .map_err(crate::error::internal)??;
+        let row = Row { spec, folder: folder.path.clone(), process: None, last_seq: 0, job };
+        self.journal.run(move |journal| journal.begin(&row)).await?;
+        Ok(folder)
+    }
+
+    /// A job whose process could not be started: a preview is as if it never was, anything else is history.
+    async fn not_started(&self, id: &EgressId, preview: bool, error: ApiError) {
+        let over = if preview {
+            self.forget(id.clone()).await
+        } else {
+            let fact = Fact::Ended { status: EgressStatus::Failed, error: Some(error) };
+            match self.board.edit_job(id, |job| fold(job, &recovery::ours(fact, 0))) {
+                Some(job) => {
+                    self.journal.run(move |journal| journal.concluded(&job, 0)).await.map_err(ApiError::from)
+                }
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = over {
+            tracing::error!(egress_id = %id, %error, "the journal is behind");
+        }
+    }
+}
+
+/// A few words for what is recorded.
+fn title(source: &RecordSource, roster: Option<&Roster>) -> String {
+    let people = || roster.into_iter().flat_map(|roster| &roster.participants);
+    let shown = |name: &str, identity: &str| {
+        if name.trim().is_empty() { identity.to_owned() } else { name.to_owned() }
+    };
+    let track = |id: &egress::id::TrackId| {
+        people()
+            .find_map(|person| {
+                let track = person.tracks.iter().find(|track| track.sid == *id)?;
+                let what = match track.source {
+                    TrackSource::Camera => "camera",
+                    TrackSource::Microphone => "microphone",
+                    TrackSource::ScreenShare => "screen",
+                    TrackSource::ScreenShareAudio => "screen sound",
+                    TrackSource::Unknown => "track",
+                };
+                Some(format!("{}, {what}", shown(&person.name, &person.identity)))
+            })
+            .unwrap_or_else(|| id.to_string())
+    };
+    match source {
+        RecordSource::Participant { identity, .. } => people()
+            .find(|person| person.identity == *identity)
+            .map_or_else(|| identity.clone(), |person| shown(&person.name, identity)),
+        RecordSource::TrackComposite { video_track_id, audio_track_id } => {
+            let parts: Vec<String> =
+                [video_track_id, audio_track_id].into_iter().flatten().map(track).collect();
+            parts.join(" + ")
+        }
+        RecordSource::Track { track_id } => track(track_id),
+    }
+}

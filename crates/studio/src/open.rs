@@ -1,0 +1,270 @@
+//! The start of a studio, with what earlier ones left behind, and its end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::id::EgressId;
+use egress::spec::Task;
+use fs4::FileExt;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, watch};
+
+use crate::board::Board;
+use crate::conversation::Conversation;
+use crate::error::{internal, precondition, storage};
+use crate::fold::fold;
+use crate::frames::Frames;
+use crate::journal::{Journal, Row};
+use crate::link::Link;
+use crate::options::{StudioOptions, default_recordings_folder};
+use crate::process::{JobFolder, Process, ProcessId, alive, find_program, make_private};
+use crate::projects::Saved;
+use crate::studio::{Inner, Studio};
+use crate::supervisor::{Supervisor, conclude};
+use crate::surface::{Job, Machine, Projects, Rooms, Settings, Snapshot};
+use crate::{machine, recovery, rooms};
+
+/// Finished jobs that a front end gets to see.
+const HISTORY: u32 = 500;
+/// How long outputs may take to be finished at the end.
+const FINISH_WITHIN: Duration = Duration::from_secs(60);
+/// How long everything else may take.
+const CLOSE_WITHIN: Duration = Duration::from_secs(8);
+/// The file whose lock says that a studio has the folder.
+const LOCK_FILE: &str = "studio.lock";
+
+/// What was found in a studio's folder.
+struct Found {
+    lock: std::fs::File,
+    journal: Journal,
+    damaged: Option<std::path::PathBuf>,
+    saved: Result<Saved, ApiError>,
+    running: Vec<Row>,
+    history: Vec<Row>,
+}
+
+impl Studio {
+    /// Opens a studio: finds the jobs of earlier ones, takes over those that still run, and saves the
+    /// files of those that died. The saving goes on after this comes back; it shows in the jobs.
+    ///
+    /// # Errors
+    /// Another studio has the folder, or it cannot be used.
+    pub async fn open(options: StudioOptions) -> Result<Self, ApiError> {
+        let StudioOptions { data_dir, projects: store, secrets, job_program, default_folder } = options;
+        let found = {
+            let (data_dir, store) = (data_dir.clone(), store.clone());
+            tokio::task::spawn_blocking(move || look(&data_dir, &*store)).await.map_err(internal)??
+        };
+        let mut problems = Vec::new();
+        problems.extend(found.damaged.map(|aside| journal_damaged(&aside)));
+        let saved = found.saved.unwrap_or_else(|error| {
+            problems.push(error);
+            Saved::default()
+        });
+        let folder =
+            default_folder.or_else(default_recordings_folder).unwrap_or_else(|| data_dir.join("recordings"));
+        let settings = saved
+            .settings
+            .clone()
+            .unwrap_or_else(|| Settings { folder: folder.display().to_string(), name: String::new() });
+        let mut jobs: Vec<Job> =
+            found.running.iter().chain(&found.history).map(|row| row.job.clone()).collect();
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.created_at_ms));
+        let board = Board::new(Snapshot {
+            seq: 0,
+            projects: Projects::default(),
+            rooms: Rooms { loading: saved.current.is_some(), ..Rooms::default() },
+            room: None,
+            jobs,
+            machine: Machine { problems: problems.clone(), ..Machine::default() },
+            settings,
+        });
+        let inner = Arc::new(Inner {
+            program: find_program(job_program),
+            data_dir,
+            board,
+            journal: found.journal,
+            store,
+            secrets,
+            saved: Mutex::new(saved),
+            save_turn: Mutex::new(()),
+            known_secrets: Mutex::default(),
+            lost_secrets: Mutex::default(),
+            jobs: Mutex::default(),
+            arming: AtomicU64::new(0),
+            monitor: Mutex::default(),
+            room_generation: AtomicU64::new(0),
+            frames: Frames::default(),
+            stills: Semaphore::new(1),
+            problems: Mutex::new(problems),
+            rooms_nudge: Notify::new(),
+            machine_nudge: Notify::new(),
+            closed: watch::Sender::new(false),
+            tasks: Mutex::default(),
+            lock: Mutex::new(Some(found.lock)),
+        });
+        inner.publish_projects(None);
+        for row in found.running {
+            inner.spawn(adopt(inner.clone(), row));
+        }
+        for row in found.history.into_iter().filter(|row| row.job.preview) {
+            inner.forget(row.job.egress_id).await?;
+        }
+        inner.spawn_until_closed(rooms::poll(inner.clone()));
+        inner.spawn_until_closed(machine::watch(inner.clone()));
+        inner.spawn_until_closed(machine::probe(inner.clone()));
+        Ok(Self::new(inner))
+    }
+
+    /// Closes the studio. With `finish`, all jobs are stopped and their files finished first; without, the
+    /// jobs that record go on, and the next studio takes them over. Previews and the open room end in
+    /// either case.
+    ///
+    /// # Errors
+    /// A file is not finished within a minute. The studio is closed all the same; the job goes on finishing
+    /// by itself, and the next studio reports it.
+    pub async fn shut_down(&self, finish: bool) -> Result<(), ApiError> {
+        let inner = &self.inner;
+        let monitor = inner.close_room();
+        let mut going = inner.discard_previews(None).await;
+        let mut finished = Ok(());
+        if finish {
+            finished = finish_jobs(self).await;
+        }
+        going.extend(monitor);
+        let all_gone = async {
+            for mut gone in going {
+                let _ = gone.wait_for(|gone| *gone).await;
+            }
+        };
+        let _ = tokio::time::timeout(CLOSE_WITHIN, all_gone).await;
+        inner.closed.send_replace(true);
+        let mut tasks = std::mem::take(&mut *inner.tasks.lock());
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(CLOSE_WITHIN, all).await.is_err() {
+            tasks.abort_all();
+        }
+        drop(inner.lock.lock().take());
+        finished
+    }
+}
+
+async fn finish_jobs(studio: &Studio) -> Result<(), ApiError> {
+    let running = studio.running();
+    let handles: Vec<_> = {
+        let jobs = studio.inner.jobs.lock();
+        running.iter().filter_map(|id| jobs.get(id).cloned()).collect()
+    };
+    let mut stops = tokio::task::JoinSet::new();
+    for id in running {
+        let studio = studio.clone();
+        stops.spawn(async move { studio.stop(id).await });
+    }
+    let all = async {
+        while stops.join_next().await.is_some() {}
+        for mut handle in handles {
+            let _ = handle.done.wait_for(|done| *done).await;
+        }
+    };
+    tokio::time::timeout(FINISH_WITHIN, all).await.map_err(|_| {
+        precondition(
+            "A recording is not finished yet.",
+            "It goes on finishing by itself; start Tallylight again later to see that it is whole.",
+        )
+    })
+}
+
+/// Looks through a studio's folder.
+fn look(data_dir: &Path, store: &dyn crate::projects::ProjectStore) -> Result<Found, ApiError> {
+    let cannot = |error| storage(data_dir, "Tallylight's data folder cannot be used").with_detail(error);
+    make_private(data_dir).map_err(cannot)?;
+    let lock = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(data_dir.join(LOCK_FILE))
+        .map_err(cannot)?;
+    if !FileExt::try_lock_exclusive(&lock).map_err(cannot)? {
+        return Err(precondition(
+            "Tallylight is running already.",
+            "Use the one that runs, or give this one a data folder of its own.",
+        ));
+    }
+    let (journal, damaged) = Journal::open(data_dir)?;
+    let running = journal.running()?;
+    let history = journal.history(HISTORY)?;
+    // Monitors of an earlier studio leave by themselves, and nobody reads what they wrote.
+    let _ = std::fs::remove_dir_all(data_dir.join("monitor"));
+    make_private(&data_dir.join("jobs")).map_err(cannot)?;
+    Ok(Found { lock, journal, damaged, saved: store.load().map_err(ApiError::from), running, history })
+}
+
+/// Takes over a job of an earlier studio, or ends it properly.
+async fn adopt(inner: Arc<Inner>, row: Row) {
+    let id = row.job.egress_id.clone();
+    let folder = match JobFolder::open(row.folder.clone()) {
+        Ok(folder) => folder,
+        Err(error) => {
+            tracing::error!(egress_id = %id, %error, "a job of an earlier run cannot be looked at");
+            return;
+        }
+    };
+    // The journal may be behind the job's own log by what happened while no studio ran.
+    let events = recovery::logged(&folder.path, 0);
+    let last_seq = events.last().map_or(row.last_seq, |event| event.seq.max(row.last_seq));
+    let fresh: Vec<_> = events.iter().filter(|event| event.seq > row.last_seq).collect();
+    inner.board.edit_job(&id, |job| fresh.iter().for_each(|event| fold(job, event)));
+    let process = row.process.or_else(|| started(&events));
+    if let Some(process) = living(process, &folder).await {
+        tracing::info!(egress_id = %id, pid = process.pid, "a job of an earlier run goes on");
+        let conversation = Conversation::new(Process::Adopted(process), folder.clone());
+        Supervisor::start(&inner, id.clone(), folder, conversation, last_seq, attachable(&row));
+        if inner.board.job(&id).is_some_and(|job| job.preview) {
+            // Who armed it is gone.
+            inner.discard_previews(None).await;
+        }
+        return;
+    }
+    let wrote = inner.board.job(&id).is_some_and(|job| !job.preview);
+    if wrote {
+        let exit = process.map(|_| crate::process::Exit::Unknown);
+        conclude(&inner, &id, &folder, last_seq, exit).await;
+    } else if let Err(error) = inner.forget(id.clone()).await {
+        tracing::warn!(egress_id = %id, %error, "a preview could not be forgotten");
+    }
+}
+
+/// The process, if it lives. That its socket answers is the proof where its number is not known for sure.
+async fn living(process: Option<ProcessId>, folder: &JobFolder) -> Option<ProcessId> {
+    let process = process?;
+    let certain = process.started_s.is_some();
+    (alive(process) && (certain || Link::connect(&folder.short).await.is_ok())).then_some(process)
+}
+
+/// The process as the job itself told it, for a studio that died before it could write it down.
+fn started(events: &[egress::fact::Event]) -> Option<ProcessId> {
+    events.iter().find_map(|event| match event.fact {
+        egress::fact::Fact::Started { pid } => Some(ProcessId { pid, started_s: None }),
+        _ => None,
+    })
+}
+
+/// What Record would attach to the job.
+fn attachable(row: &Row) -> Option<egress::spec::OutputSpec> {
+    match &row.spec.task {
+        Task::Egress(egress) => egress.outputs.first().cloned(),
+        Task::Monitor(_) => None,
+    }
+}
+
+fn journal_damaged(aside: &Path) -> ApiError {
+    ApiError::new(
+        ErrorCode::Storage,
+        Fault::Environment,
+        format!("The history of recordings was damaged; it was set aside as {}.", aside.display()),
+        "Your recordings themselves are where they were. Check the health of the disk.",
+    )
+}

@@ -1,0 +1,360 @@
+//! One task for each job: listens to its process, keeps the journal, and sees to what it leaves behind.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::fact::{EgressStatus, Event, Fact, Figures};
+use egress::id::EgressId;
+use egress::spec::OutputSpec;
+use egress::wire::{FromJob, ToJob};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::conversation::{Conversation, Heard};
+use crate::error::internal;
+use crate::fold::{closed, ended, fold};
+use crate::link::Said;
+use crate::process::{Exit, JobFolder};
+use crate::recovery;
+use crate::studio::Inner;
+use crate::surface::{Change, Job, OutputState};
+
+/// Figures are passed on at most this often.
+pub(crate) const FIGURES_EVERY: Duration = Duration::from_millis(200);
+/// How long a job may take to answer a command. An answer is "done, or begun".
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long a preview may take to go before it is made to.
+const DISCARD_WITHIN: Duration = Duration::from_secs(5);
+
+/// A call to a job.
+pub(crate) enum Command {
+    /// Attach an output.
+    Attach { output: OutputSpec, reply: Reply },
+    /// Finish all outputs and exit.
+    Stop { reply: Reply },
+    /// Exit and leave no trace: nothing was recorded.
+    Discard,
+}
+
+pub(crate) type Reply = oneshot::Sender<Result<(), ApiError>>;
+
+/// How the studio reaches a job's task.
+#[derive(Clone)]
+pub(crate) struct JobHandle {
+    pub(crate) commands: mpsc::Sender<Command>,
+    /// What Record attaches.
+    pub(crate) output: Option<OutputSpec>,
+    /// True once the task has concluded the job.
+    pub(crate) done: watch::Receiver<bool>,
+}
+
+/// What a job's task holds.
+pub(crate) struct Supervisor {
+    inner: Arc<Inner>,
+    id: EgressId,
+    folder: JobFolder,
+    conversation: Conversation,
+    last_seq: u64,
+    commands: mpsc::Receiver<Command>,
+    done: watch::Sender<bool>,
+    requests: u64,
+    replies: HashMap<u64, (Instant, Asked, Reply)>,
+    figures: Option<Figures>,
+    figures_at: Instant,
+    discard_by: Option<Instant>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Attach,
+    Stop,
+}
+
+impl Supervisor {
+    /// Starts the task of a job whose process runs.
+    pub(crate) fn start(
+        inner: &Arc<Inner>,
+        id: EgressId,
+        folder: JobFolder,
+        conversation: Conversation,
+        last_seq: u64,
+        output: Option<OutputSpec>,
+    ) {
+        let (commands_in, commands) = mpsc::channel(16);
+        let (done, done_out) = watch::channel(false);
+        let supervisor = Self {
+            inner: inner.clone(),
+            id: id.clone(),
+            folder,
+            conversation,
+            last_seq,
+            commands,
+            done,
+            requests: 0,
+            replies: HashMap::new(),
+            figures: None,
+            figures_at: Instant::now(),
+            discard_by: None,
+        };
+        inner.jobs.lock().insert(id, JobHandle { commands: commands_in, output, done: done_out });
+        inner.machine_nudge.notify_one();
+        inner.spawn(supervisor.run());
+    }
+
+    async fn run(mut self) {
+        self.journal_process().await;
+        let mut studio_closed = self.inner.closed.subscribe();
+        let exit = loop {
+            let deadline = self.next_deadline();
+            tokio::select! {
+                _ = studio_closed.wait_for(|closed| *closed) => return,
+                heard = self.conversation.next(self.last_seq) => match heard {
+                    Heard::Said(said) => self.said(said).await,
+                    Heard::Cut => self.cut(),
+                    Heard::Gone(exit) => break exit,
+                },
+                Some(command) = self.commands.recv() => self.command(command).await,
+                () = tokio::time::sleep_until(deadline) => self.deadlines(),
+            }
+        };
+        self.conclude(exit).await;
+    }
+
+    async fn journal_process(&self) {
+        let (id, process) = (self.id.clone(), self.conversation.process_id());
+        self.journal(move |journal| journal.started(&id, process)).await;
+    }
+
+    /// Writes to the journal. A failure does not touch the job: its own log has the facts, and the next
+    /// start reads them from there.
+    async fn journal(
+        &self,
+        call: impl FnOnce(&crate::journal::Journal) -> Result<(), crate::journal::JournalError> + Send + 'static,
+    ) {
+        if let Err(error) = self.inner.journal.run(call).await {
+            tracing::error!(egress_id = %self.id, %error, "the journal is behind");
+        }
+    }
+
+    async fn journal_job(&self, job: Job) {
+        let seq = self.last_seq;
+        self.journal(move |journal| journal.folded(&job, seq)).await;
+    }
+
+    async fn said(&mut self, said: Said) {
+        let Said::Message(message) = said else { return };
+        match *message {
+            FromJob::Event { event } => self.event(event).await,
+            FromJob::Figures { figures } => {
+                self.figures = Some(figures);
+                if Instant::now() >= self.figures_at {
+                    self.pass_figures();
+                }
+            }
+            FromJob::Reply { request, error } => {
+                if let Some((_, _, reply)) = self.replies.remove(&request) {
+                    let _ = reply.send(error.map_or(Ok(()), Err));
+                }
+            }
+            FromJob::Roster { .. } => {}
+        }
+    }
+
+    async fn event(&mut self, event: Event) {
+        if event.seq <= self.last_seq {
+            return;
+        }
+        if event.seq > self.last_seq + 1 {
+            // Facts have no gaps: what is missing here is in the log.
+            let missing = recovery::logged(&self.folder.path, self.last_seq);
+            for earlier in missing.into_iter().filter(|earlier| earlier.seq < event.seq) {
+                self.take(&earlier);
+            }
+        }
+        if let Some(job) = self.take(&event) {
+            self.journal_job(job).await;
+        }
+    }
+
+    fn take(&mut self, event: &Event) -> Option<Job> {
+        self.last_seq = event.seq;
+        if matches!(event.fact, Fact::Ended { .. } | Fact::OutputActive { .. }) {
+            self.inner.machine_nudge.notify_one();
+        }
+        self.inner.board.edit_job(&self.id, |job| fold(job, event))
+    }
+
+    fn pass_figures(&mut self) {
+        let Some(figures) = self.figures.take() else { return };
+        self.figures_at = Instant::now() + FIGURES_EVERY;
+        self.inner.board.edit(|snapshot| {
+            let live = snapshot.jobs.iter().any(|job| job.egress_id == self.id && !ended(job.status));
+            live.then(|| Change::JobFigures { egress_id: self.id.clone(), figures })
+        });
+    }
+
+    async fn command(&mut self, command: Command) {
+        match command {
+            Command::Attach { output, reply } => {
+                self.ask(Asked::Attach, reply, |request| ToJob::Attach { request, output });
+                // After the command is on its way: the disk is slower than the socket.
+                if let Some(job) = self.inner.board.job(&self.id) {
+                    self.journal_job(job).await;
+                }
+            }
+            Command::Stop { reply } => self.ask(Asked::Stop, reply, |request| ToJob::Stop { request }),
+            Command::Discard => {
+                self.requests += 1;
+                self.conversation.send(ToJob::Stop { request: self.requests });
+                self.discard_by = Some(Instant::now() + DISCARD_WITHIN);
+            }
+        }
+    }
+
+    fn ask(&mut self, asked: Asked, reply: Reply, command: impl FnOnce(u64) -> ToJob) {
+        self.requests += 1;
+        if self.conversation.send(command(self.requests)) {
+            self.replies.insert(self.requests, (Instant::now() + ANSWER_WITHIN, asked, reply));
+        } else {
+            let _ = reply.send(Err(no_answer()));
+        }
+    }
+
+    /// The connection broke: nobody answers what was asked over it.
+    fn cut(&mut self) {
+        for (_, (_, asked, reply)) in self.replies.drain() {
+            let stopping = self
+                .inner
+                .board
+                .job(&self.id)
+                .is_some_and(|job| ended(job.status) || job.status == EgressStatus::Ending);
+            let answer = if asked == Asked::Stop && stopping { Ok(()) } else { Err(no_answer()) };
+            let _ = reply.send(answer);
+        }
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let figures = self.figures.as_ref().map(|_| self.figures_at);
+        let answers = self.replies.values().map(|(by, ..)| *by);
+        let far = Instant::now() + Duration::from_secs(3600);
+        figures.into_iter().chain(answers).chain(self.discard_by).min().unwrap_or(far)
+    }
+
+    fn deadlines(&mut self) {
+        let now = Instant::now();
+        if now >= self.figures_at {
+            self.pass_figures();
+        }
+        let late: Vec<u64> =
+            self.replies.iter().filter(|(_, (by, ..))| *by <= now).map(|(request, _)| *request).collect();
+        for request in late {
+            if let Some((_, _, reply)) = self.replies.remove(&request) {
+                let _ = reply.send(Err(no_answer()));
+            }
+        }
+        if self.discard_by.is_some_and(|by| by <= now) {
+            self.conversation.kill();
+            self.discard_by = Some(now + DISCARD_WITHIN);
+        }
+    }
+
+    async fn conclude(mut self, exit: Exit) {
+        let job = conclude(&self.inner, &self.id, &self.folder, self.last_seq, Some(exit)).await;
+        let stopped = job.as_ref().is_some_and(|job| job.error.is_none());
+        for (_, (_, asked, reply)) in self.replies.drain() {
+            let answer = if asked == Asked::Stop && stopped { Ok(()) } else { Err(gone(job.as_ref())) };
+            let _ = reply.send(answer);
+        }
+        let discarded = self.discard_by.is_some() && job.is_none_or(|job| job.outputs.is_empty());
+        self.inner.jobs.lock().remove(&self.id);
+        if discarded && let Err(error) = self.inner.forget(self.id.clone()).await {
+            tracing::warn!(egress_id = %self.id, %error, "a preview could not be forgotten");
+        }
+        self.inner.machine_nudge.notify_one();
+        self.done.send_replace(true);
+    }
+}
+
+/// Brings a job whose process is gone to its end: reads the rest of its log, saves what it left open,
+/// and makes it history.
+pub(crate) async fn conclude(
+    inner: &Arc<Inner>,
+    id: &EgressId,
+    folder: &JobFolder,
+    mut last_seq: u64,
+    exit: Option<Exit>,
+) -> Option<Job> {
+    let path = folder.path.clone();
+    let rest =
+        tokio::task::spawn_blocking(move || recovery::logged(&path, last_seq)).await.unwrap_or_default();
+    last_seq = rest.last().map_or(last_seq, |event| event.seq);
+    let mut job = inner.board.edit_job(id, |job| rest.iter().for_each(|event| fold(job, event)));
+    if job.as_ref().is_some_and(|job| !recovery::said_its_end(job)) {
+        job = save(inner, id, folder, last_seq, exit).await;
+    }
+    if let Some(job) = job.clone() {
+        tracing::info!(egress_id = %id, status = ?job.status, recovered = job.recovered, "job over");
+        let written = inner.journal.run(move |journal| journal.concluded(&job, last_seq)).await;
+        if let Err(error) = written {
+            tracing::error!(egress_id = %id, %error, "the journal is behind");
+        }
+    }
+    job
+}
+
+/// Saves the files of a job that died without a word.
+async fn save(
+    inner: &Arc<Inner>,
+    id: &EgressId,
+    folder: &JobFolder,
+    seq: u64,
+    exit: Option<Exit>,
+) -> Option<Job> {
+    let open = inner.board.edit_job(id, |job| {
+        job.armed = false;
+        job.figures = None;
+        job.recovered = !recovery::unfinished(job).is_empty();
+        if job.recovered && !ended(job.status) {
+            job.status = EgressStatus::Ending;
+        }
+        for output in job.outputs.iter_mut().filter(|output| !closed(output.state)) {
+            output.state = OutputState::Finishing;
+        }
+    })?;
+    for (output, path) in recovery::unfinished(&open) {
+        let result = recovery::save_file(&inner.program, &open, &output, path).await;
+        let fact = recovery::ours(Fact::OutputEnded { output, result }, seq);
+        inner.board.edit_job(id, |job| fold(job, &fact));
+    }
+    inner.board.edit_job(id, |job| {
+        if !ended(job.status) {
+            job.end_reason = Some(recovery::reason(exit));
+            let last = recovery::last_fact(job, exit, folder);
+            fold(job, &recovery::ours(last, seq));
+        }
+    })
+}
+
+/// Sends a command to a job and waits for the answer.
+pub(crate) async fn call(handle: &JobHandle, command: impl FnOnce(Reply) -> Command) -> Result<(), ApiError> {
+    let (reply, answer) = oneshot::channel();
+    handle.commands.send(command(reply)).await.map_err(|_| gone(None))?;
+    answer.await.map_err(internal)?
+}
+
+fn no_answer() -> ApiError {
+    ApiError::new(
+        ErrorCode::Internal,
+        Fault::Ours,
+        "The recording process does not answer.",
+        "Try again in a moment; what it records is still written.",
+    )
+    .retryable()
+}
+
+fn gone(job: Option<&Job>) -> ApiError {
+    job.and_then(|job| job.error.clone())
+        .unwrap_or_else(|| crate::error::precondition("This recording is over.", "Start it again."))
+}
