@@ -67,7 +67,8 @@ export class Person {
     return this;
   }
 
-  /** `{codec, width, height, fps, bitrateBps, simulcast, noise, source: 'camera' | 'screen'}` → `{sid, atMs}` */
+  /** `{codec, width, height, fps, bitrateBps, simulcast, noise, source: 'camera' | 'screen', drawnAs}` → `{sid, atMs}`; `drawnAs`: whose
+   * picture it is, to tell a screen from a camera */
   async publishVideo(options = {}) {
     return (this.video = await this.#ask('publishVideo', options));
   }

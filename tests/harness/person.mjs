@@ -66,7 +66,7 @@ async function leave() {
 
 async function publishVideo(options) {
   const { source = 'camera', codec = 'h264', width = 640, height = 360, fps = 30 } = options;
-  const picture = new Picture({ person, name: config.name, width, height, fps, noise: options.noise });
+  const picture = new Picture({ person: options.drawnAs ?? person, name: config.name, width, height, fps, noise: options.noise });
   const into = new VideoSource(width, height);
   const track = LocalVideoTrack.createVideoTrack(source, into);
   const entry = { track, into, kind: 'video', muted: false, codec };

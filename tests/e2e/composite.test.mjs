@@ -1,0 +1,138 @@
+// Track composite: one picture and one sound together in a file, re-encoded or as published.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { beeps, cadence, flashes, pictures, sync, units } from '../harness/content.mjs';
+import { compositeEgress, fileOutput, PRESET } from '../harness/job.mjs';
+import { packets, sound } from '../harness/media.mjs';
+import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
+import { compareUnits } from '../harness/witness.mjs';
+
+/** Records `seconds` of a composite and returns what the file holds. */
+async function record(scene, who, { seconds = 8, encoding = PRESET, container = null, video = true, audio = true } = {}) {
+  const egress = compositeEgress({
+    video: video ? who.video.sid : null,
+    audio: audio ? who.audio.sid : null,
+    encoding,
+  });
+  const job = await scene.job(egress, [fileOutput(scene.folder, { container })]);
+  await job.elapsed(seconds * 1000);
+  const result = await job.stop();
+  assert.equal((await job.end()).status, 'complete');
+  return { job, result };
+}
+
+function assertSync(list, heard, person) {
+  const together = sync(flashes(list), beeps(heard, person));
+  assert.ok(together.pairs.length >= 5, `${together.pairs.length} flashes with a beep`);
+  atMost('flash against beep, p80, ms', together.p80Ms, 20);
+  return together;
+}
+
+test('re-encoded to MP4: H.264 Main and AAC by the preset, in sync', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(3, { video: { codec: 'vp8' }, audio: true });
+  const { result } = await record(scene, ada);
+  const found = await assertWhole(result, { container: 'mp4' });
+  const { codec_name, profile, width, height, avg_frame_rate } = found.video;
+  assert.deepEqual([codec_name, profile, width, height], ['h264', 'Main', 1280, 720]);
+  const [up, down] = avg_frame_rate.split('/').map(Number);
+  assert.ok(Math.abs(up / down - 30) < 1, avg_frame_rate);
+  assert.deepEqual([found.audio.codec_name, found.audio.sample_rate, found.audio.channels], ['aac', '44100', 2]);
+  assert.ok(Number(found.video.bit_rate) < 1.05 * PRESET.video.bitrate_bps);
+  const keys = (await packets(result.path)).filter((p) => p.key).map((p) => p.ptsS);
+  for (let i = 1; i < keys.length; i++) atMost('seconds between keyframes', keys[i] - keys[i - 1], 2.05);
+
+  const list = await pictures(result.path);
+  const seen = cadence(list, { person: 3, fps: 30 });
+  assert.equal(seen.others, 0);
+  atMost('frames missing, of 240', seen.missing.length, 5);
+  atMost('frames shown twice, of 240', seen.repeated, 5);
+  assertSync(list, await sound(result.path), 3);
+});
+
+test('as published: H.264 and Opus in MP4, bit by bit and in sync', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(4, { video: { codec: 'h264' }, audio: true });
+  const witness = await scene.witness();
+  await witness.receives(ada.video.sid);
+  const { result } = await record(scene, ada, { encoding: null });
+  const found = await assertWhole(result, { container: 'mp4' });
+  assert.deepEqual([found.video.codec_name, found.audio.codec_name], ['h264', 'opus']);
+  const list = await pictures(result.path);
+  assert.deepEqual(cadence(list, { person: 4, fps: 30 }).missing, []);
+  assertSync(list, await sound(result.path), 4);
+  for (const [sid, codec] of [[ada.video.sid, 'h264'], [ada.audio.sid, 'opus']]) {
+    await witness.receives(sid, witness.tracks.get(sid).units.length + 2);
+    const same = compareUnits(await units(result.path, codec), witness.hashes(sid));
+    assert.ok(same.same, `${codec} differs: ${JSON.stringify(same)}`);
+  }
+});
+
+test('as published: VP8 and Opus in WebM, in sync', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(5, { video: { codec: 'vp8' }, audio: true });
+  const { result } = await record(scene, ada, { encoding: null });
+  const found = await assertWhole(result, { container: 'webm' });
+  assert.deepEqual([found.video.codec_name, found.audio.codec_name], ['vp8', 'opus']);
+  const list = await pictures(result.path);
+  assert.deepEqual(cadence(list, { person: 5, fps: 30 }).missing, []);
+  assertSync(list, await sound(result.path), 5);
+});
+
+test('MP4 with Opus', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(6, { video: { codec: 'h264' }, audio: true });
+  const encoding = { ...PRESET, audio: { codec: 'opus', bitrate_bps: 96_000, sample_rate_hz: 48_000 } };
+  const { result } = await record(scene, ada, { encoding, container: 'mp4' });
+  const found = await assertWhole(result, { container: 'mp4' });
+  assert.deepEqual([found.video.codec_name, found.audio.codec_name], ['h264', 'opus']);
+  assertSync(await pictures(result.path), await sound(result.path), 6);
+});
+
+test('WebM, re-encoded to VP8', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(7, { video: { codec: 'h264' }, audio: true });
+  const encoding = {
+    video: { ...PRESET.video, codec: 'vp8', width: 640, height: 360, bitrate_bps: 800_000 },
+    audio: { codec: 'opus', bitrate_bps: 96_000, sample_rate_hz: 48_000 },
+  };
+  const { result } = await record(scene, ada, { encoding, container: 'webm' });
+  const found = await assertWhole(result, { container: 'webm' });
+  assert.deepEqual([found.video.codec_name, found.video.width, found.audio.codec_name], ['vp8', 640, 'opus']);
+  assertSync(await pictures(result.path), await sound(result.path), 7);
+});
+
+for (const [container, codec] of [['ogg', 'opus'], ['mp3', 'mp3']]) {
+  test(`sound alone, re-encoded to ${container.toUpperCase()}`, async (t) => {
+    const scene = await Scene.open(t);
+    const ada = await scene.person(8, { audio: true });
+    const audio = { codec, bitrate_bps: 128_000, sample_rate_hz: codec === 'opus' ? 48_000 : 44_100 };
+    const { result } = await record(scene, ada, { seconds: 5, encoding: { video: null, audio }, container, video: false });
+    const found = await assertWhole(result, { container });
+    assert.deepEqual([found.audio.codec_name, found.audio.channels], [codec, 2]);
+    const times = beeps(await sound(result.path), 8);
+    assert.ok(times.length >= 4, `${times.length} beeps`);
+    for (let i = 1; i < times.length; i++) atMost('beeps a second apart, ms off', Math.abs(times[i] - times[i - 1] - 1) * 1000, 5);
+  });
+}
+
+test('two outputs of one job do not disturb each other', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(9, { video: { codec: 'h264' }, audio: true });
+  const egress = compositeEgress({ video: ada.video.sid, audio: ada.audio.sid, encoding: null });
+  const job = await scene.job(egress, [fileOutput(scene.folder, { id: 'one', name: 'one' })]);
+  await job.elapsed(2000, 'one');
+  await job.attach(fileOutput(scene.folder, { id: 'two', name: 'two' }));
+  await job.elapsed(2000, 'two');
+  await job.detach('two');
+  const two = await job.fact('output_ended', { where: (f) => f.output === 'two' });
+  await job.elapsed(6000, 'one');
+  const one = await job.stop('one');
+  await assertWhole(one);
+  await assertWhole(two.fact.result);
+  const all = await pictures(one.path);
+  const some = await pictures(two.fact.result.path);
+  assert.deepEqual(cadence(all, { person: 9, fps: 30 }).missing, []);
+  assert.deepEqual(cadence(some, { person: 9, fps: 30 }).missing, []);
+});

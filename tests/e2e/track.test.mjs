@@ -1,0 +1,170 @@
+// Track egress: one track exactly as it was published, in a file.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { beeps, cadence, pictures, silences, units } from '../harness/content.mjs';
+import { fileOutput, trackEgress } from '../harness/job.mjs';
+import { packets, sound } from '../harness/media.mjs';
+import { assertWhole, atMost, frameMs, Scene } from '../harness/scene.mjs';
+import { sleep } from '../harness/wait.mjs';
+import { compareUnits } from '../harness/witness.mjs';
+
+const VIDEO = [
+  { codec: 'h264', container: 'mp4', fps: 30 },
+  { codec: 'vp8', container: 'webm', fps: 30 },
+  { codec: 'vp9', container: 'webm', fps: 30 },
+  { codec: 'av1', container: 'mp4', fps: 15 },
+];
+
+for (const { codec, container, fps } of VIDEO) {
+  test(`${codec.toUpperCase()} is in the ${container.toUpperCase()} bit by bit, every frame of it`, async (t) => {
+    const scene = await Scene.open(t);
+    const ada = await scene.person(1, { video: { codec, fps } });
+    const witness = await scene.witness();
+    await witness.receives(ada.video.sid);
+    const job = await scene.job(trackEgress(ada.video.sid), [fileOutput(scene.folder)]);
+    await job.elapsed(5000);
+    const result = await job.stop();
+    assert.deepEqual(await job.end(), { type: 'ended', status: 'complete', error: null });
+    assert.equal(job.exit.code, 0);
+
+    const found = await assertWhole(result, { container });
+    assert.equal(found.video.codec_name, codec);
+    assert.deepEqual([found.video.width, found.video.height], [640, 360]);
+    assert.equal(found.audio, undefined);
+    assert.ok((await packets(result.path))[0].key, 'the first frame is a whole picture');
+
+    const list = await pictures(result.path);
+    const seen = cadence(list, { person: 1, fps });
+    assert.deepEqual(seen.missing, [], 'every frame is there');
+    assert.deepEqual([seen.repeated, seen.backwards, seen.unreadable, seen.others], [0, 0, 0, 0]);
+    atMost('jitter of frame times, ms', seen.jitterMs, 12);
+    const began = result.started_at_ns / 1e6;
+    atMost('start told against start seen, ms', Math.abs(began - frameMs(ada, seen.first, fps)), 60);
+
+    // The witness lets a frame out when the next one begins.
+    await witness.receives(ada.video.sid, witness.tracks.get(ada.video.sid).units.length + 2);
+    const same = compareUnits(await units(result.path, codec), witness.hashes(ada.video.sid));
+    assert.ok(same.same, `differs from what was published: ${JSON.stringify(same)}`);
+    assert.ok(same.count >= 4.5 * fps, `${same.count} units`);
+  });
+}
+
+test('Opus is in the OGG packet by packet', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(2, { audio: true });
+  const witness = await scene.witness();
+  await witness.receives(ada.audio.sid);
+  const job = await scene.job(trackEgress(ada.audio.sid), [fileOutput(scene.folder)]);
+  await job.elapsed(5000);
+  const result = await job.stop();
+  const found = await assertWhole(result, { container: 'ogg' });
+  assert.equal(found.audio.codec_name, 'opus');
+  assert.equal(found.video, undefined);
+
+  await witness.receives(ada.audio.sid, witness.tracks.get(ada.audio.sid).units.length + 2);
+  const same = compareUnits(await units(result.path, 'opus'), witness.hashes(ada.audio.sid));
+  assert.ok(same.same, `differs from what was published: ${JSON.stringify(same)}`);
+  assert.ok(same.count > 225, `${same.count} packets`);
+  const heard = await sound(result.path);
+  assert.deepEqual([heard.holes, heard.overlaps], [[], []]);
+  const times = beeps(heard, 2);
+  assert.ok(times.length >= 4, `${times.length} beeps`);
+  for (let i = 1; i < times.length; i++) atMost('a second between beeps, ms off', Math.abs(times[i] - times[i - 1] - 1) * 1000, 5);
+});
+
+test('sound with RED is unpacked, and the same packets come out', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(2, { audio: { red: true } });
+  const witness = await scene.witness();
+  await witness.receives(ada.audio.sid);
+  const job = await scene.job(trackEgress(ada.audio.sid), [fileOutput(scene.folder)]);
+  await job.elapsed(3000);
+  const result = await job.stop();
+  await assertWhole(result, { container: 'ogg' });
+  await witness.receives(ada.audio.sid, witness.tracks.get(ada.audio.sid).units.length + 2);
+  const same = compareUnits(await units(result.path, 'opus'), witness.hashes(ada.audio.sid));
+  assert.ok(same.same && same.count > 125, `differs from what was published: ${JSON.stringify(same)}`);
+});
+
+test('a mute of the microphone stays in the file as time', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(2, { audio: true });
+  const job = await scene.job(trackEgress(ada.audio.sid), [fileOutput(scene.folder)]);
+  await job.elapsed(2500);
+  const off = await ada.mute('microphone');
+  await sleep(3000);
+  const on = await ada.unmute('microphone');
+  const until_ = job.figures.outputs[0].elapsed_ms;
+  await job.elapsed(Math.max(until_, 5500) + 2500);
+  const result = await job.stop();
+  await assertWhole(result, { container: 'ogg' });
+  const times = beeps(await sound(result.path), 2);
+  const [gap, ...more] = silences(times);
+  assert.equal(more.length, 0, `${JSON.stringify(times)}`);
+  const muted = (on.atMs - off.atMs) / 1000;
+  assert.ok(gap.toS - gap.fromS > muted - 1.1 && gap.toS - gap.fromS < muted + 2.1, JSON.stringify(gap));
+  for (const time of times) {
+    const off_ = (time - times[0]) % 1;
+    atMost('beeps keep to whole seconds across the gap, ms off', Math.min(off_, 1 - off_) * 1000, 8);
+  }
+});
+
+test('the file ends when the track does, without being told', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(1, { video: { codec: 'vp8' }, audio: true });
+  const job = await scene.job(trackEgress(ada.video.sid), [fileOutput(scene.folder)]);
+  await job.elapsed(2000);
+  const gone = await ada.unpublish('camera');
+  const result = await job.result();
+  await assertWhole(result, { container: 'webm' });
+  const { reason } = (await job.fact('ending')).fact;
+  assert.equal(reason, 'source_closed');
+  assert.equal((await job.end()).status, 'complete');
+  const list = await pictures(result.path);
+  assert.equal(list.filter((p) => !p.code).length, 0, 'no blank frames of the server at the end');
+  const last = frameMs(ada, cadence(list, { person: 1, fps: 30 }).last);
+  atMost('material lost at the end, ms', gone.atMs - last, 250);
+});
+
+test('simulcast: the largest layer, and one size throughout', async (t) => {
+  const scene = await Scene.open(t);
+  const video = { codec: 'h264', width: 1280, height: 720, fps: 15, bitrateBps: 1_500_000, simulcast: true };
+  const ada = await scene.person(1, { video });
+  const job = await scene.job(trackEgress(ada.video.sid), [fileOutput(scene.folder)]);
+  await job.elapsed(6000);
+  const result = await job.stop();
+  const found = await assertWhole(result, { container: 'mp4' });
+  assert.deepEqual([found.video.width, found.video.height], [1280, 720]);
+  const seen = cadence(await pictures(result.path), { person: 1, fps: 15 });
+  atMost('frames that a layer switch cost', seen.missing.length, 8);
+});
+
+test('armed first: the file begins with a whole picture at the press of Record', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(1, { video: { codec: 'h264' } });
+  const job = await scene.job(trackEgress(ada.video.sid));
+  await job.fact('armed');
+  // Far from any keyframe: a publisher sends one at the start, and then none for long.
+  await sleep(2500);
+  const pressed = performance.timeOrigin + performance.now();
+  await job.attach(fileOutput(scene.folder));
+  await job.elapsed(2000);
+  const result = await job.stop();
+  await assertWhole(result, { container: 'mp4' });
+  const list = await pictures(result.path);
+  assert.ok(list[0].code, 'the first picture is whole');
+  const seen = cadence(list, { person: 1, fps: 30 });
+  atMost('Record to first frame, ms', frameMs(ada, seen.first) - pressed, 300);
+  assert.deepEqual(seen.missing, []);
+});
+
+test('a track that does not exist is said to be missing', async (t) => {
+  const scene = await Scene.open(t);
+  await scene.person(1, { video: { codec: 'vp8' } });
+  const job = await scene.job(trackEgress('TR_NotThere'), [fileOutput(scene.folder)]);
+  const end = await job.end(60_000);
+  assert.ok(['failed', 'aborted'].includes(end.status), end.status);
+  assert.ok(end.error, 'it says why');
+  assert.match(`${end.error.message} ${end.error.remedy}`, /track/i);
+});
