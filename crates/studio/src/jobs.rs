@@ -10,12 +10,13 @@ use egress::id::{EgressId, OutputId};
 use egress::request::{RecordRequest, RecordSource};
 use egress::roster::{Roster, TrackSource};
 use egress::spec::{EgressSpec, JobSpec, Task};
+use egress::state::JobState;
 use egress::wire::Launch;
 use tokio::sync::watch;
 
 use crate::conversation::Conversation;
 use crate::error::{no_such_job, precondition};
-use crate::fold::{ended, fold, starting};
+use crate::fold::{ended, show, starting};
 use crate::journal::Row;
 use crate::process::{JobFolder, Process};
 use crate::recovery;
@@ -273,7 +274,7 @@ impl Inner {
         match Process::spawn(&self.program, &launch, &folder).await {
             Ok(process) => {
                 let conversation = Conversation::new(process, folder.clone());
-                Supervisor::start(self, id.clone(), folder, conversation, 0, output);
+                Supervisor::start(self, id.clone(), folder, conversation, JobState::default(), output);
                 Ok(id)
             }
             Err(error) => {
@@ -301,7 +302,8 @@ impl Inner {
             self.forget(id.clone()).await
         } else {
             let fact = Fact::Ended { status: EgressStatus::Failed, error: Some(error) };
-            match self.board.edit_job(id, |job| fold(job, &recovery::ours(fact, 0))) {
+            let state = JobState::of([&recovery::ours(fact, 0)]);
+            match self.board.edit_job(id, |job| show(job, &state)) {
                 Some(job) => {
                     self.journal.run(move |journal| journal.concluded(&job, 0)).await.map_err(ApiError::from)
                 }

@@ -217,14 +217,6 @@ impl Journal {
         self.select("WHERE running = 0 ORDER BY created_at_ms DESC, egress_id", limit)
     }
 
-    /// Ids of all jobs.
-    pub(crate) fn ids(&self) -> Result<Vec<EgressId>, JournalError> {
-        let connection = self.connection.lock();
-        let mut statement = connection.prepare("SELECT egress_id FROM jobs")?;
-        let ids = statement.query_map([], |row| row.get::<_, String>(0))?;
-        Ok(ids.map(|id| id.map(EgressId)).collect::<Result<_, _>>()?)
-    }
-
     fn select(&self, which: &str, limit: u32) -> Result<Vec<Row>, JournalError> {
         let connection = self.connection.lock();
         let mut statement = connection.prepare(&format!(

@@ -113,9 +113,8 @@ impl Studio {
         after: u64,
         timeout: Duration,
     ) -> Result<Option<Frame>, ApiError> {
-        let mut closed = self.inner.closed.subscribe();
         tokio::select! {
-            _ = closed.wait_for(|closed| *closed) => Ok(None),
+            () = self.inner.until_closed() => Ok(None),
             frame = self.inner.frames.wait(track_id, after, timeout) => Ok(frame),
         }
     }
@@ -180,10 +179,9 @@ impl Monitor {
             if began.elapsed() > LIVED {
                 wait = AGAIN_FIRST;
             }
-            let mut closed = self.inner.closed.subscribe();
             tokio::select! {
                 _ = &mut leaving => return,
-                _ = closed.wait_for(|closed| *closed) => return,
+                () = self.inner.until_closed() => return,
                 () = tokio::time::sleep(wait) => {}
             }
             wait = (wait * 2).min(AGAIN_LONGEST);
@@ -213,7 +211,6 @@ impl Monitor {
     }
 
     async fn listen(&mut self, mut conversation: Conversation, leaving: &mut oneshot::Receiver<()>) -> Over {
-        let mut closed = self.inner.closed.subscribe();
         let mut last_seq = 0;
         let mut figures: Option<Figures> = None;
         let mut figures_at = Instant::now();
@@ -223,7 +220,7 @@ impl Monitor {
         loop {
             tokio::select! {
                 _ = &mut *leaving => break,
-                _ = closed.wait_for(|closed| *closed) => break,
+                () = self.inner.until_closed() => break,
                 changed = self.watched.changed() => match changed {
                     Ok(()) => {
                         let tracks = self.watched.borrow_and_update().clone();
@@ -289,7 +286,6 @@ impl Monitor {
 
     /// Waits until the room is in the list again. False: we are to leave.
     async fn room_is_back(&self, leaving: &mut oneshot::Receiver<()>) -> bool {
-        let mut closed = self.inner.closed.subscribe();
         let closed_sid =
             self.inner.board.read(|snapshot| snapshot.room.as_ref().map(|room| room.roster.room_sid.clone()));
         loop {
@@ -306,7 +302,7 @@ impl Monitor {
             }
             tokio::select! {
                 _ = &mut *leaving => return false,
-                _ = closed.wait_for(|closed| *closed) => return false,
+                () = self.inner.until_closed() => return false,
                 () = tokio::time::sleep(Duration::from_millis(500)) => {}
             }
         }

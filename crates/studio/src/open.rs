@@ -6,16 +6,15 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::id::EgressId;
 use egress::spec::Task;
-use fs4::FileExt;
+use egress::state::JobState;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::board::Board;
 use crate::conversation::Conversation;
 use crate::error::{internal, precondition, storage};
-use crate::fold::fold;
+use crate::fold::show;
 use crate::frames::Frames;
 use crate::journal::{Journal, Row};
 use crate::link::Link;
@@ -187,11 +186,15 @@ fn look(data_dir: &Path, store: &dyn crate::projects::ProjectStore) -> Result<Fo
         .write(true)
         .open(data_dir.join(LOCK_FILE))
         .map_err(cannot)?;
-    if !FileExt::try_lock_exclusive(&lock).map_err(cannot)? {
-        return Err(precondition(
-            "Tallylight is running already.",
-            "Use the one that runs, or give this one a data folder of its own.",
-        ));
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            return Err(precondition(
+                "Tallylight is running already.",
+                "Use the one that runs, or give this one a data folder of its own.",
+            ));
+        }
+        Err(std::fs::TryLockError::Error(error)) => return Err(cannot(error)),
     }
     let (journal, damaged) = Journal::open(data_dir)?;
     let running = journal.running()?;
@@ -213,15 +216,16 @@ async fn adopt(inner: Arc<Inner>, row: Row) {
         }
     };
     // The journal may be behind the job's own log by what happened while no studio ran.
-    let events = recovery::logged(&folder.path, 0);
-    let last_seq = events.last().map_or(row.last_seq, |event| event.seq.max(row.last_seq));
-    let fresh: Vec<_> = events.iter().filter(|event| event.seq > row.last_seq).collect();
-    inner.board.edit_job(&id, |job| fresh.iter().for_each(|event| fold(job, event)));
-    let process = row.process.or_else(|| started(&events));
+    let state = JobState::of(&recovery::logged(&folder.path, 0));
+    if state.last_seq() >= row.last_seq {
+        inner.board.edit_job(&id, |job| show(job, &state));
+    }
+    // As the job itself told it, for a studio that died before it could write it down.
+    let process = row.process.or_else(|| state.pid().map(|pid| ProcessId { pid, started_s: None }));
     if let Some(process) = living(process, &folder).await {
         tracing::info!(egress_id = %id, pid = process.pid, "a job of an earlier run goes on");
         let conversation = Conversation::new(Process::Adopted(process), folder.clone());
-        Supervisor::start(&inner, id.clone(), folder, conversation, last_seq, attachable(&row));
+        Supervisor::start(&inner, id.clone(), folder, conversation, state, attachable(&row));
         if inner.board.job(&id).is_some_and(|job| job.preview) {
             // Who armed it is gone.
             inner.discard_previews(None).await;
@@ -231,7 +235,7 @@ async fn adopt(inner: Arc<Inner>, row: Row) {
     let wrote = inner.board.job(&id).is_some_and(|job| !job.preview);
     if wrote {
         let exit = process.map(|_| crate::process::Exit::Unknown);
-        conclude(&inner, &id, &folder, last_seq, exit).await;
+        conclude(&inner, &id, &folder, state, exit).await;
     } else if let Err(error) = inner.forget(id.clone()).await {
         tracing::warn!(egress_id = %id, %error, "a preview could not be forgotten");
     }
@@ -242,14 +246,6 @@ async fn living(process: Option<ProcessId>, folder: &JobFolder) -> Option<Proces
     let process = process?;
     let certain = process.started_s.is_some();
     (alive(process) && (certain || Link::connect(&folder.short).await.is_ok())).then_some(process)
-}
-
-/// The process as the job itself told it, for a studio that died before it could write it down.
-fn started(events: &[egress::fact::Event]) -> Option<ProcessId> {
-    events.iter().find_map(|event| match event.fact {
-        egress::fact::Fact::Started { pid } => Some(ProcessId { pid, started_s: None }),
-        _ => None,
-    })
 }
 
 /// What Record would attach to the job.

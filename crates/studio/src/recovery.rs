@@ -6,9 +6,10 @@ use std::path::Path;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EgressStatus, EndReason, Event, Fact, FileResult};
 use egress::id::OutputId;
+use egress::state::JobState;
 use egress::wire::EVENTS_FILE;
 
-use crate::fold::{closed, ended};
+use crate::fold::closed;
 use crate::history::now_ms;
 use crate::process::{Exit, JobFolder};
 use crate::surface::{Job, OutputState};
@@ -73,12 +74,16 @@ pub(crate) async fn save_file(program: &Path, job: &Job, id: &OutputId, path: Op
 
 /// The last fact of a job that could not say it itself.
 pub(crate) fn last_fact(job: &Job, exit: Option<Exit>, folder: &JobFolder) -> Fact {
-    if job.outputs.is_empty() {
-        return match exit {
-            // It never wrote: there is nothing to report as lost, and still a reason to tell.
-            Some(exit) => Fact::Ended { status: EgressStatus::Failed, error: Some(died(exit, "", folder)) },
-            None => Fact::Ended { status: EgressStatus::Aborted, error: Some(never_began()) },
-        };
+    let opened = job.outputs.iter().any(|output| output.path.is_some());
+    match exit {
+        None if !opened => {
+            return Fact::Ended { status: EgressStatus::Aborted, error: Some(never_began()) };
+        }
+        // It never wrote: there is nothing to report as lost, and still a reason to tell.
+        Some(exit) if job.outputs.is_empty() => {
+            return Fact::Ended { status: EgressStatus::Failed, error: Some(died(exit, "", folder)) };
+        }
+        _ => {}
     }
     let error = died(exit.unwrap_or(Exit::Unknown), &saved(job), folder);
     Fact::Ended { status: EgressStatus::Failed, error: Some(error) }
@@ -98,8 +103,8 @@ pub(crate) fn reason(exit: Option<Exit>) -> EndReason {
 }
 
 /// Whether the job is over by its own word.
-pub(crate) fn said_its_end(job: &Job) -> bool {
-    ended(job.status) && unfinished(job).is_empty()
+pub(crate) fn said_its_end(job: &Job, state: &JobState) -> bool {
+    state.is_over() && unfinished(job).is_empty()
 }
 
 /// What became of the files, in a producer's words.

@@ -140,13 +140,19 @@ impl Inner {
 
     /// Runs a task that is dropped as soon as the studio closes.
     pub(crate) fn spawn_until_closed(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
-        let mut closed = self.closed.subscribe();
+        let inner = self.clone();
         self.spawn(async move {
             tokio::select! {
-                _ = closed.wait_for(|closed| *closed) => {}
+                () = inner.until_closed() => {}
                 () = task => {}
             }
         });
+    }
+
+    /// Waits until the studio closes.
+    pub(crate) async fn until_closed(&self) {
+        // It is never dropped while this borrows it, so that there is nothing but the closing to wait for.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
     pub(crate) fn next_generation(&self) -> u64 {

@@ -8,18 +8,19 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EgressStatus, Event, Fact, Figures};
 use egress::id::EgressId;
 use egress::spec::OutputSpec;
+use egress::state::JobState;
 use egress::wire::{FromJob, ToJob};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::conversation::{Conversation, Heard};
 use crate::error::internal;
-use crate::fold::{closed, ended, fold};
+use crate::fold::{ended, show};
 use crate::link::Said;
 use crate::process::{Exit, JobFolder};
 use crate::recovery;
 use crate::studio::Inner;
-use crate::surface::{Change, Job, OutputState};
+use crate::surface::{Change, Job};
 
 /// Figures are passed on at most this often.
 pub(crate) const FIGURES_EVERY: Duration = Duration::from_millis(200);
@@ -56,7 +57,7 @@ pub(crate) struct Supervisor {
     id: EgressId,
     folder: JobFolder,
     conversation: Conversation,
-    last_seq: u64,
+    state: JobState,
     commands: mpsc::Receiver<Command>,
     done: watch::Sender<bool>,
     requests: u64,
@@ -79,7 +80,7 @@ impl Supervisor {
         id: EgressId,
         folder: JobFolder,
         conversation: Conversation,
-        last_seq: u64,
+        state: JobState,
         output: Option<OutputSpec>,
     ) {
         let (commands_in, commands) = mpsc::channel(16);
@@ -89,7 +90,7 @@ impl Supervisor {
             id: id.clone(),
             folder,
             conversation,
-            last_seq,
+            state,
             commands,
             done,
             requests: 0,
@@ -105,12 +106,11 @@ impl Supervisor {
 
     async fn run(mut self) {
         self.journal_process().await;
-        let mut studio_closed = self.inner.closed.subscribe();
         let exit = loop {
             let deadline = self.next_deadline();
             tokio::select! {
-                _ = studio_closed.wait_for(|closed| *closed) => return,
-                heard = self.conversation.next(self.last_seq) => match heard {
+                () = self.inner.until_closed() => return,
+                heard = self.conversation.next(self.state.last_seq()) => match heard {
                     Heard::Said(said) => self.said(said).await,
                     Heard::Cut => self.cut(),
                     Heard::Gone(exit) => break exit,
@@ -139,7 +139,7 @@ impl Supervisor {
     }
 
     async fn journal_job(&self, job: Job) {
-        let seq = self.last_seq;
+        let seq = self.state.last_seq();
         self.journal(move |journal| journal.folded(&job, seq)).await;
     }
 
@@ -163,27 +163,18 @@ impl Supervisor {
     }
 
     async fn event(&mut self, event: Event) {
-        if event.seq <= self.last_seq {
-            return;
-        }
-        if event.seq > self.last_seq + 1 {
+        if event.seq > self.state.last_seq() + 1 {
             // Facts have no gaps: what is missing here is in the log.
-            let missing = recovery::logged(&self.folder.path, self.last_seq);
-            for earlier in missing.into_iter().filter(|earlier| earlier.seq < event.seq) {
-                self.take(&earlier);
+            for earlier in recovery::logged(&self.folder.path, self.state.last_seq()) {
+                self.state.apply(&earlier);
             }
         }
-        if let Some(job) = self.take(&event) {
-            self.journal_job(job).await;
-        }
-    }
-
-    fn take(&mut self, event: &Event) -> Option<Job> {
-        self.last_seq = event.seq;
-        if matches!(event.fact, Fact::Ended { .. } | Fact::OutputActive { .. }) {
+        if self.state.apply(&event).is_some() {
             self.inner.machine_nudge.notify_one();
         }
-        self.inner.board.edit_job(&self.id, |job| fold(job, event))
+        if let Some(job) = self.inner.board.edit_job(&self.id, |job| show(job, &self.state)) {
+            self.journal_job(job).await;
+        }
     }
 
     fn pass_figures(&mut self) {
@@ -261,7 +252,8 @@ impl Supervisor {
     }
 
     async fn conclude(mut self, exit: Exit) {
-        let job = conclude(&self.inner, &self.id, &self.folder, self.last_seq, Some(exit)).await;
+        let state = std::mem::take(&mut self.state);
+        let job = conclude(&self.inner, &self.id, &self.folder, state, Some(exit)).await;
         let stopped = job.as_ref().is_some_and(|job| job.error.is_none());
         for (_, (_, asked, reply)) in self.replies.drain() {
             let answer = if asked == Asked::Stop && stopped { Ok(()) } else { Err(gone(job.as_ref())) };
@@ -283,16 +275,22 @@ pub(crate) async fn conclude(
     inner: &Arc<Inner>,
     id: &EgressId,
     folder: &JobFolder,
-    mut last_seq: u64,
+    mut state: JobState,
     exit: Option<Exit>,
 ) -> Option<Job> {
-    let path = folder.path.clone();
-    let rest =
-        tokio::task::spawn_blocking(move || recovery::logged(&path, last_seq)).await.unwrap_or_default();
-    last_seq = rest.last().map_or(last_seq, |event| event.seq);
-    let mut job = inner.board.edit_job(id, |job| rest.iter().for_each(|event| fold(job, event)));
-    if job.as_ref().is_some_and(|job| !recovery::said_its_end(job)) {
-        job = save(inner, id, folder, last_seq, exit).await;
+    let (path, after) = (folder.path.clone(), state.last_seq());
+    let rest = tokio::task::spawn_blocking(move || recovery::logged(&path, after)).await.unwrap_or_default();
+    for event in &rest {
+        state.apply(event);
+    }
+    let last_seq = state.last_seq();
+    let mut job = inner.board.edit_job(id, |job| {
+        if last_seq > 0 {
+            show(job, &state);
+        }
+    });
+    if job.as_ref().is_some_and(|job| !recovery::said_its_end(job, &state)) {
+        job = save(inner, id, folder, state, exit).await;
     }
     if let Some(job) = job.clone() {
         tracing::info!(egress_id = %id, status = ?job.status, recovered = job.recovered, "job over");
@@ -309,32 +307,26 @@ async fn save(
     inner: &Arc<Inner>,
     id: &EgressId,
     folder: &JobFolder,
-    seq: u64,
+    mut state: JobState,
     exit: Option<Exit>,
 ) -> Option<Job> {
+    let seq = state.last_seq() + 1;
+    let mut say = |fact: Fact| {
+        state.apply(&recovery::ours(fact, seq));
+        inner.board.edit_job(id, |job| show(job, &state))
+    };
+    // Says nothing new where the job itself began to end.
+    say(Fact::Ending { reason: recovery::reason(exit) });
     let open = inner.board.edit_job(id, |job| {
-        job.armed = false;
         job.figures = None;
         job.recovered = !recovery::unfinished(job).is_empty();
-        if job.recovered && !ended(job.status) {
-            job.status = EgressStatus::Ending;
-        }
-        for output in job.outputs.iter_mut().filter(|output| !closed(output.state)) {
-            output.state = OutputState::Finishing;
-        }
     })?;
     for (output, path) in recovery::unfinished(&open) {
         let result = recovery::save_file(&inner.program, &open, &output, path).await;
-        let fact = recovery::ours(Fact::OutputEnded { output, result }, seq);
-        inner.board.edit_job(id, |job| fold(job, &fact));
+        say(Fact::OutputEnded { output, result });
     }
-    inner.board.edit_job(id, |job| {
-        if !ended(job.status) {
-            job.end_reason = Some(recovery::reason(exit));
-            let last = recovery::last_fact(job, exit, folder);
-            fold(job, &recovery::ours(last, seq));
-        }
-    })
+    let saved = inner.board.job(id)?;
+    say(recovery::last_fact(&saved, exit, folder))
 }
 
 /// Sends a command to a job and waits for the answer.
