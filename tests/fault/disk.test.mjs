@@ -1,0 +1,71 @@
+// The disk fills up while a job records.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cadence, pictures } from '../harness/content.mjs';
+import { fileOutput, participantEgress, trackEgress } from '../harness/job.mjs';
+import { writeFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { smallDisk } from '../harness/disk.mjs';
+import { decodeErrors } from '../harness/media.mjs';
+import { atMost, frameMs, Scene } from '../harness/scene.mjs';
+
+const HEAVY = { codec: 'h264', width: 1280, height: 720, fps: 30, bitrateBps: 4_000_000, noise: 0.5 };
+
+for (const { what, media, egress } of [
+  { what: 'as published', media: { video: HEAVY }, egress: (ada) => trackEgress(ada.video.sid) },
+  { what: 're-encoded', media: { video: HEAVY, audio: true }, egress: (ada) => participantEgress(ada.identity) },
+]) {
+  test(`the guard ends the recording while there is room to finish it (${what})`, async (t) => {
+    const disk = await smallDisk(24);
+    t.after(() => disk.unmount());
+    const scene = await Scene.open(t);
+    const ada = await scene.person(1, media);
+    const job = await scene.job(egress(ada), [fileOutput(disk.path)]);
+    await job.elapsed(1000);
+    const result = await job.result('file', 180_000);
+    assert.equal((await job.fact('ending')).fact.reason, 'disk_full');
+    assert.ok(job.events.some((e) => e.fact.type === 'warning'), 'it warned before');
+    const end = await job.end();
+    assert.notEqual(end.status, 'active');
+    assert.deepEqual(await decodeErrors(result.path), []);
+    const seen = cadence(await pictures(result.path), { person: 1, fps: 30 });
+    assert.ok(seen.frames > 60, `${seen.frames} frames`);
+    atMost('material lost at the end, ms', job.endedMs - frameMs(ada, seen.last), 3000);
+  });
+}
+
+test('something else fills the disk at once: what was recorded is kept and plays', async (t) => {
+  const disk = await smallDisk(40);
+  t.after(() => disk.unmount());
+  const scene = await Scene.open(t);
+  const ada = await scene.person(1, { video: HEAVY });
+  const job = await scene.job(trackEgress(ada.video.sid), [fileOutput(disk.path)]);
+  await job.elapsed(4000);
+  const filler = join(disk.path, 'filler');
+  const filledMs = performance.timeOrigin + performance.now();
+  for (const size of [1 << 20, 1 << 12]) {
+    try {
+      for (;;) writeFileSync(filler, Buffer.alloc(size, 1), { flag: 'a' });
+    } catch (error) {
+      assert.equal(error.code, 'ENOSPC');
+    }
+  }
+  const result = await job.result('file', 60_000);
+  assert.equal((await job.fact('ending')).fact.reason, 'disk_full');
+  rmSync(filler);
+  const seen = cadence(await pictures(result.path), { person: 1, fps: 30 });
+  atMost('material lost before the disk was full, ms', filledMs - frameMs(ada, seen.last), 1000);
+});
+
+test('a folder that cannot be written to is said to be so', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(1, { video: { codec: 'vp8' } });
+  const blocked = join(scene.folder, 'a-file');
+  writeFileSync(blocked, 'not a folder');
+  const job = await scene.job(trackEgress(ada.video.sid), [fileOutput(join(blocked, 'inside'))]);
+  const result = await job.result();
+  assert.equal(result.path === null || result.error !== null, true);
+  assert.match(`${result.error.message} ${result.error.remedy}`, /folder|write|disk|file/i);
+  assert.equal((await job.end()).status, 'failed');
+});
