@@ -10,6 +10,7 @@ mod roster;
 mod sdp;
 pub mod service;
 pub mod session;
+mod signal;
 mod stream;
 pub mod token;
 mod transport;

@@ -34,40 +34,25 @@ pub(crate) struct Payload {
 
 /// Reads the media sections of an offer. `tracks` is what the server says of mids and tracks.
 pub(crate) fn sections(sdp: &str, tracks: &HashMap<String, String>) -> Vec<Section> {
-    let mut lines = sdp.lines().map(str::trim).peekable();
-    let mut sections = Vec::new();
-    while let Some(line) = lines.next() {
-        let Some(media) = line.strip_prefix("m=") else { continue };
-        let mut body = Vec::new();
-        while let Some(line) = lines.next_if(|line| !line.starts_with("m=")) {
-            body.push(line);
-        }
-        sections.extend(section(media, &body, tracks));
-    }
-    sections
+    split(sdp).filter_map(|(media, body)| section(media, &body, tracks)).collect()
 }
 
 /// The mids of an answer's media sections in which media can flow.
-pub(crate) fn accepted_mids(sdp: &str) -> Vec<String> {
-    let mut mids = Vec::new();
-    let mut accepted = false;
-    for line in sdp.lines().map(str::trim) {
-        if let Some(media) = line.strip_prefix("m=") {
-            accepted = media.split(' ').nth(1) != Some("0");
-        } else if line == "a=inactive" {
-            accepted = false;
-            // The mid may have come before the direction.
-            mids.pop_if(|(_, open)| *open);
-        } else if let Some(mid) = line.strip_prefix("a=mid:") {
-            for entry in &mut mids {
-                entry.1 = false;
-            }
-            if accepted {
-                mids.push((mid.to_owned(), true));
-            }
-        }
-    }
-    mids.into_iter().map(|(mid, _)| mid).collect()
+pub(crate) fn accepted_mids(sdp: &str) -> Vec<&str> {
+    split(sdp)
+        .filter(|(media, body)| media.split(' ').nth(1) != Some("0") && !body.contains(&"a=inactive"))
+        .filter_map(|(_, body)| body.iter().find_map(|line| line.strip_prefix("a=mid:")))
+        .collect()
+}
+
+/// The media sections: what follows `m=`, and the lines below it.
+fn split(sdp: &str) -> impl Iterator<Item = (&str, Vec<&str>)> {
+    let mut lines = sdp.lines().map(str::trim).peekable();
+    std::iter::from_fn(move || {
+        let media = lines.find_map(|line| line.strip_prefix("m="))?;
+        let body = std::iter::from_fn(|| lines.next_if(|line| !line.starts_with("m="))).collect();
+        Some((media, body))
+    })
 }
 
 /// The DTLS certificate's fingerprint; another one means another server.

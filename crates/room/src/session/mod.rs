@@ -4,6 +4,10 @@
 //! [`RoomEvent`]s; the [`Room`] handle gives it orders.
 
 mod actor;
+mod link;
+mod media;
+mod outlet;
+mod subscriptions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +19,8 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::event::RoomEvent;
+#[doc(hidden)]
+pub use crate::transport::{Datagram, Impairment};
 
 /// How to join a room.
 #[derive(Debug, Clone)]
@@ -30,6 +36,9 @@ pub struct RoomOptions {
     pub resume_for: Duration,
     /// How long the first join may take.
     pub join_timeout: Duration,
+    /// Damage to the media connection, in tests.
+    #[doc(hidden)]
+    pub impairment: Option<Impairment>,
 }
 
 impl RoomOptions {
@@ -41,6 +50,7 @@ impl RoomOptions {
             tcp_only: false,
             resume_for: Duration::from_secs(60),
             join_timeout: Duration::from_secs(15),
+            impairment: None,
         }
     }
 }

@@ -32,6 +32,9 @@ pub(crate) trait MediaTransport: Sized + Send {
     /// Whether media can flow: ICE has a path and DTLS is up.
     fn is_connected(&self) -> bool;
 
+    /// Whether the server has closed the connection, so that no offer can bring it back.
+    fn is_closed(&self) -> bool;
+
     /// Round trip and protocol of the present path.
     fn path(&self) -> Path;
 

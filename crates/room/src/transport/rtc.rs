@@ -25,6 +25,7 @@ pub(crate) struct RtcTransport {
     sockets: Sockets,
     tcp_only: bool,
     connected: bool,
+    closed: bool,
     /// The server's passive TCP candidates.
     tcp_remotes: Vec<SocketAddr>,
     /// The server has offered UDP.
@@ -56,6 +57,7 @@ impl MediaTransport for RtcTransport {
             sockets,
             tcp_only: options.tcp_only,
             connected: false,
+            closed: false,
             tcp_remotes: Vec::new(),
             udp_remote: false,
             tcp_at: None,
@@ -102,7 +104,11 @@ impl MediaTransport for RtcTransport {
     }
 
     fn is_connected(&self) -> bool {
-        self.rtc.is_connected()
+        !self.closed && self.rtc.is_connected()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed
     }
 
     fn path(&self) -> Path {
@@ -194,7 +200,7 @@ impl RtcTransport {
                 })
             }
             Event::Connected | Event::IceConnectionStateChange(_) => {
-                let connected = self.rtc.is_connected();
+                let connected = self.is_connected();
                 if connected == self.connected {
                     return None;
                 }
@@ -206,6 +212,10 @@ impl RtcTransport {
                     self.retry_tcp();
                     Some(TransportEvent::Disconnected)
                 }
+            }
+            Event::Closed => {
+                self.closed = true;
+                std::mem::take(&mut self.connected).then_some(TransportEvent::Disconnected)
             }
             Event::PeerStats(stats) => {
                 let pair = stats.selected_candidate_pair?;
