@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::fact::TrackFacts;
 use crate::id::{EgressId, TrackId};
 use crate::roster::{TrackKind, TrackSource};
-use crate::spec::Container;
+use crate::spec::{Container, EndRule, Selection};
 
 /// Longest path component on the file systems in use (ext4, APFS, NTFS), bytes.
 const MAX_COMPONENT_BYTES: usize = 255;
@@ -51,6 +52,48 @@ pub struct NameFacts {
 }
 
 impl NameFacts {
+    /// The facts of a job that has received `tracks`, in order of appearance.
+    ///
+    /// The default name begins with the track's id in a Track egress, with the identity in a Participant
+    /// egress, and with the room's name in all others, as LiveKit's does.
+    pub fn of(
+        egress_id: &EgressId,
+        room_name: &str,
+        room_id: &str,
+        selection: &Selection,
+        tracks: &[TrackFacts],
+        at_ns: i64,
+        time_zone: TimeZone,
+    ) -> Self {
+        let single = selection.single_track();
+        let track = match (single, tracks) {
+            (Some(id), _) => tracks.iter().find(|track| track.track_id == *id),
+            (None, [track]) if selection.ends == EndRule::TracksGone => Some(track),
+            _ => None,
+        };
+        let publisher = tracks.first().map(|track| track.publisher_identity.as_str());
+        let publisher =
+            publisher.filter(|first| tracks.iter().all(|track| track.publisher_identity == *first));
+        let identifier = match (&selection.ends, single) {
+            (_, Some(id)) => id.as_str(),
+            (EndRule::ParticipantLeaves(identity), None) => identity,
+            _ => room_name,
+        };
+        Self {
+            room_name: room_name.to_owned(),
+            room_id: room_id.to_owned(),
+            egress_id: egress_id.clone(),
+            publisher_identity: selection.single_identity().or(publisher).map(str::to_owned),
+            track_id: single.or(track.map(|track| &track.track_id)).cloned(),
+            track_kind: track.map(|track| track.kind),
+            track_source: track.map(|track| track.source),
+            at_ns,
+            time_zone,
+            identifier: identifier.to_owned(),
+            retry: 0,
+        }
+    }
+
     /// The value of a placeholder. Outer none: no such placeholder. Inner none: not known in this job.
     fn value(&self, placeholder: &str) -> Option<Option<String>> {
         let value = match placeholder {
@@ -272,209 +315,4 @@ pub fn numbered(path: &Path, n: u32) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// 2026-03-04 05:06:07.089 UTC.
-    const AT_NS: i64 = 1_772_600_767_089_000_000;
-
-    fn facts() -> NameFacts {
-        NameFacts {
-            room_name: "morning-show".into(),
-            room_id: "RM_abc".into(),
-            egress_id: "EG_xyz".into(),
-            publisher_identity: Some("ada".into()),
-            track_id: Some("TR_1".into()),
-            track_kind: Some(TrackKind::Video),
-            track_source: Some(TrackSource::ScreenShare),
-            at_ns: AT_NS,
-            time_zone: TimeZone::fixed(jiff::tz::offset(-5)),
-            identifier: "morning-show".into(),
-            retry: 0,
-        }
-    }
-
-    fn mp4(template: &str) -> String {
-        resolve(template, Container::Mp4, &facts()).to_str().unwrap().to_owned()
-    }
-
-    fn in_room(room_name: &str, template: &str) -> String {
-        let facts = NameFacts { room_name: room_name.into(), identifier: room_name.into(), ..facts() };
-        resolve(template, Container::Mp4, &facts).to_str().unwrap().to_owned()
-    }
-
-    #[test]
-    fn placeholders_are_livekits() {
-        assert_eq!(
-            mp4("{room_name}_{room_id}_{publisher_identity}_{track_id}_{track_type}_{track_source}_{retry}"),
-            "morning-show_RM_abc_ada_TR_1_video_screen_share_0.mp4"
-        );
-        assert_eq!(mp4("{egress_id}"), "EG_xyz.mp4");
-        assert_eq!(mp4("{time}"), "2026-03-04T000607.mp4");
-        assert_eq!(mp4("{utc}"), "20260304050607089.mp4");
-    }
-
-    #[test]
-    fn default_name() {
-        assert_eq!(mp4(""), "morning-show-2026-03-04T000607.mp4");
-        assert_eq!(mp4("a/b/"), "a/b/morning-show-2026-03-04T000607.mp4");
-        let again = NameFacts { retry: 2, ..facts() };
-        assert_eq!(resolve("", Container::Ogg, &again), Path::new("morning-show-2026-03-04T000607-2.ogg"));
-        assert_eq!(in_room("v1.mp3", ""), "v1.mp3-2026-03-04T000607.mp4");
-    }
-
-    #[test]
-    fn extensions() {
-        assert_eq!(mp4("show"), "show.mp4");
-        assert_eq!(mp4("show.mp4"), "show.mp4");
-        assert_eq!(mp4("show.MP4"), "show.MP4");
-        assert_eq!(mp4("show.ogg"), "show.mp4");
-        assert_eq!(mp4("show.WEBM"), "show.mp4");
-        assert_eq!(mp4("v1.2-show"), "v1.2-show.mp4");
-        assert_eq!(mp4("show.final"), "show.final.mp4");
-        assert_eq!(mp4(".mp4"), "morning-show-2026-03-04T000607.mp4");
-        // A value is no extension.
-        assert_eq!(in_room("ann.mp3", "{room_name}"), "ann.mp3.mp4");
-    }
-
-    #[test]
-    fn values_that_a_job_does_not_have_take_their_separator_along() {
-        let facts = NameFacts { track_id: None, publisher_identity: None, ..facts() };
-        let name = |template: &str| resolve(template, Container::Mp4, &facts).to_str().unwrap().to_owned();
-        assert_eq!(name("show-{track_id}.mp4"), "show.mp4");
-        assert_eq!(name("{publisher_identity}-show.mp4"), "show.mp4");
-        assert_eq!(name("{publisher_identity}/show.mp4"), "show.mp4");
-        assert_eq!(name("{track_id}.mp4"), "morning-show-2026-03-04T000607.mp4");
-        assert_eq!(name("{nonsense}-{"), "{nonsense}-{.mp4");
-    }
-
-    #[test]
-    fn no_way_out_of_the_folder() {
-        assert_eq!(mp4("../../etc/passwd"), "etc/passwd.mp4");
-        assert_eq!(mp4("/etc/cron.d/job"), "etc/cron.d/job.mp4");
-        assert_eq!(mp4("..\\..\\windows\\x"), "windows/x.mp4");
-        assert_eq!(mp4("C:\\windows\\x"), "C_/windows/x.mp4");
-        assert_eq!(mp4("a/../../b"), "a/b.mp4");
-        assert_eq!(mp4("./.../. ./b"), "b.mp4");
-        assert_eq!(mp4(".."), "morning-show-2026-03-04T000607.mp4");
-        assert_eq!(in_room("../../root", "{room_name}/x"), "__.._root/x.mp4");
-        assert_eq!(in_room("/abs/olute", "{room_name}"), "_abs_olute.mp4");
-        assert_eq!(in_room("..", "{room_name}/x"), "x.mp4");
-    }
-
-    #[test]
-    fn names_that_every_system_takes() {
-        assert_eq!(mp4("a\0b\nc\u{7f}d"), "a_b_c_d.mp4");
-        assert_eq!(mp4("Q&A: what? <now> \"|*"), "Q&A_ what_ _now_ ___.mp4");
-        assert_eq!(mp4("CON"), "_CON.mp4");
-        assert_eq!(mp4("nul.mp4"), "_nul.mp4");
-        assert_eq!(mp4("aux.tar"), "_aux.tar.mp4");
-        assert_eq!(mp4("COM1/lpt9/com¹/COM10"), "_COM1/_lpt9/_com¹/COM10.mp4");
-        assert_eq!(mp4("Con sole"), "Con sole.mp4");
-        assert_eq!(mp4("end. . ./x . "), "end/x.mp4");
-        assert_eq!(mp4(".hidden"), "_hidden.mp4");
-        assert_eq!(mp4("photo_\u{202E}4pm.exe"), "photo_4pm.exe.mp4");
-    }
-
-    #[test]
-    fn names_of_the_world_survive() {
-        for name in ["יום טוב", "مرحبا بالعالم", "朝の番組", "👩‍👩‍👧‍👦 family", "Ünïcödé", "e\u{301}"]
-        {
-            assert_eq!(in_room(name, "{room_name}"), format!("{name}.mp4"));
-        }
-    }
-
-    #[test]
-    fn long_names_are_cut_and_keep_what_follows() {
-        let name = in_room(&"ü".repeat(300), "{room_name}-{time}");
-        assert!(name.starts_with("üü") && name.ends_with("ü-2026-03-04T000607.mp4"), "{name}");
-        assert!(name.len() <= MAX_COMPONENT_BYTES - RESERVED_BYTES);
-        let name = mp4(&"x".repeat(300));
-        assert_eq!(name.len(), MAX_COMPONENT_BYTES - RESERVED_BYTES);
-        // A name that fits is not touched, however long.
-        let fits = "y".repeat(220);
-        assert_eq!(in_room(&fits, "{room_name}"), format!("{fits}.mp4"));
-        // No family is cut in the middle of a joiner.
-        let name = in_room(&"👩\u{200D}".repeat(60), "{room_name}");
-        assert!(name.ends_with("👩.mp4"), "{name}");
-        assert!(mp4(&"folder/".repeat(500)).len() < 1024);
-    }
-
-    #[test]
-    fn numbers() {
-        assert_eq!(numbered(Path::new("a/show.mp4"), 2), Path::new("a/show-2.mp4"));
-        assert_eq!(numbered(Path::new("/a.b/v1.2.mp4"), 12), Path::new("/a.b/v1.2-12.mp4"));
-        assert_eq!(numbered(Path::new("show"), 3), Path::new("show-3"));
-        assert_eq!(numbered(Path::new("show.mp4"), 1), Path::new("show.mp4"));
-    }
-
-    /// Text of what breaks file names, and of anything.
-    fn hostile() -> impl Strategy<Value = String> {
-        let piece = prop_oneof![
-            Just("../".to_owned()),
-            Just("..\\".to_owned()),
-            Just("/".to_owned()),
-            Just("\0".to_owned()),
-            Just(".".to_owned()),
-            Just(" ".to_owned()),
-            Just("CON".to_owned()),
-            Just("C:".to_owned()),
-            Just(".mp3".to_owned()),
-            Just("\u{202E}".to_owned()),
-            Just("👩\u{200D}👧".to_owned()),
-            Just("{room_name}".to_owned()),
-            Just("{publisher_identity}".to_owned()),
-            Just("{track_id}".to_owned()),
-            Just("{time}".to_owned()),
-            Just("{".to_owned()),
-            "\\PC{0,100}",
-            any::<String>(),
-        ];
-        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_asked_the_path_is_safe(
-            template in hostile(),
-            room_name in hostile(),
-            identity in proptest::option::of(hostile()),
-            at_ns in any::<i64>(),
-            retry in any::<u32>(),
-            n in 0u32..100_000,
-        ) {
-            let facts = NameFacts {
-                identifier: room_name.clone(),
-                room_name,
-                publisher_identity: identity,
-                track_id: None,
-                at_ns,
-                retry,
-                ..facts()
-            };
-            for container in [Container::Mp4, Container::Webm, Container::Ogg, Container::Mp3] {
-                let path = resolve(&template, container, &facts);
-                let wanted = extension(container);
-                prop_assert!(path.extension().unwrap().to_str().unwrap().eq_ignore_ascii_case(wanted));
-                prop_assert!(!path.file_stem().unwrap().is_empty());
-                prop_assert!(path.as_os_str().len() < 900);
-                for path in [path.clone(), numbered(&path, n)] {
-                    prop_assert!(path.is_relative());
-                    for component in path.components() {
-                        let std::path::Component::Normal(name) = component else {
-                            return Err(TestCaseError::fail(format!("{component:?} in {path:?}")));
-                        };
-                        let name = name.to_str().unwrap();
-                        prop_assert!(!name.is_empty() && name.len() <= MAX_COMPONENT_BYTES);
-                        prop_assert!(!name.contains(['\\', ':', '<', '>', '"', '|', '?', '*']));
-                        prop_assert!(!name.chars().any(char::is_control));
-                        prop_assert!(!name.ends_with(['.', ' ']) && !name.starts_with(['.', ' ']));
-                        prop_assert!(!is_device(name), "{}", name);
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

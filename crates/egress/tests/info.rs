@@ -1,5 +1,7 @@
 //! `EgressInfo` in the states a job can be in.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
 use std::path::Path;
 
 use egress::error::{ApiError, ErrorCode, Fault};

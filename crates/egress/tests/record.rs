@@ -1,5 +1,7 @@
 //! What the Record button asks for, and what becomes of it.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
 use egress::error::ApiError;
 use egress::protocol::accept;
 use egress::request::{AdvancedOptions, Preset, RecordFormat, RecordRequest, RecordSource};

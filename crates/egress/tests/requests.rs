@@ -1,5 +1,7 @@
 //! Requests as scripts send them to LiveKit's Egress API, and what becomes of them.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::spec::{
     AudioChannel, AudioCodec, AudioEncoding, AudioSelect, Container, EndRule, OutputKind, Treatment,

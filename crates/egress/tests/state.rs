@@ -1,5 +1,7 @@
 //! A job's state out of its facts, in order and out of order.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{
     ConnectionState, EgressStatus, EndReason, Event, Fact, FileResult, OutputState, TrackFacts,

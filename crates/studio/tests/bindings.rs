@@ -2,6 +2,8 @@
 //! generated files in the tree are not those; `TALLYLIGHT_BLESS=1 cargo test -p studio --test bindings`
 //! writes them.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
