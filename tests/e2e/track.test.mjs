@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { beeps, cadence, pictures, silences, units } from '../harness/content.mjs';
+import { Telephone } from '../harness/g711.mjs';
 import { fileOutput, trackEgress } from '../harness/job.mjs';
 import { packets, sound } from '../harness/media.mjs';
 import { assertWhole, atMost, frameMs, Scene } from '../harness/scene.mjs';
@@ -72,6 +73,21 @@ test('Opus is in the OGG packet by packet', async (t) => {
   assert.ok(times.length >= 4, `${times.length} beeps`);
   for (let i = 1; i < times.length; i++) atMost('a second between beeps, ms off', Math.abs(times[i] - times[i - 1] - 1) * 1000, 5);
 });
+
+for (const codec of ['pcmu', 'pcma']) {
+  test(`${codec.toUpperCase()}, as a telephone sends it, is recorded`, async (t) => {
+    const scene = await Scene.open(t);
+    const phone = await Telephone.join(scene.server, scene.room, 6, codec);
+    scene.onClose(() => phone.quit());
+    const job = await scene.job(trackEgress(phone.sid), [fileOutput(scene.folder)]);
+    await job.elapsed(4000);
+    const result = await job.stop();
+    await assertWhole(result);
+    const times = beeps(await sound(result.path), 6);
+    assert.ok(times.length >= 3, `${times.length} beeps`);
+    for (let i = 1; i < times.length; i++) atMost('a second between beeps, ms off', Math.abs(times[i] - times[i - 1] - 1) * 1000, 8);
+  });
+}
 
 test('sound with RED is unpacked, and the same packets come out', async (t) => {
   const scene = await Scene.open(t);

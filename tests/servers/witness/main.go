@@ -1,7 +1,8 @@
 // A second pair of eyes for the tests: joins a room over LiveKit's signalling with Pion's WebRTC, takes every track as
 // RTP, and tells what came, unit by unit. What Tallylight records is compared with it. It shares no code with Tallylight.
 //
-// Arguments: the server's URL and, optionally, a folder for VP8 (IVF) and Opus (Ogg) files with their start times.
+// Arguments: the server's URL and, optionally, a folder for VP8 (IVF) and Opus (Ogg) files with their start times; or
+// the URL and `pcmu` or `pcma`, to publish G.711 instead (publish.go).
 // The room token is read from the first line of standard input. It ends when standard input ends.
 package main
 
@@ -46,6 +47,12 @@ func main() {
 	token, err := input.ReadString('\n')
 	if err != nil {
 		fail(err)
+	}
+	if folder == "pcmu" || folder == "pcma" {
+		if err := publish(os.Args[1], strings.TrimSpace(token), folder, input); err != nil {
+			fail(err)
+		}
+		return
 	}
 	room, err := join(os.Args[1], strings.TrimSpace(token), func(s *stream) { watch(s, folder) })
 	if err != nil {

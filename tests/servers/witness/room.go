@@ -24,6 +24,8 @@ type room struct {
 	socket *websocket.Conn
 	peer   *webrtc.PeerConnection
 	write  sync.Mutex
+	// publisher is set by publish alone.
+	publisher *webrtc.PeerConnection
 }
 
 // join joins a room, subscribes to everything, and calls onStream for each track in a goroutine of its own.
@@ -76,7 +78,7 @@ func (r *room) send(request *livekit.SignalRequest) error {
 }
 
 func (r *room) listen(joined chan<- error) {
-	var early []webrtc.ICECandidateInit
+	var early, forPublisher []webrtc.ICECandidateInit
 	for {
 		_, body, err := r.socket.ReadMessage()
 		if err != nil {
@@ -103,15 +105,31 @@ func (r *room) listen(joined chan<- error) {
 				_ = r.peer.AddICECandidate(candidate)
 			}
 			early = nil
+		case *livekit.SignalResponse_Answer:
+			answer := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: message.Answer.Sdp}
+			if err := r.publisher.SetRemoteDescription(answer); err != nil {
+				fail(err)
+			}
+			for _, candidate := range forPublisher {
+				_ = r.publisher.AddICECandidate(candidate)
+			}
+		case *livekit.SignalResponse_TrackPublished:
+			say(map[string]any{"event": "published", "track": message.TrackPublished.Track.Sid})
 		case *livekit.SignalResponse_Trickle:
 			candidate := webrtc.ICECandidateInit{}
-			if message.Trickle.Target != livekit.SignalTarget_SUBSCRIBER ||
-				json.Unmarshal([]byte(message.Trickle.CandidateInit), &candidate) != nil {
+			if json.Unmarshal([]byte(message.Trickle.CandidateInit), &candidate) != nil {
 				continue
 			}
-			if r.peer.RemoteDescription() == nil {
+			switch {
+			case message.Trickle.Target == livekit.SignalTarget_PUBLISHER:
+				if r.publisher.RemoteDescription() != nil {
+					_ = r.publisher.AddICECandidate(candidate)
+				} else {
+					forPublisher = append(forPublisher, candidate)
+				}
+			case r.peer.RemoteDescription() == nil:
 				early = append(early, candidate)
-			} else {
+			default:
 				_ = r.peer.AddICECandidate(candidate)
 			}
 		}
