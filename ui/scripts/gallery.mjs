@@ -13,10 +13,16 @@ const wanted = process.argv.slice(2);
 
 const executablePath =
   process.env.CHROMIUM ??
-  ["/usr/bin/chromium", "/usr/bin/google-chrome", "/usr/bin/chromium-browser"].find((path) => existsSync(path));
+  ["/usr/bin/chromium", "/usr/bin/google-chrome", "/usr/bin/chromium-browser"].find((path) =>
+    existsSync(path),
+  );
 if (!executablePath) throw new Error("no Chromium found: install one, or name it in CHROMIUM");
 
-const server = await createServer({ root: ui, server: { host: "127.0.0.1", port: 0, hmr: false }, logLevel: "error" });
+const server = await createServer({
+  root: ui,
+  server: { host: "127.0.0.1", port: 0, hmr: false },
+  logLevel: "error",
+});
 await server.listen();
 const address = server.resolvedUrls?.local[0];
 const browser = await chromium.launch({
@@ -36,7 +42,7 @@ const acts = {
   hold: async (page) => {
     await page.evaluate(() => {
       // Holding for the picture must not come to its end.
-      window.setTimeout = (() => 0);
+      window.setTimeout = () => 0;
     });
     await page.getByTestId("stop").last().hover();
     await page.mouse.down();
@@ -62,9 +68,11 @@ try {
   const index = await browser.newPage();
   await index.goto(`${address}gallery.html`);
   await index.locator("[data-scene]").first().waitFor();
-  const all = await index.locator("[data-scene]").evaluateAll((links) =>
-    links.map((link) => ({ name: link.dataset.scene, ...JSON.parse(link.dataset.spec) })),
-  );
+  const all = await index
+    .locator("[data-scene]")
+    .evaluateAll((links) =>
+      links.map((link) => ({ name: link.dataset.scene, ...JSON.parse(link.dataset.spec) })),
+    );
   await index.close();
   for (const { name, act, sizes } of all) {
     if (wanted.length > 0 && !wanted.some((one) => name.includes(one))) continue;

@@ -22,7 +22,7 @@ export const palette = {
   /** Second text. */
   soft: "#aab4c0",
   /** Third text; still legible. */
-  faint: "#8b96a4",
+  faint: "#939eac",
   /** The tally light, as a surface under white text. */
   tally: "#d5221b",
   /** The tally light, as text and lines. */

@@ -83,5 +83,7 @@ export function asApiError(thrown: unknown): ApiError {
 }
 
 function isApiError(value: unknown): value is ApiError {
-  return typeof value === "object" && value !== null && "code" in value && "message" in value && "fault" in value;
+  return (
+    typeof value === "object" && value !== null && "code" in value && "message" in value && "fault" in value
+  );
 }

@@ -2,9 +2,9 @@
 
 import { createRoot } from "react-dom/client";
 import type { Backend } from "@/backend/backend";
+import { emptySnapshot, NOW_MS } from "@/backend/fixture/people";
 import { FixtureStudio } from "@/backend/fixture/studio";
 import { clearDesk, defaultAdvanced } from "@/store/desk";
-import { emptySnapshot, NOW_MS } from "@/backend/fixture/people";
 import { App } from "@/views/app";
 import { scenes } from "./scenes";
 import "../styles.css";
@@ -30,7 +30,8 @@ globalThis.Date = class extends RealDate {
 
 if (scene) {
   const studio = new FixtureStudio(scene.snapshot ?? emptySnapshot());
-  for (const [call, error] of Object.entries(scene.fails ?? {})) studio.failures.set(call as keyof Backend, error);
+  for (const [call, error] of Object.entries(scene.fails ?? {}))
+    studio.failures.set(call as keyof Backend, error);
   if (!scene.snapshot) studio.snapshot = () => new Promise(() => undefined);
   clearDesk({
     ...(scene.pick ? { pick: scene.pick } : {}),
@@ -54,7 +55,12 @@ if (scene) {
     <ul className="h-full columns-3 overflow-auto p-8">
       {Object.keys(scenes).map((one) => (
         <li key={one}>
-          <a className="hover:underline" href={`?scene=${one}`} data-scene={one} data-spec={JSON.stringify({ act: scenes[one]?.act, sizes: scenes[one]?.sizes })}>
+          <a
+            className="hover:underline"
+            href={`?scene=${one}`}
+            data-scene={one}
+            data-spec={JSON.stringify({ act: scenes[one]?.act, sizes: scenes[one]?.sizes })}
+          >
             {one}
           </a>
         </li>

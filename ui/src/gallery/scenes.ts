@@ -1,6 +1,5 @@
 // Every state there is to design, by name.
 
-import type { Job, Snapshot } from "@/backend/types";
 import {
   ada,
   anError,
@@ -22,6 +21,7 @@ import {
   track,
   wholePerson,
 } from "@/backend/fixture/people";
+import type { Job, Snapshot } from "@/backend/types";
 import type { DialogName, Pick } from "@/store/desk";
 
 export interface Scene {
@@ -56,9 +56,18 @@ const chloeScreen = job(
   "Screen of Chloé Duarte",
   { type: "track", track_id: "TR_chloe_screen" },
   {
-    request: request({ type: "track", track_id: "TR_chloe_screen" }, { format: { type: "as_published", container: null } }),
+    request: request(
+      { type: "track", track_id: "TR_chloe_screen" },
+      { format: { type: "as_published", container: null } },
+    ),
     tracks: [
-      { track_id: "TR_chloe_screen", kind: "video", source: "screen_share", codec: "vp9", publisher_identity: "chloe" },
+      {
+        track_id: "TR_chloe_screen",
+        kind: "video",
+        source: "screen_share",
+        codec: "vp9",
+        publisher_identity: "chloe",
+      },
     ],
     figures: { ...jobFigures(312_000, "none"), encoder: null },
     outputs: [
@@ -85,7 +94,12 @@ const tenJobs = Array.from({ length: 10 }, (_, i) => {
 
 const history: Job[] = [
   past("EG_h1", "Ada Lovelace", { started_at_ms: NOW_MS - 2 * 3_600_000 }),
-  past("EG_h2", "Ben Okri", { started_at_ms: NOW_MS - 2.1 * 3_600_000, length_ms: 5_412_000, size: 1_012_000_000, end_reason: "source_closed" }),
+  past("EG_h2", "Ben Okri", {
+    started_at_ms: NOW_MS - 2.1 * 3_600_000,
+    length_ms: 5_412_000,
+    size: 1_012_000_000,
+    end_reason: "source_closed",
+  }),
   past("EG_h3", "Screen of Chloé Duarte", {
     recovered: true,
     started_at_ms: NOW_MS - 26 * 3_600_000,
@@ -101,15 +115,27 @@ const history: Job[] = [
       detail: "EG_h3: events end without Ended; repaired 142 MB, 713 s",
     }),
   }),
-  past("EG_h4", "Dmitri Sato", { started_at_ms: NOW_MS - 27 * 3_600_000, length_ms: 62_000, size: 11_900_000, end_reason: "disk_full", status: "limit_reached" }),
-  past("EG_h5", "نورة بنت عبد الرحمن", { started_at_ms: NOW_MS - 50 * 3_600_000 }),
-  past("EG_h6", "Town hall interview with a title that goes on and on until it no longer fits into any reasonable row", {
-    started_at_ms: NOW_MS - 51 * 3_600_000,
-    status: "aborted",
-    end_reason: "stop_requested",
-    outputs: [],
+  past("EG_h4", "Dmitri Sato", {
+    started_at_ms: NOW_MS - 27 * 3_600_000,
+    length_ms: 62_000,
+    size: 11_900_000,
+    end_reason: "disk_full",
+    status: "limit_reached",
   }),
-  ...Array.from({ length: 30 }, (_, i) => past(`EG_old${i}`, crowd(30)[i]?.name ?? "", { started_at_ms: NOW_MS - (72 + i * 5) * 3_600_000 })),
+  past("EG_h5", "نورة بنت عبد الرحمن", { started_at_ms: NOW_MS - 50 * 3_600_000 }),
+  past(
+    "EG_h6",
+    "Town hall interview with a title that goes on and on until it no longer fits into any reasonable row",
+    {
+      started_at_ms: NOW_MS - 51 * 3_600_000,
+      status: "aborted",
+      end_reason: "stop_requested",
+      outputs: [],
+    },
+  ),
+  ...Array.from({ length: 30 }, (_, i) =>
+    past(`EG_old${i}`, crowd(30)[i]?.name ?? "", { started_at_ms: NOW_MS - (72 + i * 5) * 3_600_000 }),
+  ),
 ];
 
 export const scenes: Record<string, Scene> = {
@@ -125,7 +151,8 @@ export const scenes: Record<string, Scene> = {
         code: "wrong_secret",
         fault: "input",
         message: "The server knows this API key, but the secret does not belong to it.",
-        remedy: "Copy the secret again from your LiveKit project's settings: it is shown only once when a key is made.",
+        remedy:
+          "Copy the secret again from your LiveKit project's settings: it is shown only once when a key is made.",
         detail: "401 invalid token: signature is invalid",
       }),
     },
@@ -139,9 +166,27 @@ export const scenes: Record<string, Scene> = {
     snapshot: emptySnapshot({
       projects: {
         list: [
-          { id: "PJ_live", name: "Northlight Radio", url: "wss://northlight.livekit.cloud", api_key: "APIvqp3rTn", secret: "keyring" },
-          { id: "PJ_2", name: "Rehearsals", url: "ws://127.0.0.1:7880", api_key: "devkey", secret: "this_run" },
-          { id: "PJ_3", name: "Kulturhaus Süd", url: "wss://lk.kulturhaus.example", api_key: "APIk9", secret: "missing" },
+          {
+            id: "PJ_live",
+            name: "Northlight Radio",
+            url: "wss://northlight.livekit.cloud",
+            api_key: "APIvqp3rTn",
+            secret: "keyring",
+          },
+          {
+            id: "PJ_2",
+            name: "Rehearsals",
+            url: "ws://127.0.0.1:7880",
+            api_key: "devkey",
+            secret: "this_run",
+          },
+          {
+            id: "PJ_3",
+            name: "Kulturhaus Süd",
+            url: "wss://lk.kulturhaus.example",
+            api_key: "APIk9",
+            secret: "missing",
+          },
         ],
         current: null,
         keyring_error: null,
@@ -182,27 +227,56 @@ export const scenes: Record<string, Scene> = {
     }),
   },
   "room-one": { snapshot: inRoom([ada]) },
-  "room-four": { snapshot: inRoom(four), sizes: [[1024, 700], [1920, 1080]] },
+  "room-four": {
+    snapshot: inRoom(four),
+    sizes: [
+      [1024, 700],
+      [1920, 1080],
+    ],
+  },
   "room-ready": {
     snapshot: inRoom(four, { jobs: [armed()] }),
     pick: pickAda,
     unfolded: ["ada"],
-    sizes: [[1024, 700], [1920, 1080], [3840, 2160]],
+    sizes: [
+      [1024, 700],
+      [1920, 1080],
+      [3840, 2160],
+    ],
   },
   "room-recording": {
     snapshot: inRoom(four, { jobs: [adaOnAir], machine: onAirMachine }),
     pick: pickAda,
-    sizes: [[1024, 700], [1920, 1080], [3840, 2160]],
+    sizes: [
+      [1024, 700],
+      [1920, 1080],
+      [3840, 2160],
+    ],
   },
-  "room-recording-holding": { snapshot: inRoom(four, { jobs: [adaOnAir], machine: onAirMachine }), pick: pickAda, act: "hold" },
-  "room-recording-asking": { snapshot: inRoom(four, { jobs: [adaOnAir], machine: onAirMachine }), pick: pickAda, act: "ask" },
-  "room-saved": { snapshot: inRoom(four, { jobs: [adaOnAir, chloeScreen], machine: onAirMachine }), pick: pickAda, act: "stop" },
+  "room-recording-holding": {
+    snapshot: inRoom(four, { jobs: [adaOnAir], machine: onAirMachine }),
+    pick: pickAda,
+    act: "hold",
+  },
+  "room-recording-asking": {
+    snapshot: inRoom(four, { jobs: [adaOnAir], machine: onAirMachine }),
+    pick: pickAda,
+    act: "ask",
+  },
+  "room-saved": {
+    snapshot: inRoom(four, { jobs: [adaOnAir, chloeScreen], machine: onAirMachine }),
+    pick: pickAda,
+    act: "stop",
+  },
   "room-two-jobs": {
     snapshot: inRoom(four, { jobs: [chloeScreen, adaOnAir], machine: onAirMachine }),
     pick: { kind: "person", identity: "ben", followScreenShare: false },
   },
   "room-ten-jobs": {
-    snapshot: inRoom(crowd(10), { jobs: tenJobs, machine: { ...onAirMachine, cpu_percent: 93, disk_left_s: 2_900 } }),
+    snapshot: inRoom(crowd(10), {
+      jobs: tenJobs,
+      machine: { ...onAirMachine, cpu_percent: 93, disk_left_s: 2_900 },
+    }),
     pick: { kind: "person", identity: "guest-2", followScreenShare: false },
     sizes: [[1024, 700]],
   },
@@ -218,8 +292,14 @@ export const scenes: Record<string, Scene> = {
   },
   "room-format-menu": { snapshot: inRoom(four, { jobs: [armed()] }), pick: pickAda, act: "format-menu" },
   "room-advanced": { snapshot: inRoom(four), pick: pickAda, how: "advanced", sizes: [[1024, 700]] },
-  "room-screen-follow": { snapshot: inRoom(four), pick: { kind: "person", identity: "chloe", followScreenShare: true } },
-  "room-camera-off": { snapshot: inRoom(four), pick: { kind: "person", identity: "dmitri", followScreenShare: false } },
+  "room-screen-follow": {
+    snapshot: inRoom(four),
+    pick: { kind: "person", identity: "chloe", followScreenShare: true },
+  },
+  "room-camera-off": {
+    snapshot: inRoom(four),
+    pick: { kind: "person", identity: "dmitri", followScreenShare: false },
+  },
   "room-person-gone": { snapshot: inRoom([ben, chloe]), pick: pickAda },
   "room-all-muted": {
     snapshot: inRoom(
@@ -239,17 +319,26 @@ export const scenes: Record<string, Scene> = {
   "room-100-people": {
     snapshot: inRoom(crowd(100)),
     pick: { kind: "person", identity: "guest-1", followScreenShare: false },
-    sizes: [[1024, 700], [3840, 2160]],
+    sizes: [
+      [1024, 700],
+      [3840, 2160],
+    ],
   },
   "room-kinds": {
     snapshot: inRoom([
       ada,
-      person("phone", "+49 30 901820", { kind: "sip", tracks: [track("TR_phone_mic", "microphone", { codec: "pcmu" })] }),
+      person("phone", "+49 30 901820", {
+        kind: "sip",
+        tracks: [track("TR_phone_mic", "microphone", { codec: "pcmu" })],
+      }),
       person("agent", "Transcriber", { kind: "agent", tracks: [] }),
       person("obs", "OBS studio 2", { kind: "ingress" }),
       person("secret", "Encrypted guest", {
         connection: "lost",
-        tracks: [track("TR_secret_cam", "camera", { encrypted: true }), track("TR_secret_mic", "microphone", { encrypted: true })],
+        tracks: [
+          track("TR_secret_cam", "camera", { encrypted: true }),
+          track("TR_secret_mic", "microphone", { encrypted: true }),
+        ],
       }),
     ]),
     unfolded: ["secret", "phone"],
@@ -260,7 +349,9 @@ export const scenes: Record<string, Scene> = {
         jobs: [{ ...adaOnAir, connection: "reconnecting" }],
         machine: onAirMachine,
       });
-      return snapshot.room ? { ...snapshot, room: { ...snapshot.room, connection: "reconnecting" as const } } : snapshot;
+      return snapshot.room
+        ? { ...snapshot, room: { ...snapshot.room, connection: "reconnecting" as const } }
+        : snapshot;
     })(),
     pick: pickAda,
   },
@@ -277,7 +368,8 @@ export const scenes: Record<string, Scene> = {
                 code: "permission_denied",
                 fault: "input",
                 message: "This API key may not join rooms as a recorder.",
-                remedy: "Use a key with the rights to join and to record, from your LiveKit project's settings.",
+                remedy:
+                  "Use a key with the rights to join and to record, from your LiveKit project's settings.",
               }),
             },
           }
@@ -292,7 +384,8 @@ export const scenes: Record<string, Scene> = {
         code: "unsupported",
         fault: "input",
         message: "MP4 files cannot carry VP9 as published.",
-        remedy: "Leave the file format open, so that the one that fits is taken, or choose a preset to re-encode.",
+        remedy:
+          "Leave the file format open, so that the one that fits is taken, or choose a preset to re-encode.",
         detail: "format video/mp4 incompatible with codec vp9",
       }),
     },
@@ -308,7 +401,8 @@ export const scenes: Record<string, Scene> = {
               code: "disk_full",
               fault: "destination",
               message: "The disk is full in about 7 minutes.",
-              remedy: "Free some space, or stop. Tallylight ends the recording while there is still room to finish the file.",
+              remedy:
+                "Free some space, or stop. Tallylight ends the recording while there is still room to finish the file.",
             }),
           ],
         },
@@ -334,7 +428,10 @@ export const scenes: Record<string, Scene> = {
     dialog: { name: "settings" },
   },
   history: { snapshot: inRoom(four, { jobs: history }), page: "history", sizes: [[1024, 700]] },
-  "history-recording": { snapshot: inRoom(four, { jobs: [adaOnAir, ...history], machine: onAirMachine }), page: "history" },
+  "history-recording": {
+    snapshot: inRoom(four, { jobs: [adaOnAir, ...history], machine: onAirMachine }),
+    page: "history",
+  },
   "history-empty": { snapshot: inRoom(four), page: "history" },
   settings: { snapshot: inRoom(four), dialog: { name: "settings" } },
   palette: { snapshot: inRoom(four, { jobs: [armed()] }), pick: pickAda, dialog: { name: "palette" } },
@@ -344,4 +441,3 @@ export const scenes: Record<string, Scene> = {
     dialog: { name: "quit" },
   },
 };
-

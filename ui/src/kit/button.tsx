@@ -11,7 +11,8 @@ const button = cva(
         /** The one thing to do next. */
         main: "bg-ink text-night hover:bg-white disabled:bg-control disabled:hover:bg-control",
         plain: "bg-control text-ink hover:bg-chosen disabled:hover:bg-control",
-        outline: "border border-edge text-ink hover:bg-control disabled:border-line disabled:hover:bg-transparent",
+        outline:
+          "border border-edge text-ink hover:bg-control disabled:border-line disabled:hover:bg-transparent",
         quiet: "text-soft hover:bg-control hover:text-ink disabled:hover:bg-transparent",
       },
       size: {

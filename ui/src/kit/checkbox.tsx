@@ -22,7 +22,10 @@ export function Checkbox({
 }) {
   const id = useId();
   return (
-    <label htmlFor={id} className={cx("flex items-start gap-2 text-sm text-ink", disabled && "text-faint", className)}>
+    <label
+      htmlFor={id}
+      className={cx("flex items-start gap-2 text-sm text-ink", disabled && "text-faint", className)}
+    >
       <Base.Root
         id={id}
         checked={checked}

@@ -38,7 +38,10 @@ export function Choice<T extends string>({
       <Select.Trigger
         id={id}
         aria-label={label}
-        className={cx(inputLook, "flex items-center justify-between gap-2 text-left data-popup-open:border-ink")}
+        className={cx(
+          inputLook,
+          "flex items-center justify-between gap-2 text-left data-popup-open:border-ink",
+        )}
       >
         <Select.Value className="truncate" />
         <Select.Icon className="text-faint">

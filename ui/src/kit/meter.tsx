@@ -42,7 +42,8 @@ export function Meter({
         ? snapshot?.jobs.find((job) => job.egress_id === egressId)?.figures
         : snapshot?.room?.figures;
       const loudest = Math.max(-127, ...ids.map((id) => levelOf(figures, id)));
-      if (bar.current) bar.current.style.clipPath = `inset(0 ${((1 - reach(loudest)) * 100).toFixed(1)}% 0 0)`;
+      if (bar.current)
+        bar.current.style.clipPath = `inset(0 ${((1 - reach(loudest)) * 100).toFixed(1)}% 0 0)`;
       box.current?.setAttribute("aria-valuenow", String(Math.round(Math.max(FLOOR, loudest))));
     };
     draw();

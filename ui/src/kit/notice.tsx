@@ -43,7 +43,10 @@ export function Notice({
       role="alert"
       data-testid="notice"
       data-code={error.code}
-      className={cx("appear grid grid-cols-[1rem_1fr] gap-x-2 gap-y-0.5 rounded-md border border-look/40 bg-look-dim p-3", className)}
+      className={cx(
+        "appear grid grid-cols-[1rem_1fr] gap-x-2 gap-y-0.5 rounded-md border border-look/40 bg-look-dim p-3",
+        className,
+      )}
     >
       <TriangleAlert className="mt-0.5 size-4 text-look" aria-hidden />
       <div className="min-w-0">

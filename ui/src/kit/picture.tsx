@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
-import type { TrackId } from "@/backend/types";
 import { usePictures } from "@/backend/index";
+import type { TrackId } from "@/backend/types";
 import { cx } from "@/lib/cx";
 
 /** The moving picture of a track. */

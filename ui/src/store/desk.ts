@@ -125,7 +125,9 @@ export function pickTrack(id: TrackId, kind: TrackKind, on: boolean) {
 }
 
 export function followScreenShare(on: boolean) {
-  useDesk.setState(({ pick }) => (pick?.kind === "person" ? { pick: { ...pick, followScreenShare: on } } : {}));
+  useDesk.setState(({ pick }) =>
+    pick?.kind === "person" ? { pick: { ...pick, followScreenShare: on } } : {},
+  );
 }
 
 /** Shows what a job records, by choosing the same. */
@@ -162,7 +164,8 @@ export function sourceOf(pick: Pick, how: How): RecordSource {
     return { type: "participant", identity: pick.identity, follow_screen_share: pick.followScreenShare };
   }
   const single = pick.video ?? pick.audio;
-  if (how === "as_published" && single && !(pick.video && pick.audio)) return { type: "track", track_id: single };
+  if (how === "as_published" && single && !(pick.video && pick.audio))
+    return { type: "track", track_id: single };
   return { type: "track_composite", video_track_id: pick.video, audio_track_id: pick.audio };
 }
 

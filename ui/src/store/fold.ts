@@ -32,9 +32,7 @@ function apply(snapshot: Snapshot, change: Change): Snapshot {
         ),
       };
     case "room_figures":
-      return snapshot.room
-        ? { ...snapshot, room: { ...snapshot.room, figures: change.figures } }
-        : snapshot;
+      return snapshot.room ? { ...snapshot, room: { ...snapshot.room, figures: change.figures } } : snapshot;
     case "machine":
       return { ...snapshot, machine: change.machine };
     case "settings":

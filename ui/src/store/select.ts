@@ -78,7 +78,10 @@ export function findPerson(room: OpenRoom | null, identity: string): Participant
 }
 
 /** What a source takes of the room as it stands: the pictures and sounds that a recording would hold. */
-export function tracksNow(room: OpenRoom | null, source: RecordSource): { video: Track | null; audio: Track[] } {
+export function tracksNow(
+  room: OpenRoom | null,
+  source: RecordSource,
+): { video: Track | null; audio: Track[] } {
   if (source.type === "participant") {
     const tracks = findPerson(room, source.identity)?.tracks ?? [];
     const camera = tracks.findLast((track) => track.source === "camera" && track.kind === "video");

@@ -17,15 +17,15 @@ import {
   Trash2,
   User,
 } from "lucide-react";
-import { useBackend } from "@/backend/index";
 import { asApiError } from "@/backend/backend";
+import { useBackend } from "@/backend/index";
 import type { Job, Snapshot } from "@/backend/types";
 import { followScreenShare, goTo, openDialog, pickPerson, requestOf, useDesk } from "@/store/desk";
 import { isOver, nameOf, runningJobs } from "@/store/select";
 import { studioNow } from "@/store/studio";
 import { t } from "@/words";
-import { useRecord } from "./outputs/record-button";
 import { pathOf } from "./outputs/job-figures";
+import { useRecord } from "./outputs/record-button";
 import { useQuit } from "./quit";
 import { standingOf } from "./room/standing";
 import { tellError } from "./tell";
@@ -65,7 +65,14 @@ export function useActions(): () => Action[] {
 
     const standing = standingOf(requestOf(desk, snapshot), snapshot.jobs);
     if (standing.request && !standing.job)
-      add({ id: "record", title: t("record"), group: "record", icon: Circle, key: "R", run: () => record.mutate(standing) });
+      add({
+        id: "record",
+        title: t("record"),
+        group: "record",
+        icon: Circle,
+        key: "R",
+        run: () => record.mutate(standing),
+      });
     for (const job of runningJobs(snapshot))
       add({
         id: `stop:${job.egress_id}`,

@@ -65,7 +65,15 @@ function Studio() {
     <div className="flex h-full flex-col">
       {!bare && <Topbar />}
       {lost && <Notice error={lost} className="m-3 mb-0" />}
-      <div className="min-h-0 flex-1">{page === "history" ? <WithJobs><HistoryView /></WithJobs> : <Page />}</div>
+      <div className="min-h-0 flex-1">
+        {page === "history" ? (
+          <WithJobs>
+            <HistoryView />
+          </WithJobs>
+        ) : (
+          <Page />
+        )}
+      </div>
       {!bare && <Statusbar />}
       <Palette />
       <SettingsDialog />

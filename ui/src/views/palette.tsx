@@ -12,7 +12,12 @@ const GROUPS: Action["group"][] = ["record", "people", "rooms", "projects", "win
 export function Palette() {
   const open = useDesk((desk) => desk.dialog?.name === "palette");
   return (
-    <Dialog open={open} onClose={closeDialog} title={t("palette")} className="w-[min(36rem,calc(100vw-2rem))]">
+    <Dialog
+      open={open}
+      onClose={closeDialog}
+      title={t("palette")}
+      className="w-[min(36rem,calc(100vw-2rem))]"
+    >
       <List />
     </Dialog>
   );
@@ -25,7 +30,7 @@ function List() {
       <Command.Input
         autoFocus
         placeholder={t("palette.what")}
-        className="h-11 border-b border-line bg-transparent px-4 text-base outline-none placeholder:text-faint"
+        className="h-11 shrink-0 border-b border-line bg-transparent px-4 text-base outline-none placeholder:text-faint"
       />
       <Command.List className="min-h-0 overflow-y-auto p-1">
         <Command.Empty className="p-6 text-center text-soft">{t("palette.none")}</Command.Empty>

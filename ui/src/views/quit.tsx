@@ -2,7 +2,7 @@
 // "Finish and quit", "Keep recording in the background", "Cancel".
 
 import { LoaderCircle } from "lucide-react";
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { useBackend } from "@/backend/index";
 import { Button } from "@/kit/button";
@@ -43,10 +43,12 @@ export function QuitDialog() {
       end?.();
     };
   });
+  // A stray Enter must not end what is on air.
+  const cancel = useRef<HTMLButtonElement>(null);
   const quit = useCommand((api, finish: boolean) => api.quit(finish));
   const hide = useCommand((api, _: null) => api.hide());
   return (
-    <Dialog open={open} onClose={closeDialog} title={t("quit.title")}>
+    <Dialog open={open} onClose={closeDialog} title={t("quit.title")} focusFirst={cancel}>
       <div className="flex flex-col gap-4 p-4">
         <p className="text-soft">{t("quit.what", { n: jobs.length })}</p>
         <ul className="flex max-h-40 flex-col gap-1 overflow-y-auto">
@@ -76,7 +78,7 @@ export function QuitDialog() {
           >
             {t("quit.background")}
           </Button>
-          <Button look="quiet" size="lg" disabled={quit.isPending} onClick={closeDialog}>
+          <Button ref={cancel} look="quiet" size="lg" disabled={quit.isPending} onClick={closeDialog}>
             {t("cancel")}
           </Button>
         </div>

@@ -15,7 +15,12 @@ import { exampleName, PLACEHOLDERS } from "./outputs/example-name";
 export function SettingsDialog() {
   const open = useDesk((desk) => desk.dialog?.name === "settings");
   return (
-    <Dialog open={open} onClose={closeDialog} title={t("settings")} className="w-[min(34rem,calc(100vw-2rem))]">
+    <Dialog
+      open={open}
+      onClose={closeDialog}
+      title={t("settings")}
+      className="w-[min(34rem,calc(100vw-2rem))]"
+    >
       <SettingsForm />
     </Dialog>
   );
@@ -27,7 +32,9 @@ function SettingsForm() {
   const [folder, setFolder] = useState(settings.folder);
   const [name, setName] = useState(settings.name);
   const choose = useCommand((backend, _: null) => backend.chooseFolder());
-  const save = useOwnCommand((backend, _: null) => backend.setSettings({ folder: folder.trim(), name: name.trim() }));
+  const save = useOwnCommand((backend, _: null) =>
+    backend.setSettings({ folder: folder.trim(), name: name.trim() }),
+  );
   const example = exampleName(
     {
       room_name: "morning-show",

@@ -16,7 +16,9 @@ export function Statusbar() {
     const ms = snapshot.room?.figures.rtt_ms;
     return typeof ms === "number" ? Math.round(ms) : null;
   });
-  const encoder = useStudio((snapshot) => snapshot.jobs.find((job) => job.figures?.encoder)?.figures?.encoder ?? null);
+  const encoder = useStudio(
+    (snapshot) => snapshot.jobs.find((job) => job.figures?.encoder)?.figures?.encoder ?? null,
+  );
   const free = useStudio((snapshot) =>
     snapshot.machine.disk_free_bytes === null ? null : bytes(snapshot.machine.disk_free_bytes),
   );
@@ -34,7 +36,10 @@ export function Statusbar() {
         >
           <span
             aria-hidden
-            className={cx("size-2 rounded-full", connection === "connected" ? "bg-ready" : "border border-current")}
+            className={cx(
+              "size-2 rounded-full",
+              connection === "connected" ? "bg-ready" : "border border-current",
+            )}
           />
           {t(`room.connection.${connection}`)}
           {connection === "connected" && rtt !== null && <span>{t("rtt", { ms: rtt })}</span>}

@@ -1,7 +1,20 @@
 // Names for tests: buttons "Project: <name>", "Room: <name>", "Find an action", "Settings";
 // [data-testid=tally] is there while something records.
 
-import { Check, ChevronDown, Cpu, DoorOpen, HardDrive, KeyRound, LogOut, Pencil, Plus, Search, Settings as Gear, Trash2 } from "lucide-react";
+import {
+  Check,
+  ChevronDown,
+  Cpu,
+  DoorOpen,
+  Settings as Gear,
+  HardDrive,
+  KeyRound,
+  LogOut,
+  Pencil,
+  Plus,
+  Search,
+  Trash2,
+} from "lucide-react";
 import { useShallow } from "zustand/react/shallow";
 import { Button } from "@/kit/button";
 import { Key } from "@/kit/key";
@@ -130,7 +143,11 @@ function RoomMenu() {
       </span>
       <Menu
         trigger={
-          <Button look="quiet" className="max-w-72 min-w-0 shrink px-2" aria-label={t("room.menu", { name: room })}>
+          <Button
+            look="quiet"
+            className="max-w-72 min-w-0 shrink px-2"
+            aria-label={t("room.menu", { name: room })}
+          >
             <span dir="auto" className="truncate text-ink">
               {room}
             </span>
@@ -194,7 +211,10 @@ function MachineFigures() {
         : null;
   return (
     <div className="mr-2 flex shrink-0 items-center gap-4 text-xs text-soft">
-      <span className={cx("flex items-center gap-1.5", busy && "font-semibold text-look")} title={t("machine.cpu")}>
+      <span
+        className={cx("flex items-center gap-1.5", busy && "font-semibold text-look")}
+        title={t("machine.cpu")}
+      >
         <Cpu className="size-3.5 text-faint" aria-hidden />
         <span className="sr-only">{t("machine.cpu")}</span>
         <span className="min-w-8">{Math.round(machine.cpu_percent)} %</span>

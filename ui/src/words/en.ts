@@ -19,7 +19,8 @@ export const en = {
   "notice.code": "Code",
   "notice.detail": "Detail",
 
-  "start.what": "Records the people in your LiveKit rooms on this computer. What is recorded is safe, whatever happens.",
+  "start.what":
+    "Records the people in your LiveKit rooms on this computer. What is recorded is safe, whatever happens.",
   "start.point1": "Pick a person or single tracks, press R, and it records.",
   "start.point2": "Files stay playable through a crash or a power cut.",
   "start.point3": "Nothing to set up beside it, and nobody in the room sees it.",
@@ -85,6 +86,7 @@ export const en = {
   "people.find": "Find a person",
   "people.none": "Nobody is here yet",
   "people.none.what": "People appear as they join.",
+  "people.unknown": "Not connected to the room",
   "people.none.found": "Nobody by that name",
   "person.tracks": "Tracks of {name}",
   "person.speaking": "speaking",
@@ -96,8 +98,7 @@ export const en = {
   "person.kind.agent": "agent",
   "person.kind.connector": "connector",
   "person.kind.bridge": "bridge",
-  "quality.good": "connection good",
-  "quality.poor": "connection poor",
+  "quality.poor": "poor connection",
   "quality.lost": "connection lost",
 
   "source.camera": "Camera",
@@ -118,6 +119,8 @@ export const en = {
   "program.choose.what":
     "Click a person on the left, or open their tracks and tick one picture and one sound.",
   "program.choose.keys": "choose a person",
+  "program.unknown": "The room cannot be seen",
+  "program.unknown.what": "Recordings that run go on by themselves.",
   "program.nobody": "The room is empty",
   "program.nobody.what": "Tallylight is in the room, unseen, and shows people as they come.",
   "program.picture": "What is recorded",
@@ -193,6 +196,8 @@ export const en = {
   "figure.rate": "Rate",
   "figure.disk": "Disk left",
   "figure.dropped": "Dropped",
+  "figure.disk.short": "{left} left",
+  "figure.dropped.short": "{n} dropped",
   rtt: "{ms} ms",
   "connection.connecting": "Joining the room",
   "connection.connected": "Connected",
@@ -259,7 +264,8 @@ export const en = {
   "action.quit": "Quit Tallylight",
 
   "quit.title": "Quit Tallylight?",
-  "quit.what": "{n, plural, =0 {Nothing is recording any more.} one {A recording is running.} other {# recordings are running.}}",
+  "quit.what":
+    "{n, plural, =0 {Nothing is recording any more.} one {A recording is running.} other {# recordings are running.}}",
   "quit.finish": "Finish and quit",
   "quit.finishing": "Finishing the files…",
   "quit.background": "Keep recording in the background",

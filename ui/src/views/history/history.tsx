@@ -2,7 +2,18 @@
 // [data-testid=past-length], past-size, past-end; buttons "Play …", "Open folder …", "Forget …".
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ArrowLeft, CircleCheck, CircleSlash, Film, FolderOpen, History as HistoryIcon, LifeBuoy, Play, TriangleAlert, X } from "lucide-react";
+import {
+  ArrowLeft,
+  CircleCheck,
+  CircleSlash,
+  Film,
+  FolderOpen,
+  History as HistoryIcon,
+  LifeBuoy,
+  Play,
+  TriangleAlert,
+  X,
+} from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { useBackend } from "@/backend/index";
@@ -37,7 +48,13 @@ export function HistoryView() {
   return (
     <main className="flex h-full min-w-0 flex-1 flex-col" data-testid="history">
       <div className="mx-auto flex w-full max-w-[64rem] items-center gap-3 px-6 pt-6 pb-3">
-        <Button look="quiet" size="icon" aria-label={t("back")} title={t("back")} onClick={() => goTo("room")}>
+        <Button
+          look="quiet"
+          size="icon"
+          aria-label={t("back")}
+          title={t("back")}
+          onClick={() => goTo("room")}
+        >
           <ArrowLeft />
         </Button>
         <h1 className="text-lg font-semibold">{t("history")}</h1>
@@ -75,7 +92,6 @@ function PastJobs({ list }: { list: Job[] }) {
     estimateSize: () => 92 * scale,
     getItemKey: (index) => list[index]?.egress_id ?? index,
     overscan: 4,
-    initialRect: { width: 900, height: 600 },
   });
   return (
     <div ref={scroller} className="min-h-0 flex-1 overflow-y-auto pb-6">
@@ -117,7 +133,7 @@ function PastJob({ job }: { job: Job }) {
       <div className="flex items-center gap-4">
         <Still job={job} />
         <div className="min-w-0 flex-1">
-          <p dir="auto" className="truncate text-base font-medium">
+          <p dir="auto" className="truncate text-left text-base font-medium">
             {job.title}
           </p>
           <p className="truncate text-xs text-soft" title={path ?? undefined} data-testid="past-file">
@@ -134,7 +150,7 @@ function PastJob({ job }: { job: Job }) {
           </p>
         </div>
         <div className="w-40 shrink-0 text-right text-xs text-faint">
-          <p dir="auto" className="truncate">
+          <p dir="auto" className="truncate text-right">
             {job.request.room_name}
           </p>
           <p>{moment(job.started_at_ms ?? job.created_at_ms, Date.now())}</p>
@@ -186,7 +202,8 @@ function PastJob({ job }: { job: Job }) {
 
 /** What ended it, in a producer's words. */
 function EndSign({ job }: { job: Job }) {
-  const well = job.status === "complete" || job.status === "limit_reached";
+  const cutShort = job.end_reason === "disk_full" || job.end_reason === "room_lost";
+  const well = (job.status === "complete" || job.status === "limit_reached") && !cutShort;
   const Icon = well ? CircleCheck : job.status === "aborted" ? CircleSlash : TriangleAlert;
   const words =
     job.status === "aborted"
@@ -197,7 +214,10 @@ function EndSign({ job }: { job: Job }) {
           ? t("end.complete")
           : t("end.failure");
   return (
-    <span className={cx("flex items-center gap-1", job.status === "failed" && "text-look")} data-testid="past-end">
+    <span
+      className={cx("flex items-center gap-1", !well && job.status !== "aborted" && "text-look")}
+      data-testid="past-end"
+    >
       <Icon className={cx("size-3.5", well && "text-ready")} aria-hidden />
       {words}
     </span>

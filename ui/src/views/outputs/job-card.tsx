@@ -14,13 +14,22 @@ import { formatWords } from "../room/track-words";
 import { DISK_LOW_S, elapsedOf, pathOf, sumOf } from "./job-figures";
 import { StopButton } from "./stop-button";
 
-export const JobCard = memo(function JobCard({ job, here }: { job: Job; here: boolean }) {
+export const JobCard = memo(function JobCard({
+  job,
+  here,
+  dense,
+}: {
+  job: Job;
+  here: boolean;
+  dense: boolean;
+}) {
   const on = job.status === "active";
   const sum = sumOf(job);
   const path = pathOf(job);
   const sounds = job.tracks.filter((track) => track.kind === "audio").map((track) => track.track_id);
   const pictures = job.tracks.some((track) => track.kind === "video");
   const diskLow = sum.disk_left_s !== null && sum.disk_left_s < DISK_LOW_S;
+  const dropping = sum.frames > 0 && sum.dropped_frames / (sum.frames + sum.dropped_frames) > 0.01;
   return (
     <article
       data-testid="job"
@@ -28,7 +37,7 @@ export const JobCard = memo(function JobCard({ job, here }: { job: Job; here: bo
       data-status={job.status}
       aria-label={job.title}
       className={cx(
-        "overflow-hidden rounded-md border bg-card",
+        "shrink-0 overflow-hidden rounded-md border bg-card",
         on ? "border-tally-ink/70" : "border-line",
       )}
     >
@@ -45,49 +54,54 @@ export const JobCard = memo(function JobCard({ job, here }: { job: Job; here: bo
         <span className="text-lg leading-7 font-semibold" data-testid="job-elapsed">
           {timecode(elapsedOf(job))}
         </span>
-        <StopButton job={job} />
+        {job.status !== "ending" && <StopButton job={job} />}
       </div>
-      <div className="flex flex-col gap-2 p-3">
+      <div className={cx("flex flex-col px-3", dense ? "gap-1 py-2" : "gap-2 py-3")}>
         <div className="min-w-0">
-          {here ? (
-            <button
-              type="button"
-              dir="auto"
-              className="max-w-full truncate text-left font-medium hover:underline"
-              onClick={() => pickSource(job.request.source)}
-            >
-              {job.title}
-            </button>
-          ) : (
-            <p dir="auto" className="truncate font-medium">
-              {job.title}
+          <Title job={job} here={here} />
+          {!dense && (
+            <p className="truncate text-xs text-faint" title={path ?? undefined}>
+              {!here && <span dir="auto">{job.request.room_name} · </span>}
+              <span data-testid="job-file">{path ? fileName(path) : formatWords(job.request.format)}</span>
             </p>
           )}
-          <p className="truncate text-xs text-faint" title={path ?? undefined}>
-            {!here && <span dir="auto">{job.request.room_name} · </span>}
-            <span data-testid="job-file">{path ? fileName(path) : formatWords(job.request.format)}</span>
-          </p>
         </div>
         {sounds.length > 0 && <Meter tracks={sounds} egressId={job.egress_id} />}
-        <dl className="grid grid-cols-[auto_1fr_auto_1fr] gap-x-2 gap-y-1 text-xs">
-          <Figure name={t("figure.size")} value={bytes(sum.size_bytes)} testid="job-size" />
-          <Figure name={t("figure.rate")} value={bitrate(sum.bitrate_bps)} testid="job-rate" />
-          <Figure
-            name={t("figure.disk")}
-            value={sum.disk_left_s === null ? "–" : timeLeft(sum.disk_left_s)}
-            testid="job-disk"
-            look={diskLow}
-          />
-          {pictures && (
+        {dense ? (
+          <p className="flex gap-3 text-xs text-soft">
+            <span data-testid="job-size">{bytes(sum.size_bytes)}</span>
+            {sum.disk_left_s !== null && (
+              <span className={cx(diskLow && "font-semibold text-look")}>
+                {t("figure.disk.short", { left: timeLeft(sum.disk_left_s) })}
+              </span>
+            )}
+            {dropping && (
+              <span className="font-semibold text-look">
+                {t("figure.dropped.short", { n: sum.dropped_frames })}
+              </span>
+            )}
+          </p>
+        ) : (
+          <dl className="grid grid-cols-[auto_1fr_auto_1fr] gap-x-2 gap-y-1 text-xs">
+            <Figure name={t("figure.size")} value={bytes(sum.size_bytes)} testid="job-size" />
+            <Figure name={t("figure.rate")} value={bitrate(sum.bitrate_bps)} testid="job-rate" />
             <Figure
-              name={t("figure.dropped")}
-              value={String(sum.dropped_frames)}
-              testid="job-dropped"
-              look={sum.frames > 0 && sum.dropped_frames / (sum.frames + sum.dropped_frames) > 0.01}
+              name={t("figure.disk")}
+              value={sum.disk_left_s === null ? "–" : timeLeft(sum.disk_left_s)}
+              testid="job-disk"
+              look={diskLow}
             />
-          )}
-        </dl>
-        <Connection job={job} />
+            {pictures && (
+              <Figure
+                name={t("figure.dropped")}
+                value={String(sum.dropped_frames)}
+                testid="job-dropped"
+                look={dropping}
+              />
+            )}
+          </dl>
+        )}
+        {(!dense || job.connection !== "connected") && <Connection job={job} />}
         {job.warnings.slice(-2).map((warning) => (
           <Notice key={`${warning.code}${warning.message}`} error={warning} />
         ))}
@@ -96,7 +110,37 @@ export const JobCard = memo(function JobCard({ job, here }: { job: Job; here: bo
   );
 });
 
-function Figure({ name, value, testid, look }: { name: string; value: string; testid: string; look?: boolean }) {
+function Title({ job, here }: { job: Job; here: boolean }) {
+  const look = "block max-w-full truncate text-left font-medium";
+  if (!here)
+    return (
+      <p dir="auto" className={look}>
+        {job.title}
+      </p>
+    );
+  return (
+    <button
+      type="button"
+      dir="auto"
+      className={cx(look, "hover:underline")}
+      onClick={() => pickSource(job.request.source)}
+    >
+      {job.title}
+    </button>
+  );
+}
+
+function Figure({
+  name,
+  value,
+  testid,
+  look,
+}: {
+  name: string;
+  value: string;
+  testid: string;
+  look?: boolean;
+}) {
   return (
     <>
       <dt className="text-faint">{name}</dt>

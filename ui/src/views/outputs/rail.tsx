@@ -15,6 +15,9 @@ import { RecordButton } from "./record-button";
 import { RecordForm } from "./record-form";
 import { StopButton } from "./stop-button";
 
+/** From so many jobs on each shows only what tells them apart and what is wrong. */
+const DENSE_FROM = 4;
+
 export function Rail({ standing }: { standing: Standing | null }) {
   const jobs = useStudio(useShallow(runningJobs));
   const room = useStudio((snapshot) => snapshot.room?.name);
@@ -22,7 +25,9 @@ export function Rail({ standing }: { standing: Standing | null }) {
     <aside aria-label={t("outputs")} className="flex min-h-0 flex-col border-l border-line bg-panel">
       <div className="flex h-9 shrink-0 items-center justify-between px-3">
         <h2 className="label-caps">{t("outputs")}</h2>
-        {jobs.length > 0 && <span className="text-xs text-faint">{t("outputs.running", { n: jobs.length })}</span>}
+        {jobs.length > 0 && (
+          <span className="text-xs text-faint">{t("outputs.running", { n: jobs.length })}</span>
+        )}
       </div>
       <div className="flex min-h-0 flex-1 flex-col gap-2 overflow-y-auto px-3 pb-3">
         {jobs.length === 0 && (
@@ -32,7 +37,12 @@ export function Rail({ standing }: { standing: Standing | null }) {
           </div>
         )}
         {jobs.map((job) => (
-          <JobCard key={job.egress_id} job={job} here={job.request.room_name === room} />
+          <JobCard
+            key={job.egress_id}
+            job={job}
+            here={job.request.room_name === room}
+            dense={jobs.length >= DENSE_FROM}
+          />
         ))}
       </div>
       {standing && <Next standing={standing} />}

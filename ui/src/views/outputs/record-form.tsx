@@ -28,8 +28,14 @@ const PRESETS: How[] = [
 
 /** Ways to record a pick, the likeliest first. */
 export function howOptions(pick: Pick): Option<How>[] {
-  const presets: Option<How>[] = PRESETS.map((how) => ({ value: how, label: t(`how.${how}` as "how.H264_720P_30") }));
-  const all: Option<How>[] = [...presets, { value: "advanced", label: t("how.advanced"), hint: t("how.advanced.hint") }];
+  const presets: Option<How>[] = PRESETS.map((how) => ({
+    value: how,
+    label: t(`how.${how}` as "how.H264_720P_30"),
+  }));
+  const all: Option<How>[] = [
+    ...presets,
+    { value: "advanced", label: t("how.advanced"), hint: t("how.advanced.hint") },
+  ];
   if (pick.kind === "person") return all;
   return [{ value: "as_published", label: t("how.as_published"), hint: t("how.as_published.hint") }, ...all];
 }
@@ -68,8 +74,13 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
               value={form.how}
               options={howOptions(pick)}
               onChange={(how) => {
-                const fits = containerOptions(how, picture).some((one) => one.value === (form.container ?? ""));
-                setForm(pick, fits ? { how } : { how, container: how === "as_published" || !picture ? null : "mp4" });
+                const fits = containerOptions(how, picture).some(
+                  (one) => one.value === (form.container ?? ""),
+                );
+                setForm(
+                  pick,
+                  fits ? { how } : { how, container: how === "as_published" || !picture ? null : "mp4" },
+                );
               }}
             />
           )}
@@ -103,7 +114,9 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
             look="outline"
             className="w-full justify-start bg-night px-2.5 font-normal"
             title={shownFolder}
-            onClick={() => choose.mutate(null, { onSuccess: (path) => path && useDesk.setState({ folder: path }) })}
+            onClick={() =>
+              choose.mutate(null, { onSuccess: (path) => path && useDesk.setState({ folder: path }) })
+            }
           >
             <FolderOpen className="text-faint" />
             <span className="truncate" data-testid="record-folder">

@@ -4,9 +4,9 @@
 import { Square } from "lucide-react";
 import type { KeyboardEvent } from "react";
 import type { Job } from "@/backend/types";
+import { Key } from "@/kit/key";
 import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
-import { Key } from "@/kit/key";
 import { beginHold, confirmHold, releaseHold, useHold } from "@/store/hold";
 import { t } from "@/words";
 

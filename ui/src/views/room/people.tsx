@@ -16,13 +16,12 @@ import {
   MonitorUp,
   Phone,
   Search,
-  SignalLow,
-  SignalMedium,
   Unplug,
   UserRoundX,
   Video,
   VideoOff,
   Waypoints,
+  WifiLow,
 } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
 import type { Participant, ParticipantKind, Track } from "@/backend/types";
@@ -87,8 +86,10 @@ export function People() {
               <div key={row} className="aspect-video rounded-md bg-card" />
             ))}
           </div>
-        ) : (
+        ) : room?.connection === "connected" ? (
           <Empty icon={<UserRoundX />} title={t("people.none")} what={t("people.none.what")} />
+        ) : (
+          <Empty icon={<Unplug />} title={t("people.unknown")} />
         )
       ) : found.length === 0 ? (
         <Empty icon={<Search />} title={t("people.none.found")} />
@@ -108,7 +109,6 @@ function PeopleList({ people, large }: { people: Participant[]; large: boolean }
     estimateSize: () => (large ? 204 : 72) * scale,
     getItemKey: (index) => people[index]?.identity ?? index,
     overscan: 2,
-    initialRect: { width: 260, height: 600 },
   });
   return (
     <div ref={scroller} className="min-h-0 flex-1 overflow-x-hidden overflow-y-auto">
@@ -149,6 +149,7 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
   );
   const sounds = person.tracks.filter((track) => track.kind === "audio");
   const mic = sounds.find((track) => track.source === "microphone") ?? sounds[0];
+  const lost = person.connection === "lost";
   const fold = () =>
     useDesk.setState((desk) => ({
       unfolded: unfolded
@@ -164,7 +165,6 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
       className={cx(
         "rounded-md border transition-colors",
         chosen ? "border-ink bg-card" : "border-transparent hover:bg-card",
-        onAir && "border-tally-ink",
       )}
     >
       <div className="relative">
@@ -177,32 +177,35 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
         >
           <Pictures person={person} large={large} onAir={onAir} />
           <span className="flex min-w-0 flex-1 flex-col justify-center gap-1">
-            <span className={cx("flex min-w-0 items-center gap-1.5", large ? "pr-7" : "pr-7")}>
+            <span className="flex min-w-0 items-baseline gap-2">
               <span
                 dir="auto"
                 title={name}
-                className={cx("min-w-0 truncate font-medium", person.connection === "lost" && "text-faint")}
+                className={cx("min-w-0 flex-1 truncate text-left font-medium", lost && "text-faint")}
               >
                 {name}
               </span>
-              {person.speaking && (
-                <AudioLines className="size-3.5 shrink-0 text-ready" aria-label={t("person.speaking")} />
-              )}
-              <KindSign kind={person.kind} />
-              <QualitySign person={person} />
               {place < 9 && (
-                <kbd aria-hidden className="ml-auto font-sans text-xs text-faint">
+                <kbd aria-hidden className="pr-1 font-sans text-xs text-faint">
                   {place + 1}
                 </kbd>
               )}
             </span>
-            <span className="flex items-center gap-1.5 pr-1">
+            {(person.kind !== "standard" || lost || person.connection === "poor") && (
+              <span className="flex min-w-0 items-center gap-2">
+                <KindSign kind={person.kind} />
+                <QualitySign person={person} />
+              </span>
+            )}
+            <span className="flex items-center gap-1.5 pr-7">
               {mic === undefined ? (
                 <span className="text-xs text-faint">{t("person.noSound")}</span>
               ) : (
                 <>
                   {mic.muted ? (
                     <MicOff className="size-3.5 shrink-0 text-faint" aria-label={t("person.muted")} />
+                  ) : person.speaking ? (
+                    <AudioLines className="size-3.5 shrink-0 text-ready" aria-label={t("person.speaking")} />
                   ) : (
                     <Mic className="size-3.5 shrink-0 text-faint" aria-hidden />
                   )}
@@ -215,7 +218,7 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
         <Button
           look="quiet"
           size="icon-sm"
-          className={cx("absolute right-1 size-6", large ? "bottom-6" : "top-1/2 -translate-y-6")}
+          className="absolute right-1 bottom-1 size-6"
           aria-expanded={unfolded}
           aria-label={t("person.tracks", { name })}
           onClick={fold}
@@ -247,7 +250,12 @@ function Pictures({ person, large, onAir }: { person: Participant; large: boolea
     <span
       className={cx(
         "relative flex shrink-0 gap-1 overflow-hidden rounded-sm",
-        large ? (shown.length > 1 ? "aspect-[32/9] w-full" : "aspect-video w-full") : "aspect-video h-14",
+        large
+          ? shown.length > 1
+            ? "aspect-[32/9] w-full"
+            : "aspect-video w-full"
+          : "aspect-video h-13 self-start",
+        onAir && "outline-2 outline-tally-ink",
       )}
     >
       {shown.length === 0 ? (
@@ -354,11 +362,12 @@ function KindSign({ kind }: { kind: ParticipantKind }) {
 
 /** Says something only where there is something to say. */
 function QualitySign({ person }: { person: Participant }) {
-  if (person.connection === "lost")
-    return <Unplug className="size-3.5 shrink-0 text-look" aria-label={t("quality.lost")} />;
-  if (person.connection === "poor")
-    return <SignalLow className="size-3.5 shrink-0 text-look" aria-label={t("quality.poor")} />;
-  if (person.connection === "good")
-    return <SignalMedium className="size-3.5 shrink-0 text-faint" aria-label={t("quality.good")} />;
-  return null;
+  if (person.connection !== "lost" && person.connection !== "poor") return null;
+  const Icon = person.connection === "lost" ? Unplug : WifiLow;
+  return (
+    <span className="flex min-w-0 items-center gap-1 text-xs text-look">
+      <Icon className="size-3.5 shrink-0" aria-hidden />
+      <span className="truncate">{t(`quality.${person.connection}`)}</span>
+    </span>
+  );
 }

@@ -1,7 +1,7 @@
 // What would be recorded, or is. Names for tests: [data-testid=program] with [data-state=empty|preparing|ready|
 // recording|finishing]; [data-testid=program-state] has it in words.
 
-import { ImageOff, Radio, Speech, Users } from "lucide-react";
+import { ImageOff, Radio, Speech, Unplug, Users } from "lucide-react";
 import type { Job, OpenRoom, RecordRequest } from "@/backend/types";
 import { Empty } from "@/kit/empty";
 import { Key } from "@/kit/key";
@@ -36,16 +36,21 @@ export function Program({ standing }: { standing: Standing }) {
       {request && room ? (
         <Stage room={room} request={request} state={state} job={job} />
       ) : (
-        <NothingChosen people={room?.roster.participants.length ?? 0} />
+        <NothingChosen
+          people={room?.roster.participants.length ?? 0}
+          connected={room?.connection === "connected"}
+        />
       )}
     </section>
   );
 }
 
-function NothingChosen({ people }: { people: number }) {
+function NothingChosen({ people, connected }: { people: number; connected: boolean }) {
   return (
     <div className="flex min-h-0 flex-1 rounded-md border border-dashed border-line">
-      {people === 0 ? (
+      {people === 0 && !connected ? (
+        <Empty icon={<Unplug />} title={t("program.unknown")} what={t("program.unknown.what")} />
+      ) : people === 0 ? (
         <Empty icon={<Users />} title={t("program.nobody")} what={t("program.nobody.what")} />
       ) : (
         <Empty icon={<Radio />} title={t("program.choose")} what={t("program.choose.what")}>
@@ -71,8 +76,7 @@ function Stage({
 }) {
   const { video, audio } = tracksNow(room, request.source);
   const shape = shapeOf(request, video?.width ?? 0, video?.height ?? 0);
-  const soundOnly =
-    request.source.type !== "participant" && video === null && audio.length > 0;
+  const soundOnly = request.source.type !== "participant" && video === null && audio.length > 0;
   return (
     <div className="@container-size relative flex min-h-0 flex-1 items-center justify-center">
       <div
@@ -87,7 +91,12 @@ function Stage({
         style={{ aspectRatio: shape, width: `min(100cqw, calc(100cqh * ${shape}))` }}
       >
         {video && !video.muted ? (
-          <TrackPicture key={video.sid} track={video.sid} label={t("program.picture")} className="object-contain" />
+          <TrackPicture
+            key={video.sid}
+            track={video.sid}
+            label={t("program.picture")}
+            className="object-contain"
+          />
         ) : (
           <div className="flex size-full flex-col items-center justify-center gap-2 text-soft">
             {soundOnly ? (
@@ -139,7 +148,10 @@ function StateSign({ state, job }: { state: Standing["state"]; job: Job | null }
   return (
     <div
       data-testid="program-state"
-      className={cx("absolute top-3 left-3 flex items-center gap-2 rounded-md bg-night px-2.5 py-1 font-medium", look)}
+      className={cx(
+        "absolute top-3 left-3 flex items-center gap-2 rounded-md bg-night px-2.5 py-1 font-medium",
+        look,
+      )}
     >
       <span
         className={cx("size-2 rounded-full", state === "ready" ? "bg-ready" : "border border-current")}

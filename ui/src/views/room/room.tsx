@@ -14,7 +14,7 @@ export function RoomView() {
   const standing = useStanding();
   useArming(standing);
   return (
-    <main className="grid h-full min-h-0 grid-cols-[minmax(15.5rem,20vw)_minmax(0,1fr)_minmax(19rem,20vw)]">
+    <main className="grid h-full min-h-0 grid-cols-[minmax(16rem,19vw)_minmax(0,1fr)_minmax(19rem,20vw)]">
       <People />
       <div className="flex min-h-0 min-w-0 flex-col">
         <RoomTrouble />

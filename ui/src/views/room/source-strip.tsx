@@ -29,12 +29,12 @@ export function SourceStrip({ standing }: { standing: Standing }) {
   return (
     <section aria-label={t("source")} className="shrink-0 border-t border-line bg-panel px-4 py-3">
       <div className="flex min-h-8 items-center gap-4">
-        <p className="min-w-0 flex-1 text-base">
-          <span className="font-semibold" dir="auto">
+        <div className="min-w-0 flex-1">
+          <p className="truncate text-left text-base font-semibold" dir="auto">
             {titleOf(request, room)}
-          </span>
-          <span className="ml-2 text-sm text-soft">{t(`takes.${kindOf(request, follows)}`)}</span>
-        </p>
+          </p>
+          <p className="truncate text-xs text-soft">{t(`takes.${kindOf(request, follows)}`)}</p>
+        </div>
         {pick.kind === "person" && (
           <span className="flex items-center gap-2">
             <Checkbox checked={follows} onChange={followScreenShare} disabled={running}>
@@ -56,7 +56,7 @@ export function SourceStrip({ standing }: { standing: Standing }) {
           <X />
         </Button>
       </div>
-      <ul className="mt-2 grid gap-x-6 gap-y-2 [grid-template-columns:repeat(auto-fill,minmax(15rem,1fr))]">
+      <ul className="mt-2 grid gap-x-6 gap-y-2 [grid-template-columns:repeat(auto-fit,minmax(13rem,1fr))]">
         {[...(video ? [video] : []), ...audio].map((track) => (
           <TrackStrip key={track.sid} id={track.sid} />
         ))}
@@ -90,13 +90,12 @@ function titleOf(request: RecordRequest, room: Parameters<typeof findPerson>[0])
 }
 
 function TrackStrip({ id }: { id: string }) {
-  const found = useStudio((snapshot) => findTrack(snapshot.room, id));
+  const track = useStudio((snapshot) => findTrack(snapshot.room, id)?.track ?? null);
   const rate = useStudio(
     (snapshot) => snapshot.room?.figures.tracks.find((track) => track.track_id === id)?.bitrate_bps ?? 0,
   );
   const loss = useStudio((snapshot) => lossOf(snapshot.room?.figures, id) ?? 0);
-  if (!found) return null;
-  const { track } = found;
+  if (!track) return null;
   return (
     <li className="flex min-w-0 flex-col gap-1" data-testid="strip" data-track={id}>
       <p className="flex items-baseline gap-2 text-xs">
@@ -105,7 +104,9 @@ function TrackStrip({ id }: { id: string }) {
         {track.muted && <span className="text-soft">{t("track.muted")}</span>}
         <span className="ml-auto shrink-0 text-faint">{rate > 0 && bitrate(rate)}</span>
         {loss > 0.005 && (
-          <span className="shrink-0 font-medium text-look">{t("track.loss", { percent: (loss * 100).toFixed(1) })}</span>
+          <span className="shrink-0 font-medium text-look">
+            {t("track.loss", { percent: (loss * 100).toFixed(1) })}
+          </span>
         )}
       </p>
       {track.kind === "audio" ? (

@@ -41,7 +41,9 @@ export function standingOf(request: RecordRequest | null, jobs: Job[]): Standing
 /** The standing of what is chosen now; drawn anew only when it changes, not with each figure. */
 export function useStanding(): Standing {
   const desk = useDesk();
-  const parts = useStudio(useShallow((snapshot: Snapshot) => [snapshot.room?.name, snapshot.settings] as const));
+  const parts = useStudio(
+    useShallow((snapshot: Snapshot) => [snapshot.room?.name, snapshot.settings] as const),
+  );
   // Figures change several times a second and are of no matter here.
   const jobs = useStudio(useShallow((snapshot: Snapshot) => snapshot.jobs.map(withoutFigures)));
   void parts;

@@ -66,7 +66,11 @@ export function RoomsView() {
           />
         )
       ) : (
-        <RoomList list={list} onOpen={(name) => open.mutate(name)} opening={open.isPending ? open.variables : null} />
+        <RoomList
+          list={list}
+          onOpen={(name) => open.mutate(name)}
+          opening={open.isPending ? open.variables : null}
+        />
       )}
     </main>
   );
@@ -88,7 +92,6 @@ function RoomList({
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW * scale,
     overscan: 8,
-    initialRect: { width: 800, height: 600 },
   });
   const now = Date.now();
   return (

@@ -1,8 +1,8 @@
-import { useStudio } from "@/store/studio";
-import { closeDialog, useDesk } from "@/store/desk";
 import { Button } from "@/kit/button";
 import { Dialog } from "@/kit/dialog";
 import { useCommand } from "@/lib/commands";
+import { closeDialog, useDesk } from "@/store/desk";
+import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { ProjectForm } from "./project-form";
 

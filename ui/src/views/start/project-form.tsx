@@ -69,7 +69,9 @@ export function ProjectForm({
   };
   const wrong = save.error ? FIELD_OF[save.error.code] : undefined;
   const complete =
-    input.url.trim() !== "" && input.api_key.trim() !== "" && (!secretNeeded || input.api_secret.trim() !== "");
+    input.url.trim() !== "" &&
+    input.api_key.trim() !== "" &&
+    (!secretNeeded || input.api_secret.trim() !== "");
 
   return (
     <form onSubmit={onSubmit} className="flex flex-col gap-3" data-testid="project-form">
@@ -135,7 +137,12 @@ export function ProjectForm({
       </Field>
       <Field label={t("project.name")} hint={t("project.name.hint")}>
         {(ids) => (
-          <Input {...ids} dir="auto" value={input.name} onChange={(event) => set({ name: event.target.value })} />
+          <Input
+            {...ids}
+            dir="auto"
+            value={input.name}
+            onChange={(event) => set({ name: event.target.value })}
+          />
         )}
       </Field>
       {keyringError && <Notice error={keyringError} />}

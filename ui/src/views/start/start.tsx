@@ -26,7 +26,10 @@ export function FirstStart() {
           </div>
           <ul className="flex max-w-[24rem] flex-col gap-2 text-sm text-soft">
             {([t("start.point1"), t("start.point2"), t("start.point3")] as const).map((point) => (
-              <li key={point} className="flex gap-3 before:mt-2 before:h-1 before:w-3 before:shrink-0 before:bg-chosen">
+              <li
+                key={point}
+                className="flex gap-3 before:mt-2 before:h-1 before:w-3 before:shrink-0 before:bg-chosen"
+              >
                 {point}
               </li>
             ))}
@@ -99,7 +102,9 @@ function ProjectRow({ project, onOpen }: { project: Project; onOpen: () => void 
           {t("project.secretMissing")}
         </span>
       )}
-      {project.secret === "this_run" && <span className="text-xs text-faint">{t("project.secretThisRun")}</span>}
+      {project.secret === "this_run" && (
+        <span className="text-xs text-faint">{t("project.secretThisRun")}</span>
+      )}
       <ChevronRight className="size-4 text-faint" aria-hidden />
     </button>
   );
