@@ -77,7 +77,7 @@ pub fn audio_codec_name(codec: AudioCodec) -> &'static str {
 /// The container for a file.
 ///
 /// `received` names the codecs that come in, as in [`crate::fact::TrackFacts::codec`]; only passthrough
-/// looks at them.
+/// looks at them, and there is at least one then.
 ///
 /// # Errors
 /// The requested container does not carry the codecs, or no container carries them together.

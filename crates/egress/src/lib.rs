@@ -1,9 +1,16 @@
 //! What is asked of an egress and what is so.
 //!
-//! This crate holds the vocabulary that every other part of Tallylight speaks: a request made to the
-//! studio ([`request`]), the validated job that comes of it ([`spec`]), the facts a job reports
-//! ([`fact`]), the people of a room ([`roster`]) and the errors ([`error`]). It does no IO: time,
-//! randomness and the file system are arguments.
+//! This crate holds the vocabulary that every other part of Tallylight speaks, and the decisions that need
+//! no IO: time, randomness and the file system are arguments.
+//!
+//! - Going in: what the window asks ([`request`]) is put into LiveKit's words ([`protocol`]), and whatever
+//!   is in LiveKit's words, from the window or from a script, is checked in one place ([`validate`]) and
+//!   becomes a job ([`spec`]). How a job is named on disk and in which container it goes is decided by
+//!   [`filename`] and [`container`].
+//! - Coming out: a job reports facts ([`fact`]) over its socket ([`wire`]); folded, they are its state
+//!   ([`state`]), which is told to the world as [`info`] and left beside the file as [`manifest`].
+//! - The people of a room are in [`roster`], errors in [`error`], and [`redact`] keeps secrets out of all
+//!   that is stored or shown.
 
 pub mod container;
 mod encoding;
