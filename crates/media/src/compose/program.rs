@@ -1,0 +1,216 @@
+//! Picture and mix on one clock: what goes to the encoders, frame by frame.
+
+use crate::compose::mix::{BLOCK, BLOCK_NS, Mixer};
+use crate::compose::picture::{Pick, PictureLine};
+
+/// How long (ns) a moment is waited for before it is composed of what is there. It covers a lost packet
+/// that is sent again, and a decoder that is a little behind.
+const LATENCY_NS: i64 = 250_000_000;
+
+/// One step of the program.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step<F> {
+    /// A picture for the moment `time_ns`; none is black.
+    Picture {
+        /// Time, unix, ns.
+        time_ns: i64,
+        /// The frame.
+        frame: Option<F>,
+    },
+    /// 20 ms of interleaved stereo.
+    Sound {
+        /// Time of the first sample, unix, ns.
+        time_ns: i64,
+        /// The samples.
+        stereo: Vec<f32>,
+    },
+}
+
+/// The program: pictures at a steady rate and sound without a hole, from [`Program::start`] on.
+#[derive(Debug)]
+pub struct Program<F> {
+    /// Where pictures go in; none in a program of sound alone.
+    pub pictures: Option<PictureLine<F>>,
+    /// Where sound goes in; none in a program of pictures alone.
+    pub mixer: Option<Mixer>,
+    framerate: i64,
+    start_ns: Option<i64>,
+    next_picture: i64,
+    next_block: i64,
+    hold_ns: Option<i64>,
+}
+
+impl<F: Clone> Program<F> {
+    /// A program that waits for its start.
+    pub fn new(pictures: Option<PictureLine<F>>, mixer: Option<Mixer>, framerate: u32) -> Self {
+        Self {
+            pictures,
+            mixer,
+            framerate: i64::from(framerate.max(1)),
+            start_ns: None,
+            next_picture: 0,
+            next_block: 0,
+            hold_ns: None,
+        }
+    }
+
+    /// Begins at `time_ns`.
+    pub fn start(&mut self, time_ns: i64) {
+        if self.start_ns.is_none() {
+            self.start_ns = Some(time_ns);
+            self.next_picture = 0;
+            self.next_block = 0;
+        }
+    }
+
+    /// Ends; a later start begins anew.
+    pub fn stop(&mut self) {
+        self.start_ns = None;
+        self.hold_ns = None;
+    }
+
+    /// When it began, unix, ns; none while it does not run.
+    pub fn started_ns(&self) -> Option<i64> {
+        self.start_ns
+    }
+
+    /// Gives out nothing later than `time_ns` until told otherwise: the source has gone and may or may
+    /// not come back.
+    pub fn hold(&mut self, time_ns: Option<i64>) {
+        self.hold_ns = time_ns;
+    }
+
+    /// The steps that are due at `now_ns`. With `end_ns`, everything before that moment, whether it has
+    /// settled or not: the program is being ended.
+    pub fn poll(&mut self, now_ns: i64, end_ns: Option<i64>) -> Vec<Step<F>> {
+        let mut steps = Vec::new();
+        let Some(start) = self.start_ns else { return steps };
+        let last = end_ns.unwrap_or(i64::MAX).min(self.hold_ns.unwrap_or(i64::MAX));
+        loop {
+            let picture = self.picture_due(start, now_ns, end_ns.is_some(), last);
+            let block = self.block_due(start, now_ns, end_ns.is_some(), last);
+            // In order of time, so that encoders and muxers see both lanes move together.
+            match (picture, block) {
+                (Some(at), sound) if sound.is_none_or(|s| at <= s) => {
+                    let half = 500_000_000 / self.framerate;
+                    let pick = self.pictures.as_mut().map(|line| line.pick(at + half));
+                    let frame = match pick {
+                        Some(Pick::Frame(frame)) => Some(frame),
+                        _ => None,
+                    };
+                    steps.push(Step::Picture { time_ns: at, frame });
+                    self.next_picture += 1;
+                }
+                (_, Some(at)) => {
+                    if let Some(mixer) = self.mixer.as_mut() {
+                        let index = mixer.index_of(start) + self.next_block * BLOCK as i64;
+                        steps.push(Step::Sound { time_ns: at, stereo: mixer.pull(index) });
+                    }
+                    self.next_block += 1;
+                }
+                _ => return steps,
+            }
+        }
+    }
+
+    fn picture_due(&self, start: i64, now: i64, ending: bool, last: i64) -> Option<i64> {
+        let line = self.pictures.as_ref()?;
+        let at = start + self.next_picture * 1_000_000_000 / self.framerate;
+        let half = 500_000_000 / self.framerate;
+        let due = ending || line.settled(at + half) || now >= at + LATENCY_NS;
+        (due && at < last).then_some(at)
+    }
+
+    fn block_due(&self, start: i64, now: i64, ending: bool, last: i64) -> Option<i64> {
+        let mixer = self.mixer.as_ref()?;
+        let at = start + self.next_block * BLOCK_NS;
+        let end_index = mixer.index_of(start) + (self.next_block + 1) * BLOCK as i64;
+        // A mixer that nobody feeds is always settled; time itself is what it then waits for.
+        let settled = mixer.has_sound(end_index - 1) && mixer.settled(end_index);
+        let due = ending || settled || now >= at + BLOCK_NS + LATENCY_NS;
+        (due && at < last).then_some(at)
+    }
+
+    /// Forgets sound that is older than `now_ns` by a second, while nothing is given out.
+    pub fn trim(&mut self, now_ns: i64) {
+        if self.start_ns.is_none() {
+            if let Some(mixer) = self.mixer.as_mut() {
+                let index = mixer.index_of(now_ns - 1_000_000_000);
+                mixer.forget(index);
+            }
+            if let Some(line) = self.pictures.as_mut() {
+                line.pick(now_ns);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::mix::Sides;
+
+    const MS: i64 = 1_000_000;
+
+    fn program() -> Program<i64> {
+        Program::new(Some(PictureLine::new(2_000 * MS)), Some(Mixer::new(0)), 25)
+    }
+
+    fn frames(steps: &[Step<i64>]) -> Vec<Option<i64>> {
+        steps
+            .iter()
+            .filter_map(|s| if let Step::Picture { frame, .. } = s { Some(*frame) } else { None })
+            .collect()
+    }
+
+    #[test]
+    fn a_steady_source_gives_each_frame_once_despite_jitter() {
+        let mut program = program();
+        program.start(0);
+        let mut out = Vec::new();
+        for n in 0..100i64 {
+            let jitter = if n % 2 == 0 { 7 * MS } else { -7 * MS };
+            program.pictures.as_mut().unwrap().push((n * 40 * MS + jitter).max(0), n);
+            out.extend(frames(&program.poll(n * 40 * MS + 10 * MS, None)));
+        }
+        let got: Vec<i64> = out.into_iter().flatten().collect();
+        assert_eq!(got, (0..got.len() as i64).collect::<Vec<_>>());
+        assert!(got.len() >= 98);
+    }
+
+    #[test]
+    fn nothing_comes_before_it_settles_or_its_time_is_over() {
+        let mut program = program();
+        program.start(0);
+        program.pictures.as_mut().unwrap().push(0, 1);
+        assert!(program.poll(100 * MS, None).is_empty());
+        assert_eq!(frames(&program.poll(251 * MS, None)), [Some(1)]);
+    }
+
+    #[test]
+    fn the_end_is_exact_for_both_lanes() {
+        let mut program = program();
+        program.start(0);
+        program.mixer.as_mut().unwrap().push(1, Sides { left: true, right: true }, 0, &vec![0.5; BLOCK * 2]);
+        let steps = program.poll(0, Some(1000 * MS));
+        assert_eq!(frames(&steps).len(), 25);
+        assert_eq!(steps.iter().filter(|s| matches!(s, Step::Sound { .. })).count(), 50);
+        assert!(steps.windows(2).all(|w| time(&w[0]) <= time(&w[1])));
+    }
+
+    #[test]
+    fn a_hold_gives_nothing_out_and_makes_up_for_it_after() {
+        let mut program = program();
+        program.start(0);
+        program.hold(Some(400 * MS));
+        assert_eq!(frames(&program.poll(5_000 * MS, None)).len(), 10);
+        program.hold(None);
+        assert_eq!(frames(&program.poll(5_000 * MS, None)).len(), 109);
+    }
+
+    fn time(step: &Step<i64>) -> i64 {
+        match step {
+            Step::Picture { time_ns, .. } | Step::Sound { time_ns, .. } => *time_ns,
+        }
+    }
+}

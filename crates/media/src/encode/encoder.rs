@@ -1,0 +1,189 @@
+//! The encoders of a program, one a lane.
+
+use egress::spec::{AudioCodec, AudioEncoding, VideoCodec, VideoEncoding};
+use gstreamer as gst;
+
+use crate::chain::{Chain, ChainError, ChainEvent};
+use crate::encode::probe::VideoEncoder;
+use crate::unit::{Lane, Unit};
+
+/// Longest time (s) between keyframes where the request names none. A file is sought and repaired from
+/// keyframes; two seconds cost little.
+const KEY_FRAME_INTERVAL_S: f64 = 2.0;
+
+/// What comes out of an encoder.
+#[derive(Debug)]
+pub enum Encoded {
+    /// A unit.
+    Unit(Unit),
+    /// Everything that was pushed has come out.
+    Finished(Lane),
+    /// The encoder gave up.
+    Failed(Lane, ChainError),
+}
+
+/// A running encoder.
+#[derive(Debug)]
+pub struct Encoder {
+    chain: Chain,
+    frame_ns: i64,
+    frame_bytes: u64,
+}
+
+impl Encoder {
+    /// An encoder for pictures as [`crate::compose::decode`] makes them.
+    ///
+    /// # Errors
+    /// If the encoder is missing or refuses the settings.
+    pub fn video(
+        encoding: &VideoEncoding,
+        with: &VideoEncoder,
+        deliver: impl Fn(Encoded) + Send + Sync + 'static,
+    ) -> Result<Self, ChainError> {
+        let (width, height, fps) = (encoding.width, encoding.height, encoding.framerate.max(1));
+        let caps = gst::Caps::builder("video/x-raw")
+            .field("format", "I420")
+            .field("width", width as i32)
+            .field("height", height as i32)
+            .field("framerate", gst::Fraction::new(fps as i32, 1))
+            .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+            .field("colorimetry", "bt709")
+            .field("interlace-mode", "progressive")
+            .build();
+        let interval_s = encoding.key_frame_interval_s.filter(|s| *s > 0.0);
+        let key_int = (interval_s.unwrap_or(KEY_FRAME_INTERVAL_S) * f64::from(fps)).round().max(1.0) as u32;
+        let kbps = encoding.bitrate_bps / 1000;
+        let description = match encoding.codec {
+            VideoCodec::H264Baseline => with.h264("baseline", kbps, key_int, interval_s.is_some()),
+            VideoCodec::H264Main => with.h264("main", kbps, key_int, interval_s.is_some()),
+            VideoCodec::H264High => with.h264("high", kbps, key_int, interval_s.is_some()),
+            VideoCodec::Vp8 => format!(
+                "vp8enc deadline=1 cpu-used=8 threads=2 error-resilient=0 end-usage=cbr lag-in-frames=0 \
+                 target-bitrate={} keyframe-max-dist={key_int}",
+                encoding.bitrate_bps
+            ),
+            VideoCodec::Vp9 => format!(
+                "vp9enc deadline=1 cpu-used=8 threads=2 row-mt=true end-usage=cbr lag-in-frames=0 \
+                 target-bitrate={} keyframe-max-dist={key_int} ! vp9parse ! video/x-vp9,alignment=super-frame",
+                encoding.bitrate_bps
+            ),
+        };
+        let frame_ns = 1_000_000_000 / i64::from(fps);
+        let chain = start(Lane::Video, &caps, &description, frame_ns, 0, deliver)?;
+        Ok(Self { chain, frame_ns, frame_bytes: u64::from(width) * u64::from(height) * 3 / 2 })
+    }
+
+    /// An encoder for sound as [`crate::compose::mix`] makes it.
+    ///
+    /// # Errors
+    /// If the encoder is missing or refuses the settings.
+    pub fn audio(
+        encoding: &AudioEncoding,
+        deliver: impl Fn(Encoded) + Send + Sync + 'static,
+    ) -> Result<Self, ChainError> {
+        let caps = gst::Caps::builder("audio/x-raw")
+            .field("format", "F32LE")
+            .field("layout", "interleaved")
+            .field("rate", 48_000)
+            .field("channels", 2)
+            .field("channel-mask", gst::Bitmask::new(0x3))
+            .build();
+        let (rate, bps) = (encoding.sample_rate_hz, encoding.bitrate_bps);
+        // An encoder's look-ahead comes out before the first sample. AAC's is not in the timestamps
+        // that GStreamer gives; Opus's and MP3's are declared in their headers.
+        let (description, priming_ns) = match encoding.codec {
+            AudioCodec::Aac => (
+                format!(
+                    "audioconvert ! audioresample ! audio/x-raw,rate={rate} ! avenc_aac bitrate={bps} ! \
+                     aacparse ! audio/mpeg,mpegversion=4,stream-format=raw"
+                ),
+                1024 * 1_000_000_000 / i64::from(rate.max(1)),
+            ),
+            AudioCodec::Opus => (
+                format!(
+                    "audioconvert ! audioresample ! audio/x-raw,rate=48000 ! opusenc bitrate={bps} ! opusparse"
+                ),
+                0,
+            ),
+            AudioCodec::Mp3 => (
+                format!(
+                    "audioconvert ! audioresample ! audio/x-raw,rate={rate} ! \
+                     lamemp3enc target=bitrate cbr=true bitrate={} ! mpegaudioparse",
+                    bps / 1000
+                ),
+                0,
+            ),
+        };
+        let chain = start(Lane::Audio, &caps, &description, 0, priming_ns, deliver)?;
+        Ok(Self { chain, frame_ns: 0, frame_bytes: 0 })
+    }
+
+    /// Encodes a picture to be shown at `time_ns`.
+    pub fn push_picture(&self, frame: &gst::BufferRef, time_ns: i64) {
+        // A copy of the buffer's head; the pixels are shared, so repeating a picture costs nothing.
+        let mut buffer = frame.copy();
+        if let Some(inner) = buffer.get_mut() {
+            let time = gst::ClockTime::from_nseconds(time_ns.max(0) as u64);
+            inner.set_pts(time);
+            inner.set_dts(None);
+            inner.set_duration(gst::ClockTime::from_nseconds(self.frame_ns as u64));
+            inner.set_flags(gst::BufferFlags::empty());
+        }
+        self.chain.push(buffer);
+    }
+
+    /// Encodes sound whose first sample is at `time_ns`.
+    pub fn push_sound(&self, stereo: &[f32], time_ns: i64) {
+        let bytes: Vec<u8> = stereo.iter().flat_map(|s| s.to_le_bytes()).collect();
+        let mut buffer = gst::Buffer::from_mut_slice(bytes);
+        let inner = buffer.get_mut().expect("the buffer has no other owner yet");
+        inner.set_pts(gst::ClockTime::from_nseconds(time_ns.max(0) as u64));
+        inner.set_duration(gst::ClockTime::from_nseconds((stereo.len() as u64 / 2) * 1_000_000_000 / 48_000));
+        self.chain.push(buffer);
+    }
+
+    /// Pictures that wait to be encoded.
+    pub fn backlog_frames(&self) -> u64 {
+        self.chain.backlog_bytes().checked_div(self.frame_bytes).unwrap_or(0)
+    }
+
+    /// Makes the next picture a keyframe.
+    pub fn force_keyframe(&self) {
+        self.chain.force_keyframe();
+    }
+
+    /// Lets what is inside out; [`Encoded::Finished`] follows.
+    pub fn finish(&self) {
+        self.chain.finish();
+    }
+}
+
+fn start(
+    lane: Lane,
+    caps: &gst::Caps,
+    description: &str,
+    duration_ns: i64,
+    priming_ns: i64,
+    deliver: impl Fn(Encoded) + Send + Sync + 'static,
+) -> Result<Chain, ChainError> {
+    Chain::start("encode", caps, description, move |event| match event {
+        ChainEvent::Sample(sample) => {
+            let Some((data, caps)) = sample.buffer_owned().zip(sample.caps_owned()) else { return };
+            // Encoders may shift timestamps and shift the segment back: running time is what stays.
+            let segment = sample.segment().and_then(|s| s.downcast_ref::<gst::ClockTime>().cloned());
+            let time = data.pts().and_then(|pts| segment.and_then(|s| s.to_running_time(pts)).or(Some(pts)));
+            let Some(time) = time else { return };
+            let duration = data.duration().map_or(duration_ns, |d| d.nseconds() as i64);
+            deliver(Encoded::Unit(Unit {
+                lane,
+                time_ns: time.nseconds() as i64 - priming_ns,
+                duration_ns: duration,
+                keyframe: lane == Lane::Audio || !data.flags().contains(gst::BufferFlags::DELTA_UNIT),
+                data,
+                caps,
+            }));
+        }
+        ChainEvent::Finished => deliver(Encoded::Finished(lane)),
+        ChainEvent::Failed(error) => deliver(Encoded::Failed(lane, error)),
+    })
+}

@@ -1,0 +1,214 @@
+//! How a job ends: what is on its way is let through, each stage after the one before, each with a
+//! limit, so that Stop is quick and nothing received is lost.
+
+use std::collections::HashSet;
+
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::fact::{EgressStatus, EndReason, Fact};
+use room::event::StreamId;
+
+use crate::job::Facts;
+use crate::job::engine::Engine;
+use crate::unit::Lane;
+
+/// What the jitter buffers were told to give out needs this long to come through, ns.
+const FLUSH_NS: i64 = 30_000_000;
+/// Limit for depayloaders and decoders, ns.
+const DRAIN_NS: i64 = 400_000_000;
+/// Limit for encoders, ns.
+const ENCODE_NS: i64 = 15_000_000_000;
+/// Limit for files, ns.
+const CLOSE_NS: i64 = 40_000_000_000;
+
+/// How far a job is with ending.
+#[derive(Debug, Default)]
+pub enum Stage {
+    /// Not ending.
+    #[default]
+    Running,
+    /// Not ending yet, but broken.
+    Broken(ApiError),
+    /// Ending.
+    Ending(Ending),
+}
+
+/// A job that is ending.
+#[derive(Debug)]
+pub struct Ending {
+    reason: EndReason,
+    error: Option<ApiError>,
+    /// The program's last moment, ns.
+    end_ns: i64,
+    phase: Phase,
+    since_ns: i64,
+    pending: HashSet<StreamId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Flushing,
+    Draining,
+    Encoding,
+    Closing,
+    Done,
+}
+
+impl Stage {
+    /// Whether the job is ending.
+    pub fn ending(&self) -> bool {
+        matches!(self, Self::Ending(_))
+    }
+
+    /// Whether everything is closed.
+    pub fn done(&self) -> bool {
+        matches!(self, Self::Ending(e) if e.phase == Phase::Done)
+    }
+
+    /// Something broke that ends the job.
+    pub fn fail(&mut self, error: ApiError) {
+        match self {
+            Self::Running => *self = Self::Broken(error),
+            Self::Broken(_) => {}
+            Self::Ending(ending) => {
+                ending.error.get_or_insert(error);
+            }
+        }
+    }
+
+    /// Whether something broke, and the job is not ending yet.
+    pub fn broken(&self) -> bool {
+        matches!(self, Self::Broken(_))
+    }
+
+    /// A stream's pictures have all come out of their packets.
+    pub fn depayloaded(&mut self, id: StreamId, decoded_next: bool) {
+        if !decoded_next {
+            self.drained(id);
+        }
+    }
+
+    /// A stream has come out whole.
+    pub fn drained(&mut self, id: StreamId) {
+        if let Self::Ending(ending) = self {
+            ending.pending.remove(&id);
+        }
+    }
+}
+
+impl Engine {
+    /// Begins to end the job.
+    pub fn end(&mut self, reason: EndReason, now_ns: i64, facts: &mut Facts) {
+        if self.stage.ending() {
+            return;
+        }
+        facts.record(Fact::Ending { reason });
+        let error = match std::mem::take(&mut self.stage) {
+            Stage::Broken(error) => Some(error),
+            _ => None,
+        };
+        // A source that went away ends when it went, not when we were sure of it.
+        let end_ns = match reason {
+            EndReason::SourceClosed => self.away_since_ns().unwrap_or(now_ns),
+            _ => now_ns,
+        };
+        self.lanes.hold(Some(end_ns));
+        self.room.flush();
+        self.stage = Stage::Ending(Ending {
+            reason,
+            error,
+            end_ns,
+            phase: Phase::Flushing,
+            since_ns: now_ns,
+            pending: HashSet::new(),
+        });
+    }
+
+    /// Takes the next step of ending, if it is time.
+    pub fn advance(&mut self, now_ns: i64) {
+        let delivering = self.delivering();
+        let Stage::Ending(ending) = &mut self.stage else { return };
+        let waited = now_ns - ending.since_ns;
+        let next = match ending.phase {
+            Phase::Flushing if waited > FLUSH_NS => {
+                for (id, lane) in delivering {
+                    if lane == Lane::Video {
+                        ending.pending.insert(id);
+                        if let Some(ingest) = self.streams.get(&id) {
+                            ingest.finish();
+                        }
+                    } else if self.lanes.has_decoder(id) {
+                        ending.pending.insert(id);
+                        self.lanes.finish_decoder(id);
+                    }
+                }
+                Phase::Draining
+            }
+            Phase::Draining if ending.pending.is_empty() || waited > DRAIN_NS => {
+                self.lanes.end_program(ending.end_ns);
+                Phase::Encoding
+            }
+            Phase::Encoding if self.lanes.encoders_finished() || waited > ENCODE_NS => {
+                self.outputs.finish_all();
+                Phase::Closing
+            }
+            Phase::Closing if !self.outputs.any() || waited > CLOSE_NS => Phase::Done,
+            same => same,
+        };
+        if next != ending.phase {
+            ending.phase = next;
+            ending.since_ns = now_ns;
+        }
+    }
+
+    /// How the job ended, for its last fact.
+    pub fn outcome(&self) -> (EgressStatus, Option<ApiError>) {
+        let Stage::Ending(ending) = &self.stage else { return (EgressStatus::Aborted, None) };
+        let results = self.outputs.results();
+        let wrote = results.iter().any(|(_, r)| r.path.is_some());
+        let failed = results.iter().find_map(|(_, r)| r.error.clone());
+        if let Some(error) = ending.error.clone().or(failed) {
+            return (EgressStatus::Failed, Some(error));
+        }
+        match ending.reason {
+            EndReason::LimitReached if wrote => {
+                let error = ApiError::new(
+                    ErrorCode::LimitReached,
+                    Fault::Input,
+                    "The recording reached the limit set for it.",
+                    "Raise the limit if recordings are to be longer.",
+                )
+                .with_detail("Session limit reached");
+                (EgressStatus::LimitReached, Some(error))
+            }
+            EndReason::DiskFull if wrote => {
+                let error = ApiError::new(
+                    ErrorCode::DiskFull,
+                    Fault::Destination,
+                    "The disk was nearly full, so the recording was ended while it could be finished whole.",
+                    "Free some space or choose another folder, then record again.",
+                );
+                (EgressStatus::LimitReached, Some(error))
+            }
+            _ if wrote || results.is_empty() && ending.reason == EndReason::StopRequested => {
+                (if wrote { EgressStatus::Complete } else { EgressStatus::Aborted }, None)
+            }
+            reason => (EgressStatus::Aborted, Some(nothing_recorded(reason))),
+        }
+    }
+}
+
+fn nothing_recorded(reason: EndReason) -> ApiError {
+    let (message, remedy) = match reason {
+        EndReason::StopRequested => (
+            "Stopped before any picture or sound had arrived.",
+            "Wait until the tally shows the time running.",
+        ),
+        EndReason::SourceClosed => (
+            "The room or the person was gone before any picture or sound had arrived.",
+            "Record again when they are back.",
+        ),
+        EndReason::ProcessKilled => ("The computer ended the recording before it began.", "Record again."),
+        _ => ("The recording ended before any picture or sound had arrived.", "Record again."),
+    };
+    ApiError::new(ErrorCode::Aborted, Fault::Input, message, remedy)
+}

@@ -1,0 +1,61 @@
+//! The program of a `tallylight-job` process: it joins a room, and either takes a selection of it to
+//! outputs ([`recording`]) or shows it to the window ([`monitor`]). The studio may go and come back.
+
+pub mod cache;
+pub mod clock;
+pub mod ending;
+pub mod engine;
+pub mod ingest;
+pub mod lanes;
+pub mod levels;
+pub mod link;
+pub mod log;
+pub mod monitor;
+pub mod outputs;
+pub mod process;
+pub mod recording;
+pub mod shape;
+pub mod usage;
+
+use ::egress::fact::Fact;
+
+use crate::job::link::Link;
+use crate::job::log::EventLog;
+
+/// Where facts go: into the job's log, and from there to the studio.
+#[derive(Debug)]
+pub struct Facts {
+    log: EventLog,
+    told: u64,
+}
+
+impl Facts {
+    /// Facts into `log`.
+    pub fn new(log: EventLog) -> Self {
+        let told = log.after(0).len() as u64;
+        Self { log, told }
+    }
+
+    /// Records a fact; it is on the disk when this returns.
+    pub fn record(&mut self, fact: Fact) {
+        let (event, written) = self.log.append(fact);
+        tracing::info!(seq = event.seq, fact = ?event.fact, "fact");
+        if let Err(error) = written {
+            tracing::error!(%error, "the log of facts could not be written");
+        }
+    }
+
+    /// Sends what the studio has not been sent.
+    pub fn tell(&mut self, link: &Link) {
+        for event in self.log.after(self.told) {
+            link.event(event);
+            self.told = event.seq;
+        }
+    }
+
+    /// A studio came that has the facts up to `seq`.
+    pub fn tell_after(&mut self, seq: u64, link: &Link) {
+        self.told = seq;
+        self.tell(link);
+    }
+}

@@ -1,0 +1,241 @@
+//! The loop of a job that shows a room to the window: people, levels, small moving pictures.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use egress::fact::{EgressStatus, EndReason, Fact, Figures};
+use egress::id::TrackId;
+use egress::roster::{LayerQuality, Roster, TrackKind};
+use egress::spec::MonitorSpec;
+use egress::wire::{Thumbnail, ToJob};
+use room::event::{RoomEnd, RoomEvent, StreamId};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::chain::{Chain, ChainEvent};
+use crate::job::Facts;
+use crate::job::ingest::{FromMedia, Ingest};
+use crate::job::levels::Levels;
+use crate::job::link::{FromStudio, Link};
+use crate::job::process::{EndSignal, Joined};
+use crate::job::recording::track_figures;
+use crate::job::usage::Usage;
+use crate::source::depayload::{Passage, Picture};
+use crate::unit::Unit;
+
+/// How often levels are sent.
+const FIGURES: Duration = Duration::from_millis(100);
+/// How long a monitor stays when no studio is there.
+const ALONE: Duration = Duration::from_secs(10);
+/// Levels are in the packets, but each microphone is still fifty of them a second: in a larger room only
+/// those of people who are looked at are taken.
+const ALL_MICROPHONES: usize = 24;
+
+struct Monitor {
+    spec: MonitorSpec,
+    room: room::session::Room,
+    pictures: UnboundedSender<Thumbnail>,
+    media: UnboundedSender<FromMedia>,
+    roster: Arc<Roster>,
+    watched: HashSet<TrackId>,
+    subscribed: HashSet<TrackId>,
+    streams: HashMap<StreamId, Watched>,
+    levels: Levels,
+}
+
+struct Watched {
+    ingest: Ingest,
+    thumbnails: Option<Chain>,
+}
+
+/// Runs until nobody looks any more or the room is over; its last fact is recorded.
+pub async fn run(spec: MonitorSpec, joined: Joined, facts: &mut Facts, link: &mut Link) {
+    let (room, mut events) = joined;
+    let (media, mut from_media) = unbounded_channel();
+    let (pictures, mut new_pictures) = unbounded_channel();
+    let mut monitor = Monitor {
+        spec,
+        roster: room.roster(),
+        room,
+        pictures,
+        media,
+        watched: HashSet::new(),
+        subscribed: HashSet::new(),
+        streams: HashMap::new(),
+        levels: Levels::default(),
+    };
+    monitor.subscribe();
+    link.roster(&monitor.roster);
+
+    let mut figures_due = interval(FIGURES);
+    figures_due.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut end_signal = EndSignal::new();
+    let mut usage = Usage::new();
+    let mut alone_since = Some(Instant::now());
+    let (reason, error) = loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(RoomEvent::Ended(RoomEnd::Lost(error))) => break (EndReason::RoomLost, Some(error)),
+                Some(RoomEvent::Ended(RoomEnd::Left)) => break (EndReason::StopRequested, None),
+                Some(RoomEvent::Ended(_)) | None => break (EndReason::SourceClosed, None),
+                Some(event) => monitor.on_room(event, facts, link),
+            },
+            Some(message) = from_media.recv() => monitor.on_media(message),
+            Some(picture) = new_pictures.recv() => link.thumbnail(&picture),
+            from = link.next() => match from {
+                FromStudio::Connected { after } => {
+                    facts.tell_after(after, link);
+                    link.roster(&monitor.roster);
+                    alone_since = None;
+                }
+                FromStudio::Gone => alone_since = Some(Instant::now()),
+                FromStudio::Command(ToJob::Watch { tracks }) => {
+                    monitor.watched = tracks.into_iter().collect();
+                    monitor.subscribe();
+                }
+                FromStudio::Command(ToJob::Stop { request }) => {
+                    link.reply(request, None);
+                    break (EndReason::StopRequested, None);
+                }
+                FromStudio::Command(_) => {}
+            },
+            () = end_signal.wait() => break (EndReason::ProcessKilled, None),
+            _ = figures_due.tick() => {
+                let stats = monitor.room.stats();
+                let (cpu_percent, memory_bytes) = usage.now();
+                link.figures(&Figures {
+                    levels: monitor.levels.take(),
+                    tracks: track_figures(&stats),
+                    rtt_ms: stats.rtt_ms,
+                    cpu_percent,
+                    memory_bytes,
+                    ..Figures::default()
+                });
+                if alone_since.is_some_and(|since| since.elapsed() > ALONE) {
+                    break (EndReason::StopRequested, None);
+                }
+            }
+        }
+        facts.tell(link);
+    };
+    facts.record(Fact::Ending { reason });
+    let status = if error.is_some() { EgressStatus::Failed } else { EgressStatus::Complete };
+    facts.record(Fact::Ended { status, error });
+}
+
+impl Monitor {
+    fn on_room(&mut self, event: RoomEvent, facts: &mut Facts, link: &Link) {
+        match event {
+            RoomEvent::Connection(state) => facts.record(Fact::Connection { state }),
+            RoomEvent::Roster(roster) => {
+                link.roster(&roster);
+                self.roster = roster;
+                self.subscribe();
+            }
+            RoomEvent::StreamStarted(stream) => match Ingest::start(&stream, &self.media) {
+                Ok(ingest) => {
+                    if stream.kind == TrackKind::Video {
+                        self.room.request_keyframe(stream.track_id.clone());
+                    }
+                    self.streams.insert(stream.id, Watched { ingest, thumbnails: None });
+                }
+                Err(error) => tracing::info!(%error, "a track cannot be shown"),
+            },
+            RoomEvent::Packet(packet) => {
+                let Some(watched) = self.streams.get_mut(&packet.stream) else { return };
+                if let Some(level) = packet.audio_level_dbov {
+                    self.levels.packet(&watched.ingest.stream.track_id, f32::from(level));
+                }
+                watched.ingest.push_video(&packet);
+            }
+            RoomEvent::StreamEnded(id) => {
+                if let Some(watched) = self.streams.remove(&id)
+                    && watched.ingest.stream.kind == TrackKind::Audio
+                {
+                    self.levels.remove(&watched.ingest.stream.track_id);
+                }
+            }
+            // Its row in the window says what it publishes; a picture is all that is missing.
+            RoomEvent::SubscriptionFailed { track_id, error } => {
+                tracing::info!(%track_id, %error, "a track cannot be shown");
+            }
+            RoomEvent::Ended(_) => {}
+        }
+    }
+
+    fn on_media(&mut self, message: FromMedia) {
+        let FromMedia::Picture(id, Picture::Unit { unit, damaged }) = message else { return };
+        let Some(watched) = self.streams.get_mut(&id) else { return };
+        if watched.ingest.gate.judge(unit.keyframe, damaged) == Passage::Hold {
+            self.room.request_keyframe(watched.ingest.stream.track_id.clone());
+            return;
+        }
+        if watched.thumbnails.is_none() {
+            watched.thumbnails =
+                thumbnails(&self.spec, watched.ingest.stream.track_id.clone(), &unit, &self.pictures);
+        }
+        if let Some(chain) = &watched.thumbnails {
+            chain.set_caps(&unit.caps);
+            chain.push(unit.data);
+        }
+    }
+
+    /// Takes what is looked at, and nothing else.
+    fn subscribe(&mut self) {
+        let microphones = self.roster.participants.iter().flat_map(|p| &p.tracks);
+        let microphones = microphones.filter(|t| t.kind == TrackKind::Audio).count();
+        let mut wanted = HashSet::new();
+        for person in &self.roster.participants {
+            let looked_at = person.tracks.iter().any(|t| self.watched.contains(&t.sid));
+            for track in person.tracks.iter().filter(|t| !t.encrypted && !t.muted) {
+                let take = match track.kind {
+                    TrackKind::Video => self.watched.contains(&track.sid),
+                    TrackKind::Audio => looked_at || microphones <= ALL_MICROPHONES,
+                };
+                if take {
+                    wanted.insert(track.sid.clone());
+                }
+            }
+        }
+        for track in wanted.difference(&self.subscribed) {
+            self.room.subscribe(track.clone(), LayerQuality::Low);
+        }
+        for track in self.subscribed.difference(&wanted) {
+            self.room.unsubscribe(track.clone());
+            self.levels.remove(track);
+        }
+        self.subscribed = wanted;
+    }
+}
+
+/// A chain that makes a few small JPEGs a second of a stream.
+fn thumbnails(
+    spec: &MonitorSpec,
+    track_id: TrackId,
+    first: &Unit,
+    pictures: &UnboundedSender<Thumbnail>,
+) -> Option<Chain> {
+    let name = first.caps.structure(0)?.name().to_string();
+    let decoder = match name.as_str() {
+        "video/x-h264" => "h264parse ! avdec_h264 max-threads=1",
+        "video/x-h265" => "h265parse ! avdec_h265 max-threads=1",
+        "video/x-vp8" => "vp8dec threads=1",
+        "video/x-vp9" => "vp9dec threads=1",
+        _ => "av1dec",
+    };
+    let (width, fps) = (spec.thumbnail_width.max(16), spec.thumbnail_fps.max(1));
+    let description = format!(
+        "{decoder} ! videorate drop-only=true max-rate={fps} ! videoconvertscale ! \
+         video/x-raw,format=I420,width=[16,{width}],pixel-aspect-ratio=1/1 ! jpegenc quality=75"
+    );
+    let pictures = pictures.clone();
+    let chain = Chain::start("thumbnails", &first.caps, &description, move |event| {
+        if let ChainEvent::Sample(sample) = event
+            && let Some(map) = sample.buffer().and_then(|b| b.map_readable().ok())
+        {
+            let _ = pictures.send(Thumbnail { track_id: track_id.clone(), jpeg: map.to_vec() });
+        }
+    });
+    chain.inspect_err(|error| tracing::info!(%error, "a track cannot be shown")).ok()
+}

@@ -1,0 +1,181 @@
+//! The loop of a job that takes a selection of its room to outputs.
+
+use std::time::Duration;
+
+use egress::fact::{EndReason, Fact, Figures, TrackFigures};
+use egress::spec::{EgressSpec, JobSpec};
+use egress::wire::ToJob;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::encode::probe::{VideoEncoder, best_encoder};
+use crate::job::Facts;
+use crate::job::clock::RoomClock;
+use crate::job::engine::Engine;
+use crate::job::lanes::Lanes;
+use crate::job::link::{FromStudio, Link};
+use crate::job::process::{EndSignal, Joined};
+use crate::job::shape::NameContext;
+use crate::job::usage::Usage;
+
+/// How often time is looked at while something is encoded, or the job ends.
+const QUICK: Duration = Duration::from_millis(10);
+/// How often otherwise: packets as published are written when they come.
+const CALM: Duration = Duration::from_millis(50);
+/// How often figures are sent.
+const FIGURES: Duration = Duration::from_millis(200);
+/// How often disks and limits are looked at.
+const GUARD: Duration = Duration::from_millis(500);
+/// How long a job without outputs stays when no studio is there.
+const ALONE: Duration = Duration::from_secs(30);
+
+/// Runs until the job has ended; its last fact is recorded.
+pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Facts, link: &mut Link) {
+    let (room, mut events) = joined;
+    let clock = RoomClock::start();
+    let (media, mut from_media) = unbounded_channel();
+    // Trying hardware takes a moment, and only an encoded picture needs it.
+    let encodes = matches!(&spec.treatment, egress::spec::Treatment::Encode { video: Some(_), .. });
+    let encoder = if encodes {
+        tokio::task::spawn_blocking(best_encoder).await.unwrap_or(VideoEncoder::X264)
+    } else {
+        VideoEncoder::X264
+    };
+    let lanes = Lanes::new(&spec, encoder, media.clone(), clock.now_ns());
+    let names = NameContext {
+        egress_id: job.egress_id.clone(),
+        room_name: job.room_name.clone(),
+        room_id: String::new(),
+    };
+    let limits = spec.limits.clone();
+    let roster = room.roster();
+    let mut engine = Engine::new(spec, names, room.clone(), media, lanes, clock.now_ns());
+    engine.on_room(room::event::RoomEvent::Roster(roster), clock.now_ns(), facts);
+    facts.tell(link);
+
+    let mut quick = interval(QUICK);
+    quick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut calm = interval(CALM);
+    calm.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut figures_due = interval(FIGURES);
+    figures_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut guard_due = interval(GUARD);
+    guard_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut end_signal = EndSignal::new();
+    let mut usage = Usage::new();
+    let mut alone_since: Option<Instant> = Some(Instant::now());
+    let mut room_open = true;
+
+    while !engine.stage.done() {
+        let hurried = engine.lanes.encodes() || engine.stage.ending();
+        let mut end: Option<EndReason> = None;
+        tokio::select! {
+            biased;
+            event = events.recv(), if room_open => match event {
+                Some(event) => end = engine.on_room(event, clock.now_ns(), facts),
+                None => room_open = false,
+            },
+            Some(message) = from_media.recv() => engine.on_media(message, clock.now_ns(), facts),
+            from = link.next() => match from {
+                FromStudio::Connected { after } => {
+                    facts.tell_after(after, link);
+                    alone_since = None;
+                }
+                FromStudio::Gone => alone_since = Some(Instant::now()),
+                FromStudio::Command(command) => end = on_command(command, &mut engine, &clock, facts, link),
+            },
+            () = end_signal.wait() => end = Some(EndReason::ProcessKilled),
+            _ = figures_due.tick() => {
+                let figures = figures(&mut engine, &room.stats(), &mut usage);
+                link.figures(&figures);
+            }
+            _ = guard_due.tick() => end = guard(&mut engine, &limits, facts),
+            _ = quick.tick(), if hurried => {
+                end = engine.tick(clock.now_ns(), facts);
+                engine.advance(clock.now_ns());
+            }
+            _ = calm.tick(), if !hurried => {
+                end = engine.tick(clock.now_ns(), facts);
+                let alone = alone_since.is_some_and(|since| since.elapsed() > ALONE);
+                if alone && !engine.outputs.any() {
+                    end = Some(EndReason::StopRequested);
+                }
+            }
+        }
+        if engine.stage.broken() {
+            end = Some(end.unwrap_or(EndReason::Failure));
+        }
+        if let Some(reason) = end {
+            engine.end(reason, clock.now_ns(), facts);
+        }
+        facts.tell(link);
+    }
+    let (status, error) = engine.outcome();
+    facts.record(Fact::Ended { status, error });
+}
+
+fn on_command(
+    command: ToJob,
+    engine: &mut Engine,
+    clock: &RoomClock,
+    facts: &mut Facts,
+    link: &Link,
+) -> Option<EndReason> {
+    match command {
+        ToJob::Attach { request, output } => {
+            let outcome = engine.attach(output, clock.now_ns(), facts);
+            link.reply(request, outcome.err());
+        }
+        ToJob::Detach { request, output } => {
+            link.reply(request, engine.detach(&output, clock.now_ns()).err());
+        }
+        ToJob::Stop { request } => {
+            link.reply(request, None);
+            return Some(EndReason::StopRequested);
+        }
+        // Only a monitor makes pictures.
+        ToJob::Watch { .. } | ToJob::Hello { .. } => {}
+    }
+    None
+}
+
+fn guard(engine: &mut Engine, limits: &egress::spec::Limits, facts: &mut Facts) -> Option<EndReason> {
+    if engine.stage.ending() {
+        return None;
+    }
+    if engine.outputs.disk_full(facts) {
+        return Some(EndReason::DiskFull);
+    }
+    let (size, length_ns) = engine.outputs.largest();
+    let too_long = limits.max_duration_s.is_some_and(|s| length_ns >= s as i64 * 1_000_000_000);
+    let too_large = limits.max_size_bytes.is_some_and(|b| size >= b);
+    (too_long || too_large).then_some(EndReason::LimitReached)
+}
+
+fn figures(engine: &mut Engine, stats: &room::session::RoomStats, usage: &mut Usage) -> Figures {
+    let (cpu_percent, memory_bytes) = usage.now();
+    let dropped = engine.lanes.dropped_pictures();
+    Figures {
+        outputs: engine.outputs.figures(dropped),
+        levels: engine.levels.take(),
+        tracks: track_figures(stats),
+        rtt_ms: stats.rtt_ms,
+        cpu_percent,
+        memory_bytes,
+        encoder: engine.lanes.encoder_name(),
+    }
+}
+
+/// Losses and rates of all tracks.
+pub(super) fn track_figures(stats: &room::session::RoomStats) -> Vec<TrackFigures> {
+    stats
+        .tracks
+        .iter()
+        .map(|t| TrackFigures {
+            track_id: t.track_id.clone(),
+            packets: t.packets,
+            lost: t.lost,
+            bitrate_bps: t.bitrate_bps,
+        })
+        .collect()
+}

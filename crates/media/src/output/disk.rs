@@ -1,0 +1,62 @@
+//! When a disk is nearly full, as a pure function of what is free and what is being written.
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskVerdict {
+    /// Go on.
+    Fine,
+    /// Go on, and say so.
+    Low {
+        /// Seconds that are left at the present rate.
+        left_s: u64,
+    },
+    /// Finish now, while the index still fits.
+    Full,
+}
+
+/// Below this much time the operator is warned.
+const LOW_S: u64 = 10 * 60;
+/// Finishing begins with this much time left: the guard looks every half second, and a disk may have
+/// other writers.
+const RESERVE_S: u64 = 4;
+/// Bytes an index needs for each unit written: a sample's size, time and place in an MP4 (24 at most),
+/// doubled for the write that replaces it.
+const INDEX_BYTES_PER_UNIT: u64 = 48;
+/// Bytes an index needs whatever is in it, and what a file system keeps back.
+const INDEX_BYTES: u64 = 256 << 10;
+
+/// Judges. `free_bytes` is what the disk has left, `rate_bytes_s` what all outputs on it write in a
+/// second, `units` what they have written so far.
+pub fn judge(free_bytes: u64, rate_bytes_s: u64, units: u64) -> DiskVerdict {
+    let reserve = INDEX_BYTES + units * INDEX_BYTES_PER_UNIT;
+    let usable = free_bytes.saturating_sub(reserve);
+    let left_s = usable.checked_div(rate_bytes_s);
+    match left_s {
+        _ if usable == 0 => DiskVerdict::Full,
+        Some(left_s) if left_s < RESERVE_S => DiskVerdict::Full,
+        Some(left_s) if left_s < LOW_S => DiskVerdict::Low { left_s },
+        _ => DiskVerdict::Fine,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_warns_and_then_ends_while_the_index_still_fits() {
+        let rate = 500_000;
+        assert_eq!(judge(10 << 30, rate, 0), DiskVerdict::Fine);
+        assert!(matches!(judge(100 << 20, rate, 0), DiskVerdict::Low { left_s: 200..=210 }));
+        assert_eq!(judge(2 << 20, rate, 0), DiskVerdict::Full);
+        assert_eq!(judge(0, 0, 0), DiskVerdict::Full);
+        // An hour of 30 pictures and 50 packets of sound a second needs an index of megabytes.
+        let units = 3600 * 80;
+        assert_eq!(judge(14 << 20, rate, units), DiskVerdict::Full);
+    }
+
+    #[test]
+    fn nothing_written_yet_is_no_reason_to_warn() {
+        assert_eq!(judge(1 << 30, 0, 0), DiskVerdict::Fine);
+    }
+}

@@ -1,0 +1,325 @@
+//! A file output: its own thread, its own queue, so that a slow disk holds nothing else up.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::fact::FileResult;
+use egress::filename::numbered;
+use egress::id::OutputId;
+use egress::spec::Container;
+use gstreamer::Caps;
+
+use crate::output::mux::{self, Lanes, Mux, MuxError};
+use crate::unit::{Lane, Unit};
+
+/// How often what was written is forced onto the disk: what a power cut may cost.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// A picture's length where nothing says it, ns.
+const PICTURE_NS: i64 = 33_333_333;
+
+/// What a file is to hold.
+#[derive(Debug, Clone)]
+pub struct FilePlan {
+    /// Names the output.
+    pub id: OutputId,
+    /// The file, which [`reserve`] has made.
+    pub path: PathBuf,
+    /// Its container.
+    pub container: Container,
+    /// Whether it has pictures. The file begins with the first keyframe.
+    pub video: bool,
+    /// Whether it has sound, and its caps if they are known before the first packet.
+    pub audio: Option<Option<Caps>>,
+}
+
+/// What a file output reports.
+#[derive(Debug)]
+pub enum FileReport {
+    /// The first media is in the file.
+    Active {
+        /// Which output.
+        output: OutputId,
+        /// Its time, unix, ns.
+        started_at_ns: i64,
+    },
+    /// The file is closed.
+    Ended {
+        /// Which output.
+        output: OutputId,
+        /// What came of it.
+        result: FileResult,
+    },
+}
+
+/// Figures of a file, shared with its thread.
+#[derive(Debug, Default)]
+pub struct FileCounts {
+    /// Start of the first media, unix, ns; 0 before.
+    pub started_ns: AtomicI64,
+    /// End of the last media, unix, ns.
+    pub ended_ns: AtomicI64,
+    /// Pictures written.
+    pub pictures: AtomicU64,
+    /// Pictures and packets of sound written.
+    pub units: AtomicU64,
+}
+
+enum Message {
+    Unit(Unit),
+    Finish,
+}
+
+/// A file being written. Dropping it without [`FileOutput::finish`] leaves the file as a kill would.
+#[derive(Debug)]
+pub struct FileOutput {
+    /// What it holds.
+    pub plan: FilePlan,
+    /// Its figures.
+    pub counts: Arc<FileCounts>,
+    queue: Sender<Message>,
+}
+
+impl FileOutput {
+    /// Starts writing; `report` is called from the output's thread.
+    pub fn start(plan: FilePlan, report: impl Fn(FileReport) + Send + 'static) -> Self {
+        let (queue, messages) = channel();
+        let counts = Arc::new(FileCounts::default());
+        let writer = Writer { plan: plan.clone(), counts: counts.clone(), report };
+        // A thread cannot be had only when the machine is out of everything; the report of that is the
+        // closed queue.
+        let _ = thread::Builder::new().name("file".to_owned()).spawn(move || writer.run(&messages));
+        Self { plan, counts, queue }
+    }
+
+    /// Hands over a unit.
+    pub fn push(&self, unit: Unit) {
+        // A closed queue means that the output has ended by an error, which it has reported.
+        let _ = self.queue.send(Message::Unit(unit));
+    }
+
+    /// Completes the file; [`FileReport::Ended`] follows.
+    pub fn finish(&self) {
+        let _ = self.queue.send(Message::Finish);
+    }
+
+    /// Bytes on disk now.
+    pub fn size_bytes(&self) -> u64 {
+        fs::metadata(&self.plan.path).map_or(0, |m| m.len())
+    }
+}
+
+struct Writer<R> {
+    plan: FilePlan,
+    counts: Arc<FileCounts>,
+    report: R,
+}
+
+impl<R: Fn(FileReport)> Writer<R> {
+    fn run(self, messages: &Receiver<Message>) {
+        let stop = Arc::new(AtomicBool::new(false));
+        let syncer = keep_synced(&self.plan.path, stop.clone());
+        let outcome = self.write(messages);
+        stop.store(true, Relaxed);
+        if let Some(syncer) = syncer {
+            syncer.thread().unpark();
+        }
+        let Some(outcome) = outcome else { return };
+        (self.report)(FileReport::Ended { output: self.plan.id.clone(), result: self.result(outcome) });
+    }
+
+    /// None: dropped, not finished.
+    fn write(&self, messages: &Receiver<Message>) -> Option<Result<(), MuxError>> {
+        let mut waiting = Vec::new();
+        let mut open: Option<(Box<dyn Mux>, i64)> = None;
+        loop {
+            match messages.recv().ok()? {
+                Message::Unit(unit) => {
+                    let written = match open.as_mut() {
+                        Some((mux, start)) => self.put(mux.as_mut(), *start, &unit),
+                        None => {
+                            waiting.push(unit);
+                            self.begin(&mut waiting).map(|begun| open = begun)
+                        }
+                    };
+                    if let Err(error) = written {
+                        return Some(Err(error));
+                    }
+                }
+                Message::Finish => {
+                    return Some(match open {
+                        Some((mux, start)) => {
+                            mux.finish((self.counts.ended_ns.load(Relaxed) - start).max(0)).and_then(|()| {
+                                File::open(&self.plan.path)?.sync_all()?;
+                                sync_folder(&self.plan.path);
+                                Ok(())
+                            })
+                        }
+                        None => Ok(()),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Opens the container once there is a first picture, and something of every lane.
+    fn begin(&self, waiting: &mut Vec<Unit>) -> Result<Option<(Box<dyn Mux>, i64)>, MuxError> {
+        let first = |lane| waiting.iter().find(move |u| u.lane == lane && u.keyframe);
+        let video = if self.plan.video {
+            let Some(unit) = first(Lane::Video) else {
+                // Sound before the first picture is not in the file; keep what may overlap it.
+                let keep = waiting.len().saturating_sub(500);
+                waiting.drain(..keep);
+                return Ok(None);
+            };
+            Some(unit)
+        } else {
+            None
+        };
+        let audio = match &self.plan.audio {
+            None => None,
+            Some(known) => match first(Lane::Audio).map(|u| u.caps.clone()).or_else(|| known.clone()) {
+                Some(caps) => Some(caps),
+                None => return Ok(None),
+            },
+        };
+        let start = match video.or_else(|| first(Lane::Audio)) {
+            Some(unit) => unit.time_ns,
+            None => return Ok(None),
+        };
+        let lanes = Lanes { video: video.map(|u| u.caps.clone()), audio };
+        let mut mux = mux::open(self.plan.container, &self.plan.path, &lanes)?;
+        self.counts.started_ns.store(start, Relaxed);
+        let mut pictures_begun = false;
+        for unit in waiting.drain(..) {
+            pictures_begun |= unit.lane == Lane::Video && unit.keyframe && unit.time_ns >= start;
+            let belongs = match unit.lane {
+                Lane::Video => pictures_begun,
+                Lane::Audio => true,
+            };
+            if belongs {
+                self.put(mux.as_mut(), start, &unit)?;
+            }
+        }
+        (self.report)(FileReport::Active { output: self.plan.id.clone(), started_at_ns: start });
+        Ok(Some((mux, start)))
+    }
+
+    fn put(&self, mux: &mut dyn Mux, start: i64, unit: &Unit) -> Result<(), MuxError> {
+        // A packet that straddles the start by more than half belongs before it.
+        if unit.lane == Lane::Audio && unit.time_ns + unit.duration_ns / 2 < start {
+            return Ok(());
+        }
+        mux.write(unit, (unit.time_ns - start).max(0))?;
+        let counts = &self.counts;
+        let length = if unit.duration_ns > 0 { unit.duration_ns } else { PICTURE_NS };
+        counts.ended_ns.fetch_max(unit.time_ns + length, Relaxed);
+        counts.units.fetch_add(1, Relaxed);
+        if unit.lane == Lane::Video {
+            counts.pictures.fetch_add(1, Relaxed);
+        }
+        Ok(())
+    }
+
+    fn result(&self, outcome: Result<(), MuxError>) -> FileResult {
+        let (started, ended) = (self.counts.started_ns.load(Relaxed), self.counts.ended_ns.load(Relaxed));
+        let path = &self.plan.path;
+        if started == 0 {
+            // Nothing came: an empty file would only confuse.
+            let _ = fs::remove_file(path);
+        }
+        FileResult {
+            path: (started != 0).then(|| path.clone()),
+            size_bytes: fs::metadata(path).map_or(0, |m| m.len()),
+            started_at_ns: started,
+            ended_at_ns: ended,
+            duration_ns: (ended - started).max(0),
+            error: outcome.err().map(|error| write_error(path, &error)),
+        }
+    }
+}
+
+/// What a failed write means to the operator.
+fn write_error(path: &Path, error: &MuxError) -> ApiError {
+    let folder = path.parent().unwrap_or(path).display();
+    let (code, fault, message, remedy) = match error {
+        _ if error.disk_full() => (
+            ErrorCode::DiskFull,
+            Fault::Destination,
+            format!("The disk with {folder} is full. The recording is saved up to that moment."),
+            "Free some space or choose another folder, then record again.".to_owned(),
+        ),
+        MuxError::Io(_) | MuxError::Chain(_) => (
+            ErrorCode::Storage,
+            Fault::Destination,
+            format!("The file in {folder} could not be written any further. It is saved up to that moment."),
+            "Check that the disk is still there and that you may write to the folder.".to_owned(),
+        ),
+        MuxError::Stuck => (
+            ErrorCode::Internal,
+            Fault::Ours,
+            "The file could not be completed in time. It plays, and is completed at the next start."
+                .to_owned(),
+            "Please report this with the job's log.".to_owned(),
+        ),
+        MuxError::Unsupported(what) => (
+            ErrorCode::Unsupported,
+            Fault::Input,
+            format!("{what} cannot be put into this kind of file."),
+            "Choose another format.".to_owned(),
+        ),
+    };
+    ApiError::new(code, fault, message, remedy).with_detail(error)
+}
+
+/// Makes an empty file at `path`, or beside it with a number where there is one already: a recording
+/// never takes the place of another. Makes the folders that are missing.
+///
+/// # Errors
+/// If the disk refuses.
+pub fn reserve(path: &Path) -> io::Result<PathBuf> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    for n in 1..10_000 {
+        let candidate = numbered(path, n);
+        match OpenOptions::new().write(true).create_new(true).open(&candidate) {
+            Ok(_) => {
+                sync_folder(&candidate);
+                return Ok(candidate);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Makes the file's name in its folder survive a power cut.
+pub fn sync_folder(path: &Path) {
+    // Not every file system can; the file's bytes are safe without.
+    if let Some(folder) = path.parent().and_then(|f| File::open(f).ok()) {
+        let _ = folder.sync_all();
+    }
+}
+
+/// Forces the file's bytes onto the disk every second, from a thread of its own: a disk that is slow to
+/// do that must not hold up writing.
+fn keep_synced(path: &Path, stop: Arc<AtomicBool>) -> Option<thread::JoinHandle<()>> {
+    let file = OpenOptions::new().write(true).open(path).ok()?;
+    thread::Builder::new()
+        .name("sync".to_owned())
+        .spawn(move || {
+            while !stop.load(Relaxed) {
+                thread::park_timeout(SYNC_EVERY);
+                let _ = file.sync_data();
+            }
+        })
+        .ok()
+}

@@ -1,0 +1,10 @@
+//! Units go into files that are playable at every moment.
+
+pub mod disk;
+pub mod file;
+pub mod gstmux;
+pub mod mux;
+pub mod ogg;
+pub mod repair;
+pub mod still;
+pub mod webm;

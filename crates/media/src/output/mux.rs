@@ -1,0 +1,92 @@
+//! What every container writer can do.
+
+use std::io;
+use std::path::Path;
+
+use egress::spec::Container;
+
+use crate::chain::ChainError;
+use crate::output::gstmux::GstMux;
+use crate::output::ogg::OggMux;
+use crate::output::webm::WebmMux;
+use crate::unit::{Lane, Unit};
+
+/// Puts units into a container. What was written is playable at every moment, whatever becomes of the
+/// process; [`Mux::finish`] makes it an ordinary file.
+pub trait Mux: Send {
+    /// Adds a unit that is to be shown at `pts_ns`, counted from the start of the file. Units of a lane
+    /// come in the order they are decoded in, which here is the order they are shown in.
+    ///
+    /// # Errors
+    /// If the disk or the container refuses it. The file stays as it is.
+    fn write(&mut self, unit: &Unit, pts_ns: i64) -> Result<(), MuxError>;
+
+    /// Completes the file, which ends at `end_ns`.
+    ///
+    /// # Errors
+    /// If the disk refuses; the file is still playable.
+    fn finish(self: Box<Self>, end_ns: i64) -> Result<(), MuxError>;
+}
+
+/// The lanes a file has, with a unit of each to read parameters from (the sound lane's is made up
+/// where its parameters are known without).
+#[derive(Debug, Clone)]
+pub struct Lanes {
+    /// Caps of the pictures.
+    pub video: Option<gstreamer::Caps>,
+    /// Caps of the sound.
+    pub audio: Option<gstreamer::Caps>,
+}
+
+/// Why a container cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum MuxError {
+    /// The disk.
+    #[error("writing failed: {0}")]
+    Io(#[from] io::Error),
+    /// GStreamer.
+    #[error("muxing failed: {0}")]
+    Chain(#[from] ChainError),
+    /// GStreamer gave no sign of having finished in time.
+    #[error("the muxer did not finish in time")]
+    Stuck,
+    /// The container has no place for this.
+    #[error("{0} cannot be put into this container")]
+    Unsupported(String),
+}
+
+impl MuxError {
+    /// Whether the disk is full.
+    pub fn disk_full(&self) -> bool {
+        match self {
+            Self::Io(error) => error.kind() == io::ErrorKind::StorageFull,
+            Self::Chain(error) => error.debug.contains("No space left") || error.message.contains("space"),
+            _ => false,
+        }
+    }
+}
+
+/// Opens a writer for `container` on the existing, empty file at `path`.
+///
+/// # Errors
+/// If the file cannot be opened or a lane has no place in the container.
+pub fn open(container: Container, path: &Path, lanes: &Lanes) -> Result<Box<dyn Mux>, MuxError> {
+    Ok(match container {
+        Container::Mp4 | Container::Mp3 => Box::new(GstMux::open(container, path, lanes)?),
+        Container::Webm => Box::new(WebmMux::open(path, lanes)?),
+        Container::Ogg => Box::new(OggMux::open(path)?),
+    })
+}
+
+/// A short name for caps in errors.
+pub(crate) fn caps_name(caps: &gstreamer::Caps) -> String {
+    caps.structure(0).map(|s| s.name().to_string()).unwrap_or_default()
+}
+
+/// Whether a unit is of a lane that the file has.
+pub(crate) fn has_lane(lanes: &Lanes, lane: Lane) -> bool {
+    match lane {
+        Lane::Video => lanes.video.is_some(),
+        Lane::Audio => lanes.audio.is_some(),
+    }
+}
