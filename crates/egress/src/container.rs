@@ -80,7 +80,8 @@ pub fn audio_codec_name(codec: AudioCodec) -> &'static str {
 /// looks at them, and there is at least one then.
 ///
 /// # Errors
-/// The requested container does not carry the codecs, or no container carries them together.
+/// The requested container does not carry the codecs, no container carries them together, or nothing is
+/// received.
 pub fn choose(
     requested: Option<Container>,
     treatment: &Treatment,
@@ -98,6 +99,16 @@ pub fn choose(
 
 /// The container for what is received, untouched.
 fn passthrough(requested: Option<Container>, received: &[&str]) -> Result<Container, ApiError> {
+    if received.is_empty() {
+        // Nothing fits everywhere; a guess would be an Ogg around a picture that comes later.
+        return Err(ApiError::new(
+            ErrorCode::Internal,
+            Fault::Ours,
+            "The file format was to be chosen before anything was received.",
+            "Record again, and report this if it happens again.",
+        )
+        .retryable());
+    }
     if let [codec] = received
         && is_g711(codec)
     {
@@ -301,6 +312,7 @@ mod tests {
         assert_eq!(error.detail, "format video/mp4 incompatible with codec vp8");
         assert!(as_published(Some(Container::Mp4), &["pcmu"]).is_err());
         assert!(as_published(None, &["vp8", "h264"]).is_err());
+        assert_eq!(as_published(None, &[]).unwrap_err().code, ErrorCode::Internal);
     }
 
     #[test]
