@@ -12,7 +12,6 @@ use egress::roster::{Roster, TrackSource};
 use egress::spec::{EgressSpec, JobSpec, Task};
 use egress::state::JobState;
 use egress::wire::Launch;
-use tokio::sync::watch;
 
 use crate::conversation::Conversation;
 use crate::error::{no_such_job, precondition};
@@ -176,21 +175,19 @@ impl Inner {
         })
     }
 
-    /// Ends every preview but one. Comes back with what tells that their processes are gone.
-    pub(crate) async fn discard_previews(&self, but: Option<&EgressId>) -> Vec<watch::Receiver<bool>> {
+    /// Ends every preview but one.
+    pub(crate) async fn discard_previews(&self, but: Option<&EgressId>) {
         let previews: Vec<EgressId> = self.board.read(|snapshot| {
             let previews = snapshot.jobs.iter().filter(|job| job.preview && Some(&job.egress_id) != but);
             previews.map(|job| job.egress_id.clone()).collect()
         });
-        let mut going = Vec::new();
         for id in previews {
-            going.extend(self.discard(&id).await);
+            self.discard(&id).await;
         }
-        going
     }
 
     /// Takes a preview off the board at once; its process goes in its own time.
-    async fn discard(&self, id: &EgressId) -> Option<watch::Receiver<bool>> {
+    async fn discard(&self, id: &EgressId) {
         let mut discarded = false;
         self.board.edit(|snapshot| {
             // Whoever pressed Record in the meantime wins.
@@ -198,19 +195,18 @@ impl Inner {
             discarded.then(|| Change::JobRemoved { egress_id: id.clone() })
         });
         if !discarded {
-            return None;
+            return;
         }
-        let handle = self.jobs.lock().remove(id);
+        let handle = self.jobs.lock().get(id).cloned();
         if let Some(handle) = handle
             && handle.commands.send(Command::Discard).await.is_ok()
         {
-            return Some(handle.done);
+            return;
         }
         // It was over before: there is only its trace to remove.
         if let Err(error) = self.forget(id.clone()).await {
             tracing::warn!(egress_id = %id, %error, "a preview could not be forgotten");
         }
-        None
     }
 
     /// Writes a job into the journal and starts its process.

@@ -19,11 +19,11 @@ use crate::frames::Frames;
 use crate::journal::{Journal, Row};
 use crate::link::Link;
 use crate::options::{StudioOptions, default_recordings_folder};
-use crate::process::{JobFolder, Process, ProcessId, alive, find_program, make_private};
+use crate::process::{Exit, JobFolder, Process, ProcessId, alive, find_program, make_private};
 use crate::projects::Saved;
 use crate::studio::{Inner, Studio};
-use crate::supervisor::{Supervisor, conclude};
-use crate::surface::{Job, Machine, Projects, Rooms, Settings, Snapshot};
+use crate::supervisor::{Command, Supervisor, conclude};
+use crate::surface::{Change, Job, Machine, Projects, Rooms, Settings, Snapshot};
 use crate::{machine, recovery, rooms};
 
 /// Finished jobs that a front end gets to see.
@@ -71,6 +71,7 @@ impl Studio {
             .unwrap_or_else(|| Settings { folder: folder.display().to_string(), name: String::new() });
         let mut jobs: Vec<Job> =
             found.running.iter().chain(&found.history).map(|row| row.job.clone()).collect();
+        jobs.retain(|job| !job.preview);
         jobs.sort_by_key(|job| std::cmp::Reverse(job.created_at_ms));
         let board = Board::new(Snapshot {
             seq: 0,
@@ -128,11 +129,18 @@ impl Studio {
     pub async fn shut_down(&self, finish: bool) -> Result<(), ApiError> {
         let inner = &self.inner;
         let monitor = inner.close_room();
-        let mut going = inner.discard_previews(None).await;
+        inner.discard_previews(None).await;
         let mut finished = Ok(());
         if finish {
             finished = finish_jobs(self).await;
         }
+        // What is not on the board any more is on its way out.
+        let mut going: Vec<_> = {
+            let shown = inner.board.snapshot().jobs;
+            let jobs = inner.jobs.lock();
+            let hidden = jobs.iter().filter(|(id, _)| shown.iter().all(|job| job.egress_id != **id));
+            hidden.map(|(_, handle)| handle.done.clone()).collect()
+        };
         going.extend(monitor);
         let all_gone = async {
             for mut gone in going {
@@ -217,27 +225,31 @@ async fn adopt(inner: Arc<Inner>, row: Row) {
     };
     // The journal may be behind the job's own log by what happened while no studio ran.
     let state = JobState::of(&recovery::logged(&folder.path, 0));
+    let mut job = row.job.clone();
     if state.last_seq() >= row.last_seq {
-        inner.board.edit_job(&id, |job| show(job, &state));
+        show(&mut job, &state);
+    }
+    let preview = job.preview;
+    if !preview {
+        inner.board.publish(Change::Job { job });
     }
     // As the job itself told it, for a studio that died before it could write it down.
     let process = row.process.or_else(|| state.pid().map(|pid| ProcessId { pid, started_s: None }));
     if let Some(process) = living(process, &folder).await {
         tracing::info!(egress_id = %id, pid = process.pid, "a job of an earlier run goes on");
         let conversation = Conversation::new(Process::Adopted(process), folder.clone());
-        Supervisor::start(&inner, id.clone(), folder, conversation, state, attachable(&row));
-        if inner.board.job(&id).is_some_and(|job| job.preview) {
+        let handle = Supervisor::start(&inner, id, folder, conversation, state, attachable(&row));
+        if preview {
             // Who armed it is gone.
-            inner.discard_previews(None).await;
+            let _ = handle.commands.send(Command::Discard).await;
         }
-        return;
-    }
-    let wrote = inner.board.job(&id).is_some_and(|job| !job.preview);
-    if wrote {
-        let exit = process.map(|_| crate::process::Exit::Unknown);
+    } else if preview {
+        if let Err(error) = inner.forget(id.clone()).await {
+            tracing::warn!(egress_id = %id, %error, "a preview could not be forgotten");
+        }
+    } else {
+        let exit = process.map(|_| Exit::Unknown);
         conclude(&inner, &id, &folder, state, exit).await;
-    } else if let Err(error) = inner.forget(id.clone()).await {
-        tracing::warn!(egress_id = %id, %error, "a preview could not be forgotten");
     }
 }
 

@@ -82,7 +82,7 @@ impl Supervisor {
         conversation: Conversation,
         state: JobState,
         output: Option<OutputSpec>,
-    ) {
+    ) -> JobHandle {
         let (commands_in, commands) = mpsc::channel(16);
         let (done, done_out) = watch::channel(false);
         let supervisor = Self {
@@ -99,9 +99,11 @@ impl Supervisor {
             figures_at: Instant::now(),
             discard_by: None,
         };
-        inner.jobs.lock().insert(id, JobHandle { commands: commands_in, output, done: done_out });
+        let handle = JobHandle { commands: commands_in, output, done: done_out };
+        inner.jobs.lock().insert(id, handle.clone());
         inner.machine_nudge.notify_one();
         inner.spawn(supervisor.run());
+        handle
     }
 
     async fn run(mut self) {

@@ -1,0 +1,260 @@
+//! A test peer for the studio: speaks the protocol of `tallylight-job` over a real socket from a real
+//! process, and writes text where the real one writes media. The room's name says how it behaves.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::fact::{
+    ConnectionState, EgressStatus, EndReason, Event, Fact, Figures, FileResult, OutputFigures, TrackFacts,
+};
+use egress::id::{OutputId, TrackId};
+use egress::roster::{Roster, TrackKind, TrackSource};
+use egress::spec::{OutputKind, OutputSpec, Task};
+use egress::wire::{
+    EVENTS_FILE, FRAME_JSON, FRAME_THUMBNAIL, FromJob, Launch, SOCKET_FILE, Thumbnail, ToJob,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+
+/// What the peer writes instead of media: one line each tick.
+const LINE: &[u8] = b"media\n";
+/// One tick stands for so much media.
+const TICK_NS: i64 = 20_000_000;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => run(),
+        ["repair", file] => repair(Path::new(file)),
+        ["still", file, jpeg, "--width", _] => {
+            assert!(Path::new(file).exists());
+            std::fs::write(jpeg, b"jpeg").unwrap();
+        }
+        ["probe"] => println!(r#"{{"encoder":"x264","hardware":false,"problems":[]}}"#),
+        _ => panic!("unknown arguments: {args:?}"),
+    }
+}
+
+/// Cuts the half line off that a killed process leaves, and marks the file as whole.
+fn repair(file: &Path) {
+    let text = std::fs::read(file).unwrap();
+    let lines = text.len() / LINE.len();
+    if lines == 0 {
+        let error =
+            ApiError::new(ErrorCode::Storage, Fault::Environment, "There is nothing in the file.", "");
+        println!("{}", serde_json::to_string(&error).unwrap());
+        std::process::exit(1);
+    }
+    let mut whole = text[..lines * LINE.len()].to_vec();
+    whole.extend_from_slice(b"whole");
+    std::fs::write(file, &whole).unwrap();
+    let result = FileResult {
+        path: Some(file.to_owned()),
+        size_bytes: whole.len() as u64,
+        started_at_ns: 0,
+        ended_at_ns: 0,
+        duration_ns: lines as i64 * TICK_NS,
+        error: None,
+    };
+    println!("{}", serde_json::to_string(&result).unwrap());
+}
+
+fn now_ns() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64
+}
+
+struct Job {
+    launch: Launch,
+    log: std::fs::File,
+    facts: Vec<Event>,
+    output: Option<(OutputSpec, PathBuf, std::fs::File, i64)>,
+    connected: Option<OwnedWriteHalf>,
+    watched: Vec<TrackId>,
+    ticks: i64,
+}
+
+fn run() {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).unwrap();
+    let launch: Launch = serde_json::from_str(&text).unwrap();
+    if launch.spec.room_name == "dies-at-once" {
+        eprintln!("thread 'main' panicked: as it was told to");
+        std::process::exit(101);
+    }
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(live(launch));
+}
+
+async fn live(launch: Launch) {
+    if launch.spec.room_name == "listens-late" {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+    let log =
+        std::fs::File::options().create(true).append(true).open(launch.folder.join(EVENTS_FILE)).unwrap();
+    let listener = UnixListener::bind(launch.folder.join(SOCKET_FILE)).unwrap();
+    let room = launch.spec.room_name.clone();
+    let mut job =
+        Job { launch, log, facts: vec![], output: None, connected: None, watched: vec![], ticks: 0 };
+    job.say(Fact::Started { pid: std::process::id() }).await;
+    job.say(Fact::Connection { state: ConnectionState::Connected }).await;
+    let first = match &job.launch.spec.task {
+        Task::Egress(egress) => egress.outputs.first().cloned(),
+        Task::Monitor(_) => None,
+    };
+    if matches!(job.launch.spec.task, Task::Egress(_)) {
+        let track = TrackFacts {
+            track_id: "TR_video".into(),
+            kind: TrackKind::Video,
+            source: TrackSource::Camera,
+            codec: "vp8".into(),
+            publisher_identity: "ada".into(),
+        };
+        job.say(Fact::TrackAdded { track }).await;
+        job.say(Fact::Armed).await;
+    }
+    if let Some(output) = first {
+        job.attach(output).await;
+    }
+    let (said_in, mut said) = mpsc::channel(16);
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(20));
+    loop {
+        tokio::select! {
+            Ok((stream, _)) = listener.accept() => {
+                let (from, to) = stream.into_split();
+                job.connected = Some(to);
+                tokio::spawn(read(from, said_in.clone()));
+            }
+            Some(command) = said.recv() => match command {
+                ToJob::Hello { after } => {
+                    let missed: Vec<Event> = job.facts.iter().filter(|fact| fact.seq > after).cloned().collect();
+                    for event in missed {
+                        job.send(&FromJob::Event { event }).await;
+                    }
+                }
+                ToJob::Attach { request, .. } if room == "refuses" => {
+                    let error = ApiError::new(ErrorCode::Storage, Fault::Destination, "The disk is gone.", "Plug it in.");
+                    job.send(&FromJob::Reply { request, error: Some(error) }).await;
+                }
+                ToJob::Attach { request, output } => {
+                    job.send(&FromJob::Reply { request, error: None }).await;
+                    job.attach(output).await;
+                }
+                ToJob::Stop { request } => {
+                    job.send(&FromJob::Reply { request, error: None }).await;
+                    return job.finish(EndReason::StopRequested).await;
+                }
+                ToJob::Watch { tracks } => job.watched = tracks,
+                ToJob::Detach { request, .. } => job.send(&FromJob::Reply { request, error: None }).await,
+            },
+            _ = tick.tick() => if job.tick().await { return job.finish(EndReason::SourceClosed).await },
+        }
+    }
+}
+
+impl Job {
+    /// Logs a fact, then sends it.
+    async fn say(&mut self, fact: Fact) {
+        let event = Event { seq: self.facts.len() as u64 + 1, at_ns: now_ns(), fact };
+        let mut line = serde_json::to_vec(&event).unwrap();
+        line.push(b'\n');
+        self.log.write_all(&line).unwrap();
+        self.log.sync_data().unwrap();
+        self.facts.push(event.clone());
+        self.send(&FromJob::Event { event }).await;
+    }
+
+    async fn send(&mut self, message: &FromJob) {
+        let body = serde_json::to_vec(message).unwrap();
+        self.frame(FRAME_JSON, &body).await;
+    }
+
+    async fn frame(&mut self, kind: u8, body: &[u8]) {
+        let Some(to) = &mut self.connected else { return };
+        let mut frame = (body.len() as u32 + 1).to_le_bytes().to_vec();
+        frame.push(kind);
+        frame.extend_from_slice(body);
+        if to.write_all(&frame).await.is_err() {
+            self.connected = None;
+        }
+    }
+
+    async fn attach(&mut self, output: OutputSpec) {
+        let OutputKind::File(file) = &output.kind;
+        let path = file.folder.join(format!("{}.mp4", self.launch.spec.egress_id));
+        self.say(Fact::OutputOpening { output: output.id.clone(), path: path.clone() }).await;
+        let mut file = std::fs::File::create(&path).unwrap();
+        let started = now_ns();
+        file.write_all(LINE).unwrap();
+        self.say(Fact::OutputActive { output: output.id.clone(), started_at_ns: started }).await;
+        self.output = Some((output, path, file, started));
+    }
+
+    /// True: the source is over.
+    async fn tick(&mut self) -> bool {
+        self.ticks += 1;
+        let mut figures = Figures { cpu_percent: self.ticks as f64, ..Figures::default() };
+        if let Some((output, path, file, _)) = &mut self.output {
+            file.write_all(LINE).unwrap();
+            file.write_all(&LINE[..3]).unwrap();
+            let size_bytes = std::fs::metadata(path).unwrap().len();
+            // Half a line stays behind if the process dies here.
+            file.write_all(&LINE[3..]).unwrap();
+            figures.outputs.push(OutputFigures {
+                output: output.id.clone(),
+                elapsed_ms: self.ticks * 20,
+                size_bytes,
+                bitrate_bps: 1_000_000,
+                frames: self.ticks as u64,
+                dropped_frames: 0,
+                disk_left_s: None,
+            });
+        }
+        self.send(&FromJob::Figures { figures }).await;
+        if matches!(self.launch.spec.task, Task::Monitor(_)) {
+            let room_name = self.launch.spec.room_name.clone();
+            let room_sid = format!("RM_{}", std::process::id());
+            let roster = Roster { room_name, room_sid, ..Roster::default() };
+            self.send(&FromJob::Roster { roster }).await;
+            for track_id in self.watched.clone() {
+                let jpeg = format!("{track_id} {}", self.ticks).into_bytes();
+                self.frame(FRAME_THUMBNAIL, &Thumbnail { track_id, jpeg }.encode()).await;
+            }
+        }
+        self.launch.spec.room_name == "ends-soon" && self.ticks > 10
+    }
+
+    async fn finish(&mut self, reason: EndReason) {
+        self.say(Fact::Ending { reason }).await;
+        if let Some((output, path, mut file, started_at_ns)) = self.output.take() {
+            file.write_all(b"whole").unwrap();
+            let ended_at_ns = now_ns();
+            let result = FileResult {
+                size_bytes: std::fs::metadata(&path).unwrap().len(),
+                path: Some(path),
+                started_at_ns,
+                ended_at_ns,
+                duration_ns: ended_at_ns - started_at_ns,
+                error: None,
+            };
+            self.say(Fact::OutputEnded { output: OutputId::from(output.id.as_str()), result }).await;
+        }
+        self.say(Fact::Ended { status: EgressStatus::Complete, error: None }).await;
+    }
+}
+
+async fn read(mut from: OwnedReadHalf, said: mpsc::Sender<ToJob>) {
+    loop {
+        let Ok(len) = from.read_u32_le().await else { return };
+        let mut body = vec![0; len as usize];
+        if from.read_exact(&mut body).await.is_err() {
+            return;
+        }
+        assert_eq!(body[0], FRAME_JSON);
+        if said.send(serde_json::from_slice(&body[1..]).unwrap()).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The studio with real child processes. Most tests use a peer that speaks the job's protocol; those in
+//! [`real`] use `tallylight-job` and a LiveKit server.
+
+mod bench;
+mod jobs;
+mod open_room;
+mod recovery;
+mod secrecy_kept;
