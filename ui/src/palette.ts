@@ -18,7 +18,7 @@ export const palette = {
   /** Edges of things that can be typed into or pressed. */
   edge: "#626d7b",
   /** Text. */
-  ink: "#e9edf2",
+  ink: "#eef1f6",
   /** Second text. */
   soft: "#aab4c0",
   /** Third text; still legible. */

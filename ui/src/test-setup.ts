@@ -1,14 +1,15 @@
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach } from "vitest";
 import { clearDesk } from "@/store/desk";
 import { cancelHold, useHold } from "@/store/hold";
 import { useStudioState } from "@/store/studio";
 
 // What jsdom has no layout for: long lists are given a window to be seen through.
-Object.defineProperties(HTMLElement.prototype, {
-  offsetHeight: { configurable: true, get: () => 600 },
-  offsetWidth: { configurable: true, get: () => 800 },
+Object.defineProperties(Element.prototype, {
+  clientHeight: { configurable: true, get: () => 600 },
+  clientWidth: { configurable: true, get: () => 800 },
 });
+Object.defineProperty(HTMLElement.prototype, "offsetHeight", { configurable: true, get: () => 60 });
 globalThis.ResizeObserver = class {
   observe() {}
   unobserve() {}
@@ -17,6 +18,11 @@ globalThis.ResizeObserver = class {
 Element.prototype.scrollIntoView = () => undefined;
 Element.prototype.getAnimations = () => [];
 HTMLCanvasElement.prototype.getContext = () => null;
+HTMLCanvasElement.prototype.toDataURL = () => "";
+if (!("PointerEvent" in window)) Object.assign(window, { PointerEvent: class extends MouseEvent {} });
+
+// Conditions are waited for as long as a busy machine may take.
+configure({ asyncUtilTimeout: 10_000 });
 
 afterEach(() => {
   cleanup();

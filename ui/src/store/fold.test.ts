@@ -52,14 +52,12 @@ const figures = fc
   .map((some) => ({ ...noFigures, ...some }));
 const change: fc.Arbitrary<Change> = fc.oneof(
   ids.map((id): Change => ({ type: "job", job: job(id, id, wholePerson("ada")) })),
-  fc
-    .tuple(ids, fc.boolean())
-    .map(
-      ([id, armed]): Change => ({
-        type: "job",
-        job: job(id, `${id} again`, wholePerson("ben"), { armed, preview: armed }),
-      }),
-    ),
+  fc.tuple(ids, fc.boolean()).map(
+    ([id, armed]): Change => ({
+      type: "job",
+      job: job(id, `${id} again`, wholePerson("ben"), { armed, preview: armed }),
+    }),
+  ),
   ids.map((egress_id): Change => ({ type: "job_removed", egress_id })),
   fc
     .tuple(ids, figures)

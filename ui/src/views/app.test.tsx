@@ -1,0 +1,375 @@
+// The window as a producer uses it, over a studio in memory.
+
+import { render, screen, waitFor, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { describe, expect, it } from "vitest";
+import {
+  anError,
+  crowd,
+  emptySnapshot,
+  four,
+  inRoom,
+  job,
+  noKeyring,
+  past,
+  someRooms,
+  wholePerson,
+} from "@/backend/fixture/people";
+import { FixtureStudio } from "@/backend/fixture/studio";
+import type { Snapshot } from "@/backend/types";
+import { clearDesk, useDesk } from "@/store/desk";
+import { App } from "./app";
+
+async function open(snapshot: Snapshot) {
+  const studio = new FixtureStudio(snapshot);
+  const user = userEvent.setup();
+  render(<App backend={studio} />);
+  await screen.findByRole("main");
+  await waitFor(() => expect(screen.queryByText("Opening the studio…")).toBeNull());
+  const called = (name: string) => studio.calls.filter((call) => call.name === name);
+  return { studio, user, called };
+}
+
+const pickAda = { kind: "person", identity: "ada", followScreenShare: false } as const;
+const adaOnAir = () => job("EG_ada", "Ada Lovelace", wholePerson("ada"));
+
+async function fillLogin(user: ReturnType<typeof userEvent.setup>) {
+  await user.type(screen.getByLabelText("LiveKit URL"), "wss://lk.example");
+  await user.type(screen.getByLabelText("API key"), "APIkey");
+  await user.type(screen.getByLabelText("API secret"), "s3cret");
+}
+
+describe("logging in", () => {
+  const nothing = () => emptySnapshot({ projects: { list: [], current: null, keyring_error: null } });
+
+  it("adds the project and shows its rooms", async () => {
+    const { studio, user, called } = await open(nothing());
+    await fillLogin(user);
+    await user.type(screen.getByLabelText("Name"), "Studio");
+    await user.click(screen.getByRole("button", { name: "Check and add" }));
+    expect(await screen.findByRole("heading", { name: "Rooms" })).toBeTruthy();
+    expect(called("addProject")[0]?.args).toEqual([
+      {
+        name: "Studio",
+        url: "wss://lk.example",
+        api_key: "APIkey",
+        api_secret: "s3cret",
+        this_run_only: false,
+      },
+    ]);
+    expect(studio.now.projects.current).not.toBeNull();
+  });
+
+  it("shows what is wrong in three parts, marks the field, and adds nothing", async () => {
+    const { studio, user } = await open(nothing());
+    studio.failures.set(
+      "addProject",
+      anError({
+        code: "wrong_secret",
+        fault: "input",
+        message: "The secret is wrong.",
+        remedy: "Copy it again.",
+      }),
+    );
+    await fillLogin(user);
+    await user.click(screen.getByRole("button", { name: "Check and add" }));
+    const notice = await screen.findByTestId("notice");
+    expect(within(notice).getByTestId("notice-message").textContent).toBe("The secret is wrong.");
+    expect(within(notice).getByTestId("notice-fault").textContent).toBe(
+      "In what was asked for or published.",
+    );
+    expect(within(notice).getByTestId("notice-remedy").textContent).toBe("Copy it again.");
+    expect(screen.getByLabelText("API secret").getAttribute("aria-invalid")).toBe("true");
+    expect(screen.getByLabelText("API key").getAttribute("aria-invalid")).toBeNull();
+    expect(studio.now.projects.list).toEqual([]);
+  });
+
+  it("without a keyring says so and keeps the secret for this run", async () => {
+    const { user, called } = await open(
+      emptySnapshot({ projects: { list: [], current: null, keyring_error: noKeyring } }),
+    );
+    expect(screen.getByTestId("notice").dataset.code).toBe("keyring");
+    await fillLogin(user);
+    await user.click(screen.getByRole("button", { name: "Check and add" }));
+    await waitFor(() => expect(called("addProject")).toHaveLength(1));
+    expect(called("addProject")[0]?.args[0]).toMatchObject({ this_run_only: true });
+  });
+
+  it("a keyring that refuses can be done without, in one click", async () => {
+    const { studio, user, called } = await open(nothing());
+    studio.failures.set("addProject", noKeyring);
+    await fillLogin(user);
+    await user.click(screen.getByRole("button", { name: "Check and add" }));
+    const again = await screen.findByRole("button", { name: "Keep it for this run only" });
+    studio.failures.clear();
+    await user.click(again);
+    expect(await screen.findByRole("heading", { name: "Rooms" })).toBeTruthy();
+    expect(called("addProject")[1]?.args[0]).toMatchObject({ this_run_only: true, api_secret: "s3cret" });
+  });
+});
+
+describe("rooms", () => {
+  it("of 200, only those in sight are in the page, and any can be found", async () => {
+    const { user, called } = await open(
+      emptySnapshot({ rooms: { list: someRooms(200), loading: false, error: null } }),
+    );
+    expect(screen.getAllByTestId("room").length).toBeLessThan(40);
+    await user.type(screen.getByRole("searchbox", { name: "Find a room" }), "town-hall-13");
+    await waitFor(() => expect(screen.getAllByTestId("room")).toHaveLength(1));
+    await user.click(screen.getByTestId("room"));
+    await waitFor(() => expect(called("openRoom")[0]?.args).toEqual(["town-hall-13"]));
+  });
+
+  it("keep the last list when the server does not answer", async () => {
+    await open(
+      emptySnapshot({
+        rooms: {
+          list: someRooms(3),
+          loading: false,
+          error: anError({ code: "unreachable", message: "No answer." }),
+        },
+      }),
+    );
+    expect(screen.getByTestId("notice").dataset.code).toBe("unreachable");
+    expect(screen.getAllByTestId("room")).toHaveLength(3);
+  });
+});
+
+describe("recording", () => {
+  it("choosing arms, Record attaches to what is armed, holding Stop ends it", async () => {
+    const { studio, user, called } = await open(inRoom(four));
+    await user.click(screen.getByRole("button", { name: "Ada Lovelace" }));
+    await waitFor(() => expect(called("arm")).toHaveLength(1));
+    expect(screen.getByTestId("record").dataset.ready).toBe("false");
+    const [preview] = studio.now.jobs;
+    if (!preview) throw new Error("arming makes a job");
+    studio.changeJob(preview.egress_id, { armed: true, connection: "connected" });
+    await waitFor(() => expect(screen.getByTestId("record").dataset.ready).toBe("true"));
+    expect(screen.getByTestId("program").dataset.state).toBe("ready");
+    expect(screen.queryByTestId("tally")).toBeNull();
+
+    await user.keyboard("r");
+    await waitFor(() => expect(called("record")[0]?.args).toEqual([preview.egress_id]));
+    expect(await screen.findByTestId("tally")).toBeTruthy();
+    expect(screen.getByTestId("program").dataset.state).toBe("recording");
+    expect(called("start")).toEqual([]);
+
+    const [stop] = screen.getAllByTestId("stop");
+    if (!stop) throw new Error("there is a stop button");
+    await user.pointer({ keys: "[MouseLeft>]", target: stop });
+    await waitFor(() => expect(called("stop")[0]?.args).toEqual([preview.egress_id]));
+    await waitFor(() => expect(screen.queryByTestId("tally")).toBeNull());
+    expect(await screen.findByText("Saved show.mp4")).toBeTruthy();
+  });
+
+  it("what is not armed yet is started cold", async () => {
+    const { studio, user, called } = await open(inRoom(four));
+    studio.failures.set("arm", anError({ code: "internal", message: "Not now." }));
+    await user.click(screen.getByRole("button", { name: "Ben Okri" }));
+    expect(await screen.findByText("Not now.")).toBeTruthy();
+    await user.click(screen.getByTestId("record"));
+    await waitFor(() => expect(called("start")).toHaveLength(1));
+    expect(called("start")[0]?.args[0]).toMatchObject({ source: { type: "participant", identity: "ben" } });
+  });
+
+  it("an armed job that is no longer wanted is let go of", async () => {
+    const { user, called, studio } = await open(inRoom(four));
+    await user.click(screen.getByRole("button", { name: "Ada Lovelace" }));
+    await waitFor(() => expect(called("arm")).toHaveLength(1));
+    await user.click(screen.getByRole("button", { name: "Choose nothing" }));
+    await waitFor(() => expect(called("disarm")).toHaveLength(1));
+    expect(studio.now.jobs).toEqual([]);
+  });
+
+  it("asks again for what became different, once it stands still", async () => {
+    const { user, called } = await open(inRoom(four));
+    await user.click(screen.getByRole("button", { name: "Ada Lovelace" }));
+    await waitFor(() => expect(called("arm")).toHaveLength(1));
+    await user.type(screen.getByLabelText("File name"), "take-1");
+    await waitFor(() => expect(called("arm").at(-1)?.args[0]).toMatchObject({ name: "take-1" }));
+    expect(screen.getByTestId("record-example").textContent).toBe("take-1.mp4");
+  });
+
+  it("a stray key does not stop it: a tap of S asks, and only Enter then stops", async () => {
+    clearDesk({ pick: pickAda });
+    const { user, called } = await open(inRoom(four, { jobs: [adaOnAir()] }));
+    await user.keyboard("{Enter}");
+    await user.keyboard("s");
+    await waitFor(() => expect(screen.getAllByTestId("stop")[0]?.dataset.phase).toBe("asking"));
+    await user.keyboard("{Escape}");
+    expect(screen.getAllByTestId("stop")[0]?.dataset.phase).toBe("idle");
+    await user.keyboard("{Enter}");
+    expect(called("stop")).toEqual([]);
+    await user.keyboard("s{Enter}");
+    await waitFor(() => expect(called("stop")).toHaveLength(1));
+  });
+
+  it("a click on Stop is not enough either", async () => {
+    const { user, called } = await open(inRoom(four, { jobs: [adaOnAir()] }));
+    await user.click(screen.getByTestId("stop"));
+    expect(screen.getByTestId("stop").dataset.phase).toBe("asking");
+    expect(called("stop")).toEqual([]);
+    await user.keyboard("{Enter}");
+    await waitFor(() => expect(called("stop")).toHaveLength(1));
+  });
+
+  it("keys do nothing while a name is typed", async () => {
+    clearDesk({ pick: pickAda });
+    const { user, called } = await open(inRoom(four));
+    await user.type(screen.getByLabelText("File name"), "rehearsal");
+    expect(called("start")).toEqual([]);
+    expect(called("record")).toEqual([]);
+    expect(useDesk.getState().page).toBe("room");
+  });
+
+  it("shows each of several jobs with its own figures and troubles", async () => {
+    const jobs = [
+      adaOnAir(),
+      job("EG_ben", "Ben Okri", wholePerson("ben"), {
+        connection: "reconnecting",
+        warnings: [anError({ code: "disk_full", message: "The disk is nearly full." })],
+      }),
+    ];
+    const { studio } = await open(inRoom(four, { jobs }));
+    const [ada, ben] = screen.getAllByTestId("job");
+    if (!ada || !ben) throw new Error("both are shown");
+    expect(within(ada).getByTestId("job-elapsed").textContent).toBe("00:12:44");
+    expect(within(ada).getByTestId("job-connection").dataset.connection).toBe("connected");
+    expect(within(ben).getByTestId("job-connection").dataset.connection).toBe("reconnecting");
+    expect(within(ben).getByText("The disk is nearly full.")).toBeTruthy();
+    const figures = studio.now.jobs[0]?.figures;
+    const [output] = figures?.outputs ?? [];
+    if (!figures || !output) throw new Error("a running job has figures");
+    studio.emit({
+      type: "job_figures",
+      egress_id: "EG_ada",
+      figures: { ...figures, outputs: [{ ...output, elapsed_ms: 800_000, size_bytes: 2e8 }] },
+    });
+    await waitFor(() => expect(within(ada).getByTestId("job-elapsed").textContent).toBe("00:13:20"));
+    expect(within(ada).getByTestId("job-size").textContent).toBe("200 MB");
+    expect(within(ben).getByTestId("job-elapsed").textContent).toBe("00:12:44");
+  });
+
+  it("tracks are ticked one picture and one sound at a time", async () => {
+    const { user, called } = await open(inRoom(four));
+    await user.click(screen.getByRole("button", { name: "Tracks of Chloé Duarte" }));
+    await user.click(screen.getByRole("checkbox", { name: "Screen of Chloé Duarte" }));
+    await waitFor(() =>
+      expect(called("arm").at(-1)?.args[0]).toMatchObject({
+        source: { type: "track", track_id: "TR_chloe_screen" },
+      }),
+    );
+    await user.click(screen.getByRole("checkbox", { name: "Microphone of Chloé Duarte" }));
+    await waitFor(() =>
+      expect(called("arm").at(-1)?.args[0]).toMatchObject({
+        source: {
+          type: "track_composite",
+          video_track_id: "TR_chloe_screen",
+          audio_track_id: "TR_chloe_mic",
+        },
+      }),
+    );
+  });
+});
+
+describe("people", () => {
+  it("of 100, only those in sight are in the page, and any can be found", async () => {
+    const { user } = await open(inRoom(crowd(100)));
+    expect(screen.getAllByTestId("person").length).toBeLessThan(30);
+    expect(screen.getByTestId("people-count").textContent).toBe("100");
+    await user.type(screen.getByRole("searchbox", { name: "Find a person" }), "guest-73");
+    await waitFor(() => expect(screen.getAllByTestId("person")).toHaveLength(1));
+  });
+
+  it("come and go as the studio says", async () => {
+    const { studio } = await open(inRoom([]));
+    expect(screen.getByText("Nobody is here yet")).toBeTruthy();
+    const { room } = inRoom(four);
+    studio.emit({ type: "room", room });
+    await waitFor(() => expect(screen.getAllByTestId("person")).toHaveLength(4));
+  });
+});
+
+describe("history", () => {
+  const jobs = () => [
+    past("EG_1", "Ada Lovelace"),
+    past("EG_2", "Ben Okri", {
+      recovered: true,
+      status: "failed",
+      end_reason: "failure",
+      error: anError({ code: "job_died", message: "Cut off by a power cut." }),
+    }),
+  ];
+
+  it("says what was saved and what ended it, plays it, opens its folder, forgets it", async () => {
+    const { user, called } = await open(inRoom(four, { jobs: jobs() }));
+    await user.keyboard("h");
+    expect(await screen.findByRole("heading", { name: "History" })).toBeTruthy();
+    const [first, second] = screen.getAllByTestId("past-job");
+    if (!first || !second) throw new Error("both are listed");
+    expect(within(first).getByTestId("past-length").textContent).toBe("32:14");
+    expect(within(first).getByTestId("past-size").textContent).toBe("361 MB");
+    expect(within(first).getByTestId("past-end").textContent).toBe("Stopped by hand");
+    expect(within(second).getByTestId("recovered")).toBeTruthy();
+    expect(within(second).getByText("Cut off by a power cut.")).toBeTruthy();
+    await user.click(within(first).getByRole("button", { name: "Play Ada Lovelace" }));
+    await user.click(within(first).getByRole("button", { name: "Open folder of Ada Lovelace" }));
+    await user.click(within(second).getByRole("button", { name: "Forget Ben Okri" }));
+    await waitFor(() => expect(screen.getAllByTestId("past-job")).toHaveLength(1));
+    expect(called("play")[0]?.args).toEqual(["EG_1", "file"]);
+    expect(called("openFolder")[0]?.args).toEqual(["EG_1", "file"]);
+  });
+});
+
+describe("quitting", () => {
+  it("asks while something records, with the focus where Enter does no harm", async () => {
+    const { studio, user, called } = await open(inRoom(four, { jobs: [adaOnAir()] }));
+    studio.askFromShell("quit_requested");
+    const dialog = await screen.findByRole("dialog", { name: "Quit Tallylight?" });
+    await waitFor(() =>
+      expect(document.activeElement).toBe(within(dialog).getByRole("button", { name: "Cancel" })),
+    );
+    await user.keyboard("{Enter}");
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    expect(called("quit")).toEqual([]);
+    studio.askFromShell("quit_requested");
+    await user.click(await screen.findByRole("button", { name: "Finish and quit" }));
+    await waitFor(() => expect(called("quit")[0]?.args).toEqual([true]));
+  });
+
+  it("asks nothing when nothing records", async () => {
+    const { studio, called } = await open(inRoom(four));
+    studio.askFromShell("quit_requested");
+    await waitFor(() => expect(called("quit")).toHaveLength(1));
+  });
+});
+
+describe("the palette", () => {
+  it("finds every action by name", async () => {
+    const { user } = await open(inRoom(four));
+    await user.keyboard("{Control>}k{/Control}");
+    await user.type(await screen.findByPlaceholderText("What to do?"), "choose dmi{Enter}");
+    await waitFor(() => expect(useDesk.getState().pick).toMatchObject({ identity: "dmitri" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+  });
+});
+
+describe("settings", () => {
+  it("are changed with a live example, and errors of the folder are shown in place", async () => {
+    const { studio, user, called } = await open(inRoom(four));
+    await user.keyboard("{Control>},{/Control}");
+    const dialog = await screen.findByRole("dialog", { name: "Settings" });
+    await user.type(within(dialog).getByLabelText("File name"), "{{room_name}/take");
+    expect(within(dialog).getByText("For example: morning-show/take.mp4")).toBeTruthy();
+    studio.failures.set(
+      "setSettings",
+      anError({ code: "storage", message: "The folder cannot be written to." }),
+    );
+    await user.click(within(dialog).getByRole("button", { name: "Save" }));
+    expect(await within(dialog).findByText("The folder cannot be written to.")).toBeTruthy();
+    studio.failures.clear();
+    await user.click(within(dialog).getByRole("button", { name: "Save" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    expect(called("setSettings").at(-1)?.args[0]).toMatchObject({ name: "{room_name}/take" });
+  });
+});
