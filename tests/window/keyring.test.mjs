@@ -36,6 +36,12 @@ test("without a keyring the secret is kept for this run, and asked for in the ne
   await window.close();
   await until("Tallylight to end", () => desktop.processes("tallylight").length === 0);
   window = await steps.openTallylight(desktop);
-  await window.sees(/Secret needed|not on this computer any more/, steps.patient);
+  await window.sees(/secret of this project is not at hand/, steps.patient);
   await steps.look(window, "13 secret needed");
+  await window.click("button", "Project: Studio");
+  await window.click("menuitem", /^Edit/);
+  await steps.fillProject(window, { secret: server.secret });
+  await until("the form to close", async () => (await window.find("button", /^Check and/)) === null, steps.patient);
+  await steps.look(window, "14 secret given again");
+  await until("the rooms", async () => !/not at hand/.test(await window.text()), steps.patient);
 });

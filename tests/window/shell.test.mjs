@@ -82,7 +82,8 @@ test("the window comes back where it was", { timeout: 120_000 }, async () => {
     return list.split(/\s+/).slice(2, 6).join(" ");
   };
   let child = start(program("tallylight"), [], { env: desktop.env });
-  await until("the window", () => desktop.run("wmctrl", "-r", "Tallylight", "-e", "0,150,60,1100,720"), steps.patient);
+  await place();
+  await desktop.run("wmctrl", "-r", "Tallylight", "-e", "0,150,60,1100,720");
   const moved = await until("the window to move", async () => {
     const now = await place();
     return now.endsWith("1100 720") && now;

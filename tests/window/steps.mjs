@@ -9,7 +9,7 @@ import { openWindow } from "./webdriver.mjs";
 import { pictures, program } from "./programs.mjs";
 
 /** A step may have to wait for a busy machine. */
-export const patient = { within_ms: 60_000 };
+export const patient = { within_ms: 20_000 };
 
 /** Opens Tallylight on a desktop. */
 export async function openTallylight(desktop, env = {}) {

@@ -105,11 +105,17 @@ function session(call, base, driver) {
       );
     },
     clickElement: (element) => raw("POST", `/element/${idOf(element)}/click`, {}),
-    type: async (role, name, text) => {
-      const element = await get(role, name);
-      await raw("POST", `/element/${idOf(element)}/clear`, {});
-      await raw("POST", `/element/${idOf(element)}/value`, { text });
-    },
+    /** Types into a field, and makes sure that all of it arrived: on a busy machine the driver loses keys. */
+    type: (role, name, text) =>
+      until(`"${text.length} characters in ${role} ${name}"`, async () => {
+        const element = await find(role, name);
+        if (!element) return false;
+        await raw("POST", `/element/${idOf(element)}/clear`, {});
+        await raw("POST", `/element/${idOf(element)}/value`, { text });
+        const typed = await script("return arguments[0].value", element);
+        if (typed === text) return true;
+        throw new Error(`${typed.length} of ${text.length} characters arrived`);
+      }, { within_ms: 30_000 }),
     /** Holds the mouse down on an element for a while. */
     hold: async (element, ms) => {
       const move = { type: "pointerMove", duration: 0, x: 0, y: 0, origin: element };
