@@ -24,7 +24,6 @@ pub use crate::transport::{Datagram, Impairment};
 
 /// How to join a room.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct RoomOptions {
     /// The server: `ws(s)://` or `http(s)://`.
     pub url: String,

@@ -111,18 +111,21 @@ pub struct Impairment(Arc<dyn Fn(Datagram<'_>) -> bool + Send + Sync>);
 /// A datagram of the media connection, as [`Impairment`] sees it.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
-pub enum Datagram<'a> {
-    /// Received.
-    In(&'a [u8]),
-    /// About to be sent.
-    Out(&'a [u8]),
+pub struct Datagram<'a> {
+    /// Received, or about to be sent.
+    pub incoming: bool,
+    /// Over TCP.
+    pub tcp: bool,
+    /// As on the wire.
+    pub bytes: &'a [u8],
 }
 
 impl Datagram<'_> {
-    /// Whether it is an RTP packet, encrypted as it is.
-    pub fn is_rtp(&self) -> bool {
-        let (Self::In(bytes) | Self::Out(bytes)) = self;
-        matches!(bytes, [first, second, ..] if first >> 6 == 2 && !(192..=223).contains(second))
+    /// Whether it is a received RTP packet.
+    pub fn is_incoming_rtp(&self) -> bool {
+        let rtp =
+            matches!(self.bytes, [first, second, ..] if first >> 6 == 2 && !(192..=223).contains(second));
+        self.incoming && rtp
     }
 }
 

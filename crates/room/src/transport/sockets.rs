@@ -116,7 +116,11 @@ impl Sockets {
     /// Sends a datagram, or drops it where the network does not take it: the peer connection repeats
     /// what matters.
     pub(super) fn send(&mut self, tcp: bool, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
-        if self.impairment.as_ref().is_some_and(|impairment| impairment.drops(Datagram::Out(bytes))) {
+        if self
+            .impairment
+            .as_ref()
+            .is_some_and(|impairment| impairment.drops(Datagram { incoming: false, tcp, bytes }))
+        {
             return;
         }
         if !tcp {
@@ -173,11 +177,9 @@ impl Sockets {
                 match udp.socket.poll_recv_from(cx, &mut buffer) {
                     Poll::Ready(Ok(remote)) => {
                         let len = buffer.filled().len();
-                        if self
-                            .impairment
-                            .as_ref()
-                            .is_some_and(|some| some.drops(Datagram::In(buffer.filled())))
-                        {
+                        if self.impairment.as_ref().is_some_and(|some| {
+                            some.drops(Datagram { incoming: true, tcp: false, bytes: buffer.filled() })
+                        }) {
                             continue;
                         }
                         self.turn = index + 1;
@@ -201,7 +203,11 @@ impl Sockets {
                 match tcp.poll_frame(cx, &mut self.buffer[..]) {
                     Poll::Ready(Ok(len)) => {
                         let bytes = &self.buffer[..len];
-                        if self.impairment.as_ref().is_some_and(|some| some.drops(Datagram::In(bytes))) {
+                        if self
+                            .impairment
+                            .as_ref()
+                            .is_some_and(|some| some.drops(Datagram { incoming: true, tcp: true, bytes }))
+                        {
                             continue;
                         }
                         return Poll::Ready(SocketEvent::Datagram { tcp: true, remote, local, len });
