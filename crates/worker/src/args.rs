@@ -1,0 +1,220 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::request::{Preset, RecordFormat, RecordRequest, RecordSource};
+use egress::spec::Container;
+use secrecy::SecretString;
+
+/// Records LiveKit rooms on this computer.
+#[derive(Debug, Parser)]
+#[command(name = "tallylight-worker", version)]
+pub struct Args {
+    /// The server and the right to use it.
+    #[command(flatten)]
+    pub access: Access,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The server and the right to use it.
+#[derive(Debug, Group)]
+pub struct Access {
+    /// Address of the LiveKit server: wss://… or ws://…
+    #[arg(long, env = "LIVEKIT_URL", global = true)]
+    pub url: Option<String>,
+    /// API key.
+    #[arg(long = "api-key", env = "LIVEKIT_API_KEY", global = true)]
+    pub api_key: Option<String>,
+    /// Our own folder for the journal and the logs of jobs; one for each user where nothing is said.
+    #[arg(long, global = true)]
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Access {
+    /// The API secret. From the environment alone: other users can read a command line.
+    pub fn secret(&self) -> Option<SecretString> {
+        std::env::var("LIVEKIT_API_SECRET").ok().filter(|secret| !secret.is_empty()).map(SecretString::from)
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Records a person or tracks into a file, whose path is the last line of the output.
+    Record(Record),
+    /// Lists the rooms of the project: name and number of people.
+    Rooms,
+}
+
+/// What to record, and how.
+#[derive(Debug, Group)]
+#[command(group = clap::ArgGroup::new("source").required(true).multiple(true))]
+pub struct Record {
+    /// The room.
+    #[arg(long)]
+    pub room: String,
+    /// Record this person's picture and sound, across republishing.
+    #[arg(long, group = "source", conflicts_with_all = ["track", "video_track", "audio_track"])]
+    pub identity: Option<String>,
+    /// Show the person's shared screen while there is one.
+    #[arg(long, conflicts_with_all = ["track", "video_track", "audio_track"])]
+    pub follow_screen_share: bool,
+    /// Record this one track exactly as published.
+    #[arg(long, group = "source", conflicts_with_all = ["video_track", "audio_track", "preset"])]
+    pub track: Option<String>,
+    /// Record this picture.
+    #[arg(long, group = "source")]
+    pub video_track: Option<String>,
+    /// Record this sound.
+    #[arg(long, group = "source")]
+    pub audio_track: Option<String>,
+    /// File format; the one that fits where nothing is said.
+    #[arg(long)]
+    pub format: Option<Format>,
+    /// Re-encode with one of LiveKit's presets [default: H264_720P_30].
+    #[arg(long, conflicts_with = "as_published")]
+    pub preset: Option<String>,
+    /// Keep what is published as it is.
+    #[arg(long)]
+    pub as_published: bool,
+    /// Folder for the file.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Name of the file, with {room_name}, {time} and so on.
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// Write a manifest beside the file.
+    #[arg(long)]
+    pub manifest: bool,
+    /// Stop after this many seconds of recording. Without it: when the source ends, or at Ctrl-C.
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    /// Wait until the room is open, instead of failing where it is not.
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// File formats.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Format {
+    /// MP4.
+    Mp4,
+    /// WebM.
+    Webm,
+    /// Ogg.
+    Ogg,
+    /// MP3.
+    Mp3,
+}
+
+impl Record {
+    /// The request that the command line means.
+    pub fn request(&self) -> Result<RecordRequest, ApiError> {
+        let source = match (&self.identity, &self.track) {
+            (Some(identity), _) => RecordSource::Participant {
+                identity: identity.clone(),
+                follow_screen_share: self.follow_screen_share,
+            },
+            (None, Some(track)) => RecordSource::Track { track_id: track.as_str().into() },
+            (None, None) => RecordSource::TrackComposite {
+                video_track_id: self.video_track.as_deref().map(Into::into),
+                audio_track_id: self.audio_track.as_deref().map(Into::into),
+            },
+        };
+        let container = self.format.map(|format| match format {
+            Format::Mp4 => Container::Mp4,
+            Format::Webm => Container::Webm,
+            Format::Ogg => Container::Ogg,
+            Format::Mp3 => Container::Mp3,
+        });
+        let format = match &self.preset {
+            None if self.as_published || self.track.is_some() => RecordFormat::AsPublished { container },
+            None => RecordFormat::Preset { container, preset: Preset::H264720p30 },
+            Some(name) => RecordFormat::Preset { container, preset: preset(name)? },
+        };
+        let folder = std::path::absolute(&self.out).map_err(|error| {
+            invalid("The folder for the file is not a path.", "Name it with --out.").with_detail(error)
+        })?;
+        Ok(RecordRequest {
+            room_name: self.room.clone(),
+            source,
+            format,
+            folder: folder.display().to_string(),
+            name: self.name.clone(),
+            manifest: self.manifest,
+        })
+    }
+}
+
+/// A preset by LiveKit's name.
+fn preset(name: &str) -> Result<Preset, ApiError> {
+    serde_json::from_value(serde_json::Value::String(name.to_uppercase())).map_err(|error| {
+        invalid(format!("There is no preset {name}."), "Take one of LiveKit's, for instance H264_1080P_30.")
+            .with_detail(error)
+    })
+}
+
+/// What was asked makes no sense.
+pub fn invalid(message: impl Into<String>, remedy: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorCode::InvalidArgument, Fault::Input, message, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Record, String> {
+        let words = ["tallylight-worker", "record", "--url", "ws://h", "--room", "r", "--out", "/o"];
+        let args = Args::try_parse_from(words.into_iter().chain(line.split_whitespace()))
+            .map_err(|error| error.to_string())?;
+        match args.command {
+            Command::Record(record) => Ok(record),
+            Command::Rooms => unreachable!("record was asked for"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sources_and_formats() {
+        let request = parse("--identity ada --preset h264_1080p_30").unwrap().request().unwrap();
+        assert_eq!(
+            request.source,
+            RecordSource::Participant { identity: "ada".into(), follow_screen_share: false }
+        );
+        assert_eq!(request.format, RecordFormat::Preset { container: None, preset: Preset::H2641080p30 });
+        let request = parse("--track TR_1").unwrap().request().unwrap();
+        assert_eq!(request.format, RecordFormat::AsPublished { container: None });
+        let request = parse("--video-track TR_1 --audio-track TR_2 --as-published --format webm").unwrap();
+        assert_eq!(
+            request.request().unwrap().format,
+            RecordFormat::AsPublished { container: Some(Container::Webm) }
+        );
+        assert!(parse("--audio-track TR_2 --format mp3").unwrap().request().is_ok());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "",
+            "--identity ada --track TR_1",
+            "--track TR_1 --audio-track TR_2",
+            "--track TR_1 --preset H264_720P_30",
+            "--identity ada --preset H264_720P_30 --as-published",
+            "--audio-track TR_1 --follow-screen-share",
+            "--identity ada --format avi",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        assert!(parse("--identity ada --preset 4K").unwrap().request().is_err());
+    }
+}
