@@ -16,6 +16,9 @@ use crate::{frames, logs, store, tray, window};
 /// beside an ordinary one instead of giving way to it.
 const DATA_DIR: &str = "TALLYLIGHT_DATA_DIR";
 
+/// Where the window stood last time, within another data folder.
+const WINDOW_FILE: &str = "window.json";
+
 /// Runs the shell until it is quit.
 pub fn run() -> anyhow::Result<()> {
     let (opening, opened) = Opening::new();
@@ -26,11 +29,7 @@ pub fn run() -> anyhow::Result<()> {
         .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_notification::init())
         .plugin(tauri_plugin_opener::init())
-        .plugin(
-            tauri_plugin_window_state::Builder::new()
-                .with_state_flags(StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED)
-                .build(),
-        )
+        .plugin(window_state())
         .register_asynchronous_uri_scheme_protocol(frames::SCHEME, |context, request, responder| {
             let opened = context.app_handle().state::<Opened>().inner().clone();
             tauri::async_runtime::spawn(
@@ -84,7 +83,7 @@ fn set_up(app: &AppHandle, opening: Opening) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data_dir = %data_dir.display(), "Tallylight starts");
     app.manage(store::Remembered::open(app, &data_dir)?);
     tray::build(app);
-    window::open(app)?;
+    window::open(app, &data_dir)?;
     tauri::async_runtime::spawn(leaving::on_signals(app.clone()));
     tauri::async_runtime::spawn(open_studio(app.clone(), data_dir, opening));
     Ok(())
@@ -104,20 +103,34 @@ async fn open_studio(app: AppHandle, data_dir: PathBuf, opening: Opening) {
 }
 
 fn data_dir(app: &AppHandle) -> anyhow::Result<PathBuf> {
-    match std::env::var_os(DATA_DIR) {
-        Some(folder) if !folder.is_empty() => Ok(PathBuf::from(folder)),
-        _ => app.path().app_data_dir().context("this computer has no folder for the data of programs"),
+    match other_data_dir() {
+        Some(folder) => Ok(folder),
+        None => app.path().app_data_dir().context("this computer has no folder for the data of programs"),
     }
+}
+
+fn other_data_dir() -> Option<PathBuf> {
+    std::env::var_os(DATA_DIR).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 fn single_instance() -> tauri::plugin::TauriPlugin<tauri::Wry> {
     let plugin =
         tauri_plugin_single_instance::Builder::new().callback(|app, _args, _folder| window::show(app));
-    match std::env::var(DATA_DIR) {
-        Ok(folder) if !folder.is_empty() => plugin.dbus_id(instance_name(&folder)),
-        _ => plugin,
+    match other_data_dir() {
+        Some(folder) => plugin.dbus_id(instance_name(&folder.to_string_lossy())),
+        None => plugin,
     }
     .build()
+}
+
+/// Where the window stood last time, in the folder for settings or with the other data.
+fn window_state() -> tauri::plugin::TauriPlugin<tauri::Wry> {
+    let mut plugin = tauri_plugin_window_state::Builder::new()
+        .with_state_flags(StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED);
+    if let Some(folder) = other_data_dir() {
+        plugin = plugin.with_filename(folder.join(WINDOW_FILE).to_string_lossy());
+    }
+    plugin.build()
 }
 
 /// A bus name of its own for each data folder: letters and digits after a dot, as the bus wants them.

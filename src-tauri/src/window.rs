@@ -1,5 +1,7 @@
 //! The one window: made, shown, put away.
 
+use std::path::Path;
+
 use tauri::utils::config::Color;
 use tauri::webview::WebviewWindow;
 use tauri::{AppHandle, Manager, Url, WebviewUrl, WebviewWindowBuilder};
@@ -16,8 +18,11 @@ const BACKGROUND: Color = Color(0x09, 0x0b, 0x0e, 0xff);
 const SIZE: (f64, f64) = (1280.0, 800.0);
 const SMALLEST: (f64, f64) = (1024.0, 700.0);
 
+/// What the web view keeps, in the data folder.
+const WEBVIEW_FOLDER: &str = "webview";
+
 /// Makes the window. It can show Tallylight's own page and nothing else, whatever a link says.
-pub fn open(app: &AppHandle) -> tauri::Result<()> {
+pub fn open(app: &AppHandle, data_dir: &Path) -> tauri::Result<()> {
     let dev = app.config().build.dev_url.clone().filter(|_| tauri::is_dev());
     WebviewWindowBuilder::new(app, LABEL, WebviewUrl::default())
         .title("Tallylight")
@@ -25,6 +30,7 @@ pub fn open(app: &AppHandle) -> tauri::Result<()> {
         .min_inner_size(SMALLEST.0, SMALLEST.1)
         .center()
         .background_color(BACKGROUND)
+        .data_directory(data_dir.join(WEBVIEW_FOLDER))
         .on_navigation(move |url| is_ours(url, dev.as_ref()))
         .build()?;
     Ok(())
