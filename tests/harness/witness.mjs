@@ -72,15 +72,33 @@ export class Witness {
 
 /**
  * Compares what a file holds with what the witness received. The file may begin later and end earlier, nothing else:
- * returns `{same, from, count, differs}`.
+ * returns `{same, from, count, differs}`. Silence makes packets that are all alike, so every beginning that fits is
+ * tried, and the one that goes furthest counts.
  */
 export function compareUnits(ofFile, ofWitness) {
-  const from = ofWitness.indexOf(ofFile[0]);
-  if (!ofFile.length || from < 0) return { same: false, from, count: ofFile.length, differs: 0 };
-  for (let i = 0; i < ofFile.length; i++) {
-    // What came after the witness left cannot be compared.
-    if (from + i >= ofWitness.length) return { same: i > 0, from, count: i, differs: -1 };
-    if (ofFile[i] !== ofWitness[from + i]) return { same: false, from, count: ofFile.length, differs: i };
+  let best = { same: false, from: -1, count: ofFile.length, differs: 0 };
+  for (let from = 0; ofFile.length && from < ofWitness.length; from++) {
+    let i = 0;
+    while (i < ofFile.length && ofFile[i] === ofWitness[from + i]) i += 1;
+    if (i === ofFile.length) return { same: true, from, count: i, differs: -1 };
+    if (i > best.differs) best = { ...best, from, differs: i };
   }
-  return { same: true, from, count: ofFile.length, differs: -1 };
+  return best;
+}
+
+/**
+ * How far the times of a file's frames stray from the RTP times of the same frames at the witness, ms, after the best
+ * common offset. `from`: of `compareUnits`.
+ */
+export function timingErrorMs(ptsS, witnessUnits, from, rateHz = 90_000) {
+  // `from` counts coded units, of which a frame may have several.
+  let frame = 0;
+  for (let seen = 0; seen < from; frame++) seen += witnessUnits[frame].hashes.length;
+  const base = witnessUnits[frame].rtp;
+  const errors = ptsS
+    .slice(0, witnessUnits.length - frame)
+    .map((pts, i) => (pts - ((witnessUnits[frame + i].rtp - base) | 0) / rateHz) * 1000)
+    .sort((a, b) => a - b);
+  const middle = errors[errors.length >> 1];
+  return Math.max(middle - errors[0], errors.at(-1) - middle);
 }

@@ -26,7 +26,7 @@ use crate::job::outputs::Outputs;
 use crate::job::shape::{NameContext, shape};
 use crate::source::depayload::{Passage, Picture};
 use crate::source::select::{Wanted, WantedTrack, select};
-use crate::unit::Lane;
+use crate::unit::{Lane, Unit};
 
 /// How long a source may take to appear before the job fails, as in LiveKit Egress, ns.
 const SOURCE_PATIENCE_NS: i64 = 30_000_000_000;
@@ -36,6 +36,8 @@ const AWAY_NS: i64 = 4_000_000_000;
 /// How long a selected track may be away: ids do not come back, but the room's list may be in the middle
 /// of a reconnect.
 const TRACK_AWAY_NS: i64 = 500_000_000;
+/// How long the largest layer is waited for, ns. Its publisher may not be able to send it.
+const LAYER_PATIENCE_NS: i64 = 2_500_000_000;
 /// How long after joining a person who publishes nothing is remarked on, ns.
 const SILENT_SOURCE_NS: i64 = 5_000_000_000;
 
@@ -58,8 +60,10 @@ pub struct Engine {
     connection: ConnectionState,
     subscribed: HashSet<TrackId>,
     facts_of: HashMap<TrackId, TrackFacts>,
+    received: Vec<TrackFacts>,
     refused: HashSet<TrackId>,
     video_stream: Option<StreamId>,
+    full_size: FullSize,
     began_ns: i64,
     source_seen: bool,
     away_since_ns: Option<i64>,
@@ -96,8 +100,10 @@ impl Engine {
             connection: ConnectionState::Connected,
             subscribed: HashSet::new(),
             facts_of: HashMap::new(),
+            received: Vec::new(),
             refused: HashSet::new(),
             video_stream: None,
+            full_size: FullSize::default(),
             began_ns: now_ns,
             source_seen: false,
             away_since_ns: None,
@@ -190,6 +196,7 @@ impl Engine {
 
     fn on_roster(&mut self, roster: &Roster, now_ns: i64, facts: &mut Facts) {
         self.names.room_id.clone_from(&roster.room_sid);
+        self.settle_single_track(roster);
         let before = std::mem::replace(&mut self.wanted, select(&self.spec.selection, roster));
         if matches!(self.spec.treatment, Treatment::Passthrough) {
             // Packets as published cannot be mixed: one sound.
@@ -235,6 +242,18 @@ impl Engine {
         self.open_outputs(now_ns, facts);
     }
 
+    /// A Track egress names its track for picture and sound alike; the room says which it is.
+    fn settle_single_track(&mut self, roster: &Roster) {
+        let Some(track) = self.spec.selection.single_track() else { return };
+        let mut tracks = roster.participants.iter().flat_map(|p| &p.tracks);
+        let Some(kind) = tracks.find(|t| t.sid == *track).map(|t| t.kind) else { return };
+        match kind {
+            TrackKind::Video => self.spec.selection.audio.clear(),
+            TrackKind::Audio => self.spec.selection.video = None,
+        }
+        self.lanes.restrict(kind);
+    }
+
     fn on_stream(&mut self, stream: Arc<Stream>, now_ns: i64, facts: &mut Facts) {
         let Some(track) = self.wanted_tracks().find(|t| t.track_id == stream.track_id).cloned() else {
             return;
@@ -270,6 +289,7 @@ impl Engine {
                 publisher_identity: track.identity,
             };
             self.facts_of.insert(stream.track_id.clone(), track.clone());
+            self.received.push(track.clone());
             facts.record(Fact::TrackAdded { track });
         }
         if stream.kind == TrackKind::Audio
@@ -322,7 +342,7 @@ impl Engine {
             },
             FromMedia::File(report) => {
                 if let Some((output, result, spec)) = self.outputs.on_report(report, facts) {
-                    self.names.write_manifest(&spec, &result, self.facts_of.values(), facts);
+                    self.names.write_manifest(&spec, &result, &self.received, facts);
                     tracing::info!(%output, size = result.size_bytes, "output ended");
                 }
             }
@@ -339,6 +359,11 @@ impl Engine {
                 if ingest.gate.judge(unit.keyframe, damaged) == Passage::Hold {
                     self.lanes.held_pictures += 1;
                     self.room.request_keyframe(ingest.stream.track_id.clone());
+                    return;
+                }
+                if self.lanes.passes_pictures()
+                    && !self.full_size.reached(&unit, self.wanted.video.as_ref(), now_ns)
+                {
                     return;
                 }
                 match self.lanes.picture(id, ingest.stream.codec, unit, &self.media) {
@@ -579,6 +604,27 @@ impl Engine {
     /// The codec of a stream, for logs.
     pub fn codec_of(&self, id: StreamId) -> Option<Codec> {
         self.streams.get(&id).map(|i| i.stream.codec)
+    }
+}
+
+/// Whether the largest simulcast layer has come. A server may begin with a smaller one, and a file of
+/// packets as published keeps the size it begins with.
+#[derive(Debug, Default)]
+struct FullSize {
+    since_ns: Option<i64>,
+    reached: bool,
+}
+
+impl FullSize {
+    fn reached(&mut self, unit: &Unit, track: Option<&WantedTrack>, now_ns: i64) -> bool {
+        if !self.reached && unit.keyframe {
+            let since = *self.since_ns.get_or_insert(now_ns);
+            let width = unit.caps.structure(0).and_then(|s| s.get::<i32>("width").ok()).unwrap_or(0);
+            // Publishers scale to sizes that their encoders like; a layer is half or twice as large.
+            let enough = track.map_or(0, |t| t.width) as i32 * 3 / 4;
+            self.reached = width >= enough || now_ns - since > LAYER_PATIENCE_NS;
+        }
+        self.reached
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::roster::TrackSource;
+use egress::roster::{TrackKind, TrackSource};
 use egress::spec::{AudioCodec, AudioEncoding, EgressSpec, Treatment, VideoEncoding};
 use gstreamer as gst;
 use room::event::{Codec, Packet, Stream, StreamId};
@@ -109,6 +109,14 @@ impl Lanes {
             overload_pictures: 0,
             media,
         }
+    }
+
+    /// The job has this kind of media and no other.
+    pub fn restrict(&mut self, kind: TrackKind) {
+        self.has_video = kind == TrackKind::Video;
+        self.picture_wanted = self.has_video;
+        self.passes_pictures &= self.has_video;
+        self.passes_sound &= !self.has_video;
     }
 
     /// Whether pictures go into the file as published.

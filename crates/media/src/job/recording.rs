@@ -46,6 +46,7 @@ pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Fa
         egress_id: job.egress_id.clone(),
         room_name: job.room_name.clone(),
         room_id: String::new(),
+        asked: spec.selection.clone(),
     };
     let limits = spec.limits.clone();
     let roster = room.roster();

@@ -1,12 +1,13 @@
 //! What a job's files are called and hold.
 
 use egress::container;
-use egress::error::ApiError;
+use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{Fact, FileResult, TrackFacts};
 use egress::filename::{NameFacts, resolve};
 use egress::id::EgressId;
+use egress::manifest::{ManifestFacts, manifest, manifest_path};
 use egress::roster::TrackKind;
-use egress::spec::{EgressSpec, EndRule, FileOutput, Treatment, VideoSelect};
+use egress::spec::{EgressSpec, EndRule, FileOutput, Selection, Treatment, VideoSelect};
 use room::event::Codec;
 
 use crate::compose::decode::audio_caps;
@@ -23,6 +24,8 @@ pub struct NameContext {
     pub room_name: String,
     /// The room's id; empty until joined.
     pub room_id: String,
+    /// What was asked for.
+    pub asked: Selection,
 }
 
 /// The shape of a file of a job whose source is known.
@@ -84,14 +87,37 @@ pub fn shape(
 }
 
 impl NameContext {
-    /// Writes the manifest of a file that has ended, beside it.
-    pub fn write_manifest<'a>(
+    /// Writes the manifest of a file that has ended, beside it, if one was asked for.
+    pub fn write_manifest(
         &self,
         spec: &FileOutput,
         result: &FileResult,
-        tracks: impl Iterator<Item = &'a TrackFacts>,
+        tracks: &[TrackFacts],
         facts: &mut Facts,
     ) {
-        let _ = (spec, result, tracks.count(), facts, |w| Fact::Warning { warning: w });
+        let Some(file) = result.path.as_ref().filter(|_| spec.manifest) else { return };
+        let about = ManifestFacts {
+            egress_id: &self.egress_id,
+            room_id: &self.room_id,
+            room_name: &self.room_name,
+            selection: &self.asked,
+            tracks,
+            folder: &spec.folder,
+            file: result,
+        };
+        let path = manifest_path(file, &self.egress_id);
+        let written = serde_json::to_vec_pretty(&manifest(&about))
+            .map_err(std::io::Error::from)
+            .and_then(|text| std::fs::write(&path, text));
+        if let Err(cause) = written {
+            let warning = ApiError::new(
+                ErrorCode::Storage,
+                Fault::Destination,
+                "The manifest beside the recording could not be written. The recording itself is whole.",
+                "Check that the disk has room.",
+            )
+            .with_detail(cause);
+            facts.record(Fact::Warning { warning });
+        }
     }
 }

@@ -54,12 +54,16 @@ impl GstMux {
         };
         // Unbuffered: what the muxer has written must be the kernel's, not ours, when we are killed.
         let mut text = format!("{muxer} ! filesink name=file buffer-mode=unbuffered");
-        let source = |name: &str| format!(" appsrc name={name} is-live=true format=time max-bytes=0 ! mux.");
+        let mut source = |name: &str, pad: &str| {
+            text.push_str(&format!(" appsrc name={name} is-live=true format=time max-bytes=0 ! mux.{pad}"));
+        };
+        // Named pads: by caps alone the parser would link the first that is free, of whatever kind.
+        let mp4 = container == Container::Mp4;
         if lanes.video.is_some() {
-            text.push_str(&source("video"));
+            source("video", if mp4 { "video_0" } else { "sink" });
         }
         if lanes.audio.is_some() {
-            text.push_str(&source("audio"));
+            source("audio", if mp4 { "audio_0" } else { "sink" });
         }
         let broken = |error: gst::glib::Error| ChainError {
             element: "mux".to_owned(),

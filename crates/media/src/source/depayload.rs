@@ -43,14 +43,17 @@ impl Depayloader {
         deliver: impl Fn(Picture) + Send + Sync + 'static,
     ) -> Result<Self, ChainError> {
         // Parameter sets stay in the stream (avc3/hev1): a publisher may change them at any keyframe,
-        // and a muxer that was given them once in its header could not follow.
+        // and a muxer that was given them once in its header could not follow. Byte-stream between the
+        // two, or the depayloader takes them out.
         let (encoding, description) = match stream.codec {
-            Codec::H264 => {
-                ("H264", "rtph264depay ! h264parse ! video/x-h264,stream-format=avc3,alignment=au")
-            }
-            Codec::H265 => {
-                ("H265", "rtph265depay ! h265parse ! video/x-h265,stream-format=hev1,alignment=au")
-            }
+            Codec::H264 => (
+                "H264",
+                "rtph264depay ! video/x-h264,stream-format=byte-stream,alignment=au ! h264parse ! video/x-h264,stream-format=avc3,alignment=au",
+            ),
+            Codec::H265 => (
+                "H265",
+                "rtph265depay ! video/x-h265,stream-format=byte-stream,alignment=au ! h265parse ! video/x-h265,stream-format=hev1,alignment=au",
+            ),
             Codec::Vp8 => ("VP8", "rtpvp8depay"),
             Codec::Vp9 => ("VP9", "rtpvp9depay ! vp9parse ! video/x-vp9,alignment=super-frame"),
             Codec::Av1 => {

@@ -28,6 +28,8 @@ pub struct WantedTrack {
     pub muted: bool,
     /// Codec as published.
     pub codec: String,
+    /// Pixels of the largest layer; 0 while unknown.
+    pub width: u32,
 }
 
 /// Chooses.
@@ -90,6 +92,7 @@ fn wanted(person: &Participant, track: &Track) -> WantedTrack {
         source: track.source,
         muted: track.muted,
         codec: track.codec.clone(),
+        width: track.width,
     }
 }
 
