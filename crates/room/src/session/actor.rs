@@ -259,7 +259,8 @@ impl<T: MediaTransport> Session<T> {
     }
 
     fn subscribe(&mut self, track: TrackId, layer: LayerQuality) {
-        if !self.people.has_track(&track) && !self.subscriptions.wants(&track) {
+        if !self.people.has_track(&track) {
+            self.subscriptions.drop(&track);
             self.outlet.send(RoomEvent::SubscriptionFailed { track_id: track, error: track_gone() });
             return;
         }
