@@ -8,7 +8,7 @@ import { fileOutput, trackEgress } from '../harness/job.mjs';
 import { packets, sound } from '../harness/media.mjs';
 import { assertWhole, atMost, frameMs, Scene } from '../harness/scene.mjs';
 import { sleep } from '../harness/wait.mjs';
-import { compareUnits } from '../harness/witness.mjs';
+import { compareUnits, timingErrorMs } from '../harness/witness.mjs';
 
 const VIDEO = [
   { codec: 'h264', container: 'mp4', fps: 30 },
@@ -39,15 +39,16 @@ for (const { codec, container, fps } of VIDEO) {
     const seen = cadence(list, { person: 1, fps });
     assert.deepEqual(seen.missing, [], 'every frame is there');
     assert.deepEqual([seen.repeated, seen.backwards, seen.unreadable, seen.others], [0, 0, 0, 0]);
-    atMost('jitter of frame times, ms', seen.jitterMs, 12);
     const began = result.started_at_ns / 1e6;
-    atMost('start told against start seen, ms', Math.abs(began - frameMs(ada, seen.first, fps)), 60);
+    atMost('start told against start seen, ms', Math.abs(began - frameMs(ada, seen.first, fps)), 200);
 
     // The witness lets a frame out when the next one begins.
     await witness.receives(ada.video.sid, witness.tracks.get(ada.video.sid).units.length + 2);
     const same = compareUnits(await units(result.path, codec), witness.hashes(ada.video.sid));
     assert.ok(same.same, `differs from what was published: ${JSON.stringify(same)}`);
     assert.ok(same.count >= 4.5 * fps, `${same.count} units`);
+    const strays = timingErrorMs(list.map((p) => p.ptsS), witness.tracks.get(ada.video.sid).units, same.from);
+    atMost('frame times against those of the publisher, ms', strays, 10);
   });
 }
 
@@ -182,5 +183,5 @@ test('a track that does not exist is said to be missing', async (t) => {
   const end = await job.end(60_000);
   assert.ok(['failed', 'aborted'].includes(end.status), end.status);
   assert.ok(end.error, 'it says why');
-  assert.match(`${end.error.message} ${end.error.remedy}`, /track/i);
+  assert.match(`${end.error.message} ${end.error.remedy}`, /track|publish/i);
 });
