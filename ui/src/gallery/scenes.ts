@@ -390,6 +390,24 @@ export const scenes: Record<string, Scene> = {
       }),
     },
   },
+  "room-armed-died": {
+    snapshot: inRoom(four, {
+      jobs: [
+        armed({
+          armed: false,
+          status: "failed",
+          error: anError({
+            code: "room_lost",
+            fault: "server",
+            message: "The server would not let the recorder into the room.",
+            remedy: "Check that the API key may join and record, then try again.",
+            detail: "join failed: 403",
+          }),
+        }),
+      ],
+    }),
+    pick: pickAda,
+  },
   "room-disk-low": {
     snapshot: inRoom(four, {
       jobs: [

@@ -82,4 +82,33 @@ describe("pictures", () => {
     await vi.advanceTimersByTimeAsync(100);
     expect(watched().at(-1)).toEqual(["TR_3"]);
   });
+
+  it("asks for nothing while the window is hidden, and goes on when it is seen again", async () => {
+    const studio = new Still(emptySnapshot());
+    const pictures = new Pictures(studio);
+    const watched = () => studio.calls.filter((call) => call.name === "watch").map((call) => call.args[0]);
+    pictures.show("TR_1", () => {});
+    await vi.advanceTimersByTimeAsync(100);
+    const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(true);
+    document.dispatchEvent(new Event("visibilitychange"));
+    studio.asked[0]?.give(null);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(studio.asked).toHaveLength(1);
+    expect(watched().at(-1)).toEqual([]);
+    hidden.mockRestore();
+    document.dispatchEvent(new Event("visibilitychange"));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(studio.asked).toHaveLength(2);
+    expect(watched().at(-1)).toEqual(["TR_1"]);
+  });
+
+  it("says again what is seen to a room that was joined anew", async () => {
+    const studio = new Still(emptySnapshot());
+    const pictures = new Pictures(studio);
+    pictures.show("TR_1", () => {});
+    await vi.advanceTimersByTimeAsync(100);
+    pictures.again();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(studio.calls.filter((call) => call.name === "watch")).toHaveLength(2);
+  });
 });

@@ -22,10 +22,18 @@ export class Pictures {
   readonly #backend: Backend;
   readonly #feeds = new Map<TrackId, Feed>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #told = "";
+  #told: string | null = null;
 
   constructor(backend: Backend) {
     this.#backend = backend;
+    // A window in the tray shows nothing.
+    document.addEventListener("visibilitychange", () => this.#tell());
+  }
+
+  /** Says again what is seen, to a room that was joined anew and has not heard it. */
+  again() {
+    this.#told = null;
+    this.#tell();
   }
 
   /** Shows a track in one more place, until the returned function is called. */
@@ -53,12 +61,12 @@ export class Pictures {
   #tell() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      const tracks = [...this.#feeds.keys()].sort();
+      const tracks = document.hidden ? [] : [...this.#feeds.keys()].sort();
       if (tracks.join() === this.#told) return;
       this.#told = tracks.join();
       this.#backend.watch(tracks).catch(() => {
         // No room is open, or it is just closing: the next change of what is seen tells it again.
-        this.#told = "";
+        this.#told = null;
       });
     }, SETTLE_MS);
   }
@@ -66,6 +74,7 @@ export class Pictures {
   async #pull(track: TrackId, feed: Feed) {
     const { signal } = feed.stop;
     while (!signal.aborted) {
+      if (document.hidden) await seen();
       try {
         const picture = await this.#backend.frame(track, feed.last?.seq ?? 0, signal);
         if (!picture) continue;
@@ -81,6 +90,13 @@ export class Pictures {
       }
     }
   }
+}
+
+/** Waits until the window can be seen. */
+function seen(): Promise<void> {
+  return new Promise((resolve) =>
+    document.addEventListener("visibilitychange", () => resolve(), { once: true }),
+  );
 }
 
 function close(picture: Picture | null) {

@@ -184,8 +184,9 @@ export function requestOf(desk: Desk, snapshot: Snapshot): RecordRequest | null 
     room_name: snapshot.room.name,
     source: sourceOf(pick, how),
     format,
-    folder: desk.folder ?? snapshot.settings.folder,
-    name: desk.name ?? snapshot.settings.name,
+    // Empty stands for what is set for all, as it does in the studio.
+    folder: desk.folder || snapshot.settings.folder,
+    name: desk.name || snapshot.settings.name,
     manifest: true,
   };
 }

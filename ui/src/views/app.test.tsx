@@ -84,6 +84,20 @@ describe("logging in", () => {
     expect(studio.now.projects.list).toEqual([]);
   });
 
+  it("can be checked without being saved", async () => {
+    const { studio, user, called } = await open(nothing());
+    studio.failures.set("checkProject", anError({ code: "unreachable", message: "Nothing answers." }));
+    await fillLogin(user);
+    await user.click(screen.getByRole("button", { name: "Check" }));
+    expect((await screen.findByTestId("notice")).dataset.code).toBe("unreachable");
+    expect(screen.getByLabelText("LiveKit URL").getAttribute("aria-invalid")).toBe("true");
+    studio.failures.clear();
+    await user.click(screen.getByRole("button", { name: "Check" }));
+    expect(await screen.findByTestId("check-well")).toBeTruthy();
+    expect(screen.queryByTestId("notice")).toBeNull();
+    expect(called("addProject")).toEqual([]);
+  });
+
   it("without a keyring says so and keeps the secret for this run", async () => {
     const { user, called } = await open(
       emptySnapshot({ projects: { list: [], current: null, keyring_error: noKeyring } }),
@@ -188,6 +202,69 @@ describe("recording", () => {
     await user.type(screen.getByLabelText("File name"), "take-1");
     await waitFor(() => expect(called("arm").at(-1)?.args[0]).toMatchObject({ name: "take-1" }));
     expect(screen.getByTestId("record-example").textContent).toBe("take-1.mp4");
+  });
+
+  it("two presses make one recording", async () => {
+    clearDesk({ pick: pickAda });
+    const { studio, user, called } = await open(inRoom(four));
+    let attach = () => {};
+    const record = studio.record.bind(studio);
+    studio.record = (id) =>
+      new Promise((done) => {
+        attach = () => done(record(id));
+      });
+    await waitFor(() => expect(called("arm")).toHaveLength(1));
+    await user.keyboard("rr");
+    await user.click(screen.getByTestId("record"));
+    attach();
+    expect(await screen.findByTestId("tally")).toBeTruthy();
+    expect(called("record")).toHaveLength(1);
+    expect(called("start")).toEqual([]);
+  });
+
+  it("a held job that has just gone is no reason not to record", async () => {
+    clearDesk({ pick: pickAda });
+    const { studio, user, called } = await open(inRoom(four));
+    await waitFor(() => expect(called("arm")).toHaveLength(1));
+    studio.failures.set("record", anError({ code: "not_found", message: "There is no such job." }));
+    await user.keyboard("r");
+    await waitFor(() => expect(called("start")).toHaveLength(1));
+    expect(screen.queryByText("There is no such job.")).toBeNull();
+  });
+
+  it("a held job that failed says why, and is made anew on demand only", async () => {
+    clearDesk({ pick: pickAda });
+    const { studio, user, called } = await open(inRoom(four));
+    await waitFor(() => expect(studio.now.jobs).toHaveLength(1));
+    studio.changeJob(studio.now.jobs[0]?.egress_id ?? "", {
+      status: "failed",
+      error: anError({ code: "job_died", message: "The job ended without a word." }),
+    });
+    expect(await screen.findByText("The job ended without a word.")).toBeTruthy();
+    expect(called("arm")).toHaveLength(1);
+    await user.click(screen.getByRole("button", { name: "Try again" }));
+    await waitFor(() => expect(called("arm")).toHaveLength(2));
+  });
+
+  it("what was chosen in one room is not taken into another", async () => {
+    clearDesk({ pick: pickAda });
+    const { studio, called } = await open(inRoom(four));
+    await waitFor(() => expect(called("arm")).toHaveLength(1));
+    const { room } = inRoom(four);
+    if (!room) throw new Error("the fixture has a room");
+    studio.emit({ type: "room", room: { ...room, name: "backstage" } });
+    await waitFor(() => expect(useDesk.getState().pick).toBeNull());
+    await waitFor(() => expect(called("disarm")).toHaveLength(1));
+  });
+
+  it("a glance at the history does not lose what was chosen", async () => {
+    clearDesk({ pick: pickAda });
+    const { user } = await open(inRoom(four));
+    await user.keyboard("h");
+    await screen.findByRole("heading", { name: "History" });
+    await user.keyboard("{Escape}");
+    await waitFor(() => expect(screen.queryByRole("heading", { name: "History" })).toBeNull());
+    expect(useDesk.getState().pick).toEqual(pickAda);
   });
 
   it("a stray key does not stop it: a tap of S asks, and only Enter then stops", async () => {

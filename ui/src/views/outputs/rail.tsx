@@ -4,10 +4,11 @@ import { Clapperboard } from "lucide-react";
 import { useShallow } from "zustand/react/shallow";
 import { Button } from "@/kit/button";
 import { Notice } from "@/kit/notice";
+import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { useDesk } from "@/store/desk";
 import { runningJobs } from "@/store/select";
-import { useStudio } from "@/store/studio";
+import { studioNow, useStudio } from "@/store/studio";
 import { t } from "@/words";
 import type { Standing } from "../room/standing";
 import { JobCard } from "./job-card";
@@ -53,7 +54,12 @@ export function Rail({ standing }: { standing: Standing | null }) {
 function Next({ standing }: { standing: Standing }) {
   const pick = useDesk((desk) => desk.pick);
   const armError = useDesk((desk) => desk.armError);
-  const { job, request, state, armed } = standing;
+  const { job, request, state, failure } = standing;
+  const letGo = useCommand((backend, _: null) =>
+    Promise.all(
+      (studioNow()?.jobs ?? []).filter((one) => one.preview).map((one) => backend.disarm(one.egress_id)),
+    ),
+  );
   return (
     <div className="flex max-h-[70%] shrink-0 flex-col border-t border-line">
       {pick && request && !job && (
@@ -69,7 +75,13 @@ function Next({ standing }: { standing: Standing }) {
             </Button>
           </Notice>
         )}
-        {!job && armed?.error && <Notice error={armed.error} />}
+        {failure && !job && (
+          <Notice error={failure}>
+            <Button look="outline" size="sm" onClick={() => letGo.mutate(null)}>
+              {t("again")}
+            </Button>
+          </Notice>
+        )}
         {job ? (
           <StopButton job={job} large />
         ) : (
@@ -93,7 +105,7 @@ function Next({ standing }: { standing: Standing }) {
                 ? t("record.ready")
                 : state === "empty"
                   ? t("record.choose")
-                  : armError
+                  : armError || failure
                     ? t("state.notReady")
                     : t("state.preparing")}
             </p>

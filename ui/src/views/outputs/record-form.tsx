@@ -41,13 +41,17 @@ export function howOptions(pick: Pick): Option<How>[] {
 }
 
 /** Containers that can hold a pick; an empty value stands for the one that fits best. */
-export function containerOptions(how: How, picture: boolean): Option<Container | "">[] {
+export function containerOptions(how: How, picture: boolean, person: boolean): Option<Container | "">[] {
   const fit = { value: "" as const, label: t("container.fit") };
   const mp4 = { value: "mp4" as const, label: "MP4" };
   const webm = { value: "webm" as const, label: "WebM" };
   const ogg = { value: "ogg" as const, label: "OGG" };
   const mp3 = { value: "mp3" as const, label: "MP3" };
   if (how === "as_published") return picture ? [fit, mp4, webm] : [fit, ogg, mp4, webm];
+  if (person) {
+    const sound = (one: { value: Container; label: string }) => ({ ...one, hint: t("container.sound") });
+    return [mp4, webm, sound(ogg), sound(mp3)];
+  }
   return picture ? [mp4, webm] : [fit, mp3, ogg, mp4, webm];
 }
 
@@ -58,8 +62,9 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
   const settings = useStudio((snapshot) => snapshot.settings);
   const room = useStudio((snapshot) => snapshot.room);
   const choose = useCommand((backend, _: null) => backend.chooseFolder());
+  const person = pick.kind === "person";
   const picture = pick.kind === "person" || tracksNow(room, request.source).video !== null;
-  const containers = containerOptions(form.how, picture);
+  const containers = containerOptions(form.how, picture, person);
   const container = containers.some((one) => one.value === (form.container ?? ""))
     ? (form.container ?? "")
     : (containers[0]?.value ?? "");
@@ -74,7 +79,7 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
               value={form.how}
               options={howOptions(pick)}
               onChange={(how) => {
-                const fits = containerOptions(how, picture).some(
+                const fits = containerOptions(how, picture, person).some(
                   (one) => one.value === (form.container ?? ""),
                 );
                 setForm(
@@ -102,7 +107,7 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
           <Input
             {...ids}
             value={name ?? settings.name}
-            placeholder={t("form.name.default")}
+            placeholder={settings.name || t("form.name.default")}
             onChange={(event) => useDesk.setState({ name: event.target.value })}
           />
         )}

@@ -10,6 +10,19 @@ import { cx } from "@/lib/cx";
 import { beginHold, confirmHold, releaseHold, useHold } from "@/store/hold";
 import { t } from "@/words";
 
+const LONG = {
+  idle: t("stop.hold"),
+  holding: t("stop.keepHolding"),
+  asking: t("stop.enter"),
+  stopping: t("stop.stopping"),
+};
+const SHORT = {
+  idle: t("stop"),
+  holding: t("stop.short.holding"),
+  asking: t("stop.short.enter"),
+  stopping: t("stop.short.stopping"),
+};
+
 /** Stops a job, when it is meant. */
 export function StopButton({ job, large }: { job: Job; large?: boolean }) {
   const phase = useHold((hold) => (hold.id === job.egress_id ? hold.phase : null));
@@ -24,15 +37,7 @@ export function StopButton({ job, large }: { job: Job; large?: boolean }) {
     begin();
   };
   const stopping = phase === "stopping" || job.status === "ending";
-  const words = stopping
-    ? t("stop.stopping")
-    : phase === "asking"
-      ? t("stop.enter")
-      : phase === "holding"
-        ? t("stop.keepHolding")
-        : large
-          ? t("stop.hold")
-          : t("stop");
+  const words = (large ? LONG : SHORT)[stopping ? "stopping" : (phase ?? "idle")];
   return (
     <button
       type="button"
@@ -55,7 +60,7 @@ export function StopButton({ job, large }: { job: Job; large?: boolean }) {
       onContextMenu={(event) => event.preventDefault()}
       className={cx(
         "relative flex shrink-0 touch-none items-center justify-center overflow-hidden rounded-md border font-semibold transition-colors",
-        large ? "h-14 w-full gap-3 text-base" : "h-7 gap-1.5 px-2.5 text-xs",
+        large ? "h-14 w-full gap-3 text-base" : "h-7 w-20 gap-1.5 text-xs",
         stopping
           ? "border-line text-soft"
           : phase === "asking"

@@ -57,6 +57,7 @@ export function People() {
         : people,
     [people, query],
   );
+  const places = useMemo(() => new Map(people.map((person, i) => [person.identity, i])), [people]);
   return (
     <section aria-label={t("people")} className="flex min-h-0 flex-col border-r border-line bg-panel">
       <div className="flex h-9 shrink-0 items-center justify-between px-3">
@@ -94,13 +95,22 @@ export function People() {
       ) : found.length === 0 ? (
         <Empty icon={<Search />} title={t("people.none.found")} />
       ) : (
-        <PeopleList people={found} large={people.length <= LARGE_UP_TO} />
+        <PeopleList people={found} places={places} large={people.length <= LARGE_UP_TO} />
       )}
     </section>
   );
 }
 
-function PeopleList({ people, large }: { people: Participant[]; large: boolean }) {
+function PeopleList({
+  people,
+  places,
+  large,
+}: {
+  people: Participant[];
+  /** Where each is among all, which is the key that chooses them. */
+  places: Map<string, number>;
+  large: boolean;
+}) {
   const scroller = useRef<HTMLDivElement>(null);
   const scale = useFontScale();
   const rows = useVirtualizer({
@@ -124,7 +134,11 @@ function PeopleList({ people, large }: { people: Participant[]; large: boolean }
               className="absolute inset-x-0 top-0 px-2 pb-1"
               style={{ transform: `translateY(${row.start}px)` }}
             >
-              <PersonCard person={person} place={row.index} large={large} />
+              <PersonCard
+                person={person}
+                place={places.get(person.identity) ?? row.index}
+                large={large && person.tracks.some((track) => track.kind === "video" && !track.muted)}
+              />
             </li>
           );
         })}
@@ -172,6 +186,13 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
           type="button"
           aria-pressed={chosen}
           aria-label={name}
+          aria-description={[
+            person.speaking && t("person.speaking"),
+            mic?.muted && t("person.muted"),
+            onAir && t("state.recording"),
+          ]
+            .filter(Boolean)
+            .join(", ")}
           onClick={() => pickPerson(person.identity)}
           className={cx("flex w-full rounded-md p-1.5 text-left", large ? "flex-col gap-2" : "gap-2.5")}
         >

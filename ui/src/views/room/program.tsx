@@ -34,7 +34,7 @@ export function Program({ standing }: { standing: Standing }) {
       className="relative flex min-h-0 flex-1 flex-col p-3"
     >
       {request && room ? (
-        <Stage room={room} request={request} state={state} job={job} />
+        <Stage room={room} request={request} state={state} job={job} failed={standing.failure !== null} />
       ) : (
         <NothingChosen
           people={room?.roster.participants.length ?? 0}
@@ -68,11 +68,13 @@ function Stage({
   request,
   state,
   job,
+  failed,
 }: {
   room: OpenRoom;
   request: RecordRequest;
   state: Standing["state"];
   job: Job | null;
+  failed: boolean;
 }) {
   const { video, audio } = tracksNow(room, request.source);
   const shape = shapeOf(request, video?.width ?? 0, video?.height ?? 0);
@@ -107,7 +109,7 @@ function Stage({
             <p className="px-6 text-center">{soundOnly ? t("program.soundOnly") : whyBlack(room, request)}</p>
           </div>
         )}
-        <StateSign state={state} job={job} />
+        <StateSign state={state} job={job} failed={failed} />
       </div>
     </div>
   );
@@ -126,11 +128,11 @@ function whyBlack(room: OpenRoom, request: RecordRequest): string {
   return t("program.trackMuted");
 }
 
-function StateSign({ state, job }: { state: Standing["state"]; job: Job | null }) {
+function StateSign({ state, job, failed }: { state: Standing["state"]; job: Job | null; failed: boolean }) {
   const elapsed = useStudio((snapshot) =>
     elapsedOf(snapshot.jobs.find((one) => one.egress_id === job?.egress_id) ?? null),
   );
-  const armFailed = useDesk((desk) => desk.armError !== null);
+  const armFailed = useDesk((desk) => desk.armError !== null) || failed;
   if (state === "recording") {
     return (
       <div

@@ -1,7 +1,10 @@
+import { useEffect } from "react";
+import { usePictures } from "@/backend/index";
 import { Button } from "@/kit/button";
 import { Notice } from "@/kit/notice";
 import { useCommand } from "@/lib/commands";
-import { useStudio } from "@/store/studio";
+import { useDesk } from "@/store/desk";
+import { studioNow, useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { Rail } from "../outputs/rail";
 import { People } from "./people";
@@ -13,6 +16,19 @@ import { useArming, useStanding } from "./standing";
 export function RoomView() {
   const standing = useStanding();
   useArming(standing);
+  const name = useStudio((snapshot) => snapshot.room?.name);
+  const connected = useStudio((snapshot) => snapshot.room?.connection === "connected");
+  const pictures = usePictures();
+  useEffect(() => {
+    if (connected) pictures.again();
+  }, [connected, pictures]);
+  // What was chosen belongs to its room.
+  useEffect(
+    () => () => {
+      if (studioNow()?.room?.name !== name) useDesk.setState({ pick: null, unfolded: [], armError: null });
+    },
+    [name],
+  );
   return (
     <main className="grid h-full min-h-0 grid-cols-[minmax(16rem,19vw)_minmax(0,1fr)_minmax(19rem,20vw)]">
       <People />

@@ -5,7 +5,7 @@ import { useEffect, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { asApiError } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
-import type { Job, RecordRequest, Snapshot } from "@/backend/types";
+import type { ApiError, Job, RecordRequest, Snapshot } from "@/backend/types";
 import { requestOf, useDesk } from "@/store/desk";
 import { isRunning, sameRequest, sameSource } from "@/store/select";
 import { studioNow, useStudio } from "@/store/studio";
@@ -16,13 +16,15 @@ export interface Standing {
   request: RecordRequest | null;
   /** The job that records what is chosen. */
   job: Job | null;
-  /** The job that is held ready for it. */
+  /** The job that is held ready for it, or is about to be. */
   armed: Job | null;
+  /** Why the job that was held ready is not any more. */
+  failure: ApiError | null;
 }
 
 /** Pure, for the tests. */
 export function standingOf(request: RecordRequest | null, jobs: Job[]): Standing {
-  if (!request) return { state: "empty", request, job: null, armed: null };
+  if (!request) return { state: "empty", request, job: null, armed: null, failure: null };
   const job =
     jobs.find(
       (one) =>
@@ -30,12 +32,14 @@ export function standingOf(request: RecordRequest | null, jobs: Job[]): Standing
         one.request.room_name === request.room_name &&
         sameSource(one.request.source, request.source),
     ) ?? null;
-  const armed = jobs.find((one) => one.preview && sameRequest(one.request, request)) ?? null;
+  const held = jobs.find((one) => one.preview && sameRequest(one.request, request)) ?? null;
+  const armed = held && ["starting", "active"].includes(held.status) ? held : null;
+  const failure = held?.error ?? null;
   if (job) {
     const state = job.status === "active" ? "recording" : job.status === "ending" ? "finishing" : "starting";
-    return { state, request, job, armed };
+    return { state, request, job, armed, failure };
   }
-  return { state: armed?.armed ? "ready" : "preparing", request, job: null, armed };
+  return { state: armed?.armed ? "ready" : "preparing", request, job: null, armed, failure };
 }
 
 /** The standing of what is chosen now; drawn anew only when it changes, not with each figure. */
@@ -68,30 +72,37 @@ function sameButFigures(a: Job, b: Job): boolean {
 
 /** How long a choice must stand before it is made ready, ms: long enough to pass over what is only clicked through. */
 const SETTLE_MS = 200;
+/** How long until the same is asked for again, ms. */
+const AGAIN_MS = 2000;
 
 /** Holds what is chosen ready, so that Record only has to attach the file. Mounted once, in the room. */
 export function useArming(standing: Standing) {
   const backend = useBackend();
-  const asked = useRef<RecordRequest | null>(null);
+  const asked = useRef<{ key: string; at: number } | null>(null);
   const key = standing.request && !standing.job ? JSON.stringify(standing.request) : null;
-  const retry = useDesk((desk) => (desk.armError === null ? 0 : 1));
-  const failed = retry === 1;
-  const ready = standing.armed !== null;
+  const failed = useDesk((desk) => desk.armError !== null);
+  const held = standing.armed !== null || standing.failure !== null;
 
   useEffect(() => {
-    if (key === null || ready) return;
+    if (key === null || held) return;
     const request = JSON.parse(key) as RecordRequest;
     const failure = useDesk.getState().armError;
     if (failed && failure && sameRequest(failure.request, request)) return;
-    const timer = setTimeout(() => {
-      asked.current = request;
-      useDesk.setState({ armError: null });
-      backend.arm(request).catch((thrown: unknown) => {
-        if (asked.current === request) useDesk.setState({ armError: { error: asApiError(thrown), request } });
-      });
-    }, SETTLE_MS);
+    // A job that keeps going away is not asked for at full speed.
+    const again = asked.current?.key === key ? asked.current.at + AGAIN_MS - performance.now() : 0;
+    const timer = setTimeout(
+      () => {
+        const mine = { key, at: performance.now() };
+        asked.current = mine;
+        useDesk.setState({ armError: null });
+        backend.arm(request).catch((thrown: unknown) => {
+          if (asked.current === mine) useDesk.setState({ armError: { error: asApiError(thrown), request } });
+        });
+      },
+      Math.max(SETTLE_MS, again),
+    );
     return () => clearTimeout(timer);
-  }, [backend, key, ready, failed]);
+  }, [backend, key, held, failed]);
 
   // What is held ready and no longer wanted is let go of, also when the room is left.
   const wanted = standing.request !== null;

@@ -1,7 +1,7 @@
 // Names for tests: labels "Name", "LiveKit URL", "API key", "API secret"; checkbox "Keep the secret for this run
-// only"; buttons "Check and add" / "Check and save", "Cancel"; the result is [data-testid=notice] with [data-code].
+// only"; buttons "Check and add" / "Check and save", "Check", "Cancel"; the result is [data-testid=notice] with [data-code].
 
-import { Eye, EyeOff, LoaderCircle } from "lucide-react";
+import { CircleCheck, Eye, EyeOff, LoaderCircle } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import type { ErrorCode, Project, ProjectInput } from "@/backend/types";
 import { Button } from "@/kit/button";
@@ -39,7 +39,10 @@ export function ProjectForm({
     this_run_only: project?.secret === "this_run" || (!project && keyringError !== null),
   });
   const [shown, setShown] = useState(false);
-  const set = (part: Partial<typeof input>) => setInput((before) => ({ ...before, ...part }));
+  const set = (part: Partial<typeof input>) => {
+    setInput((before) => ({ ...before, ...part }));
+    if (check.isSuccess) check.reset();
+  };
 
   const secretNeeded = !project || project.secret === "missing";
   const save = useOwnCommand(async (backend, asked: ProjectInput) => {
@@ -52,22 +55,31 @@ export function ProjectForm({
     // A project that had lost its secret could not be opened before.
     if (project.secret === "missing") await backend.selectProject(project.id);
   });
-  const submit = (thisRunOnly: boolean) =>
-    save.mutate(
-      {
-        name: input.name.trim(),
-        url: input.url.trim(),
-        api_key: input.api_key.trim(),
-        api_secret: input.api_secret.trim() || null,
-        this_run_only: thisRunOnly,
-      },
-      { onSuccess: onDone },
-    );
+  const check = useOwnCommand((backend, asked: ProjectInput) =>
+    backend.checkProject(asked, project?.id ?? null),
+  );
+  const asked = (this_run_only: boolean): ProjectInput => ({
+    name: input.name.trim(),
+    url: input.url.trim(),
+    api_key: input.api_key.trim(),
+    api_secret: input.api_secret.trim() || null,
+    this_run_only,
+  });
+  const submit = (thisRunOnly: boolean) => {
+    check.reset();
+    save.mutate(asked(thisRunOnly), { onSuccess: onDone });
+  };
+  const tryIt = () => {
+    save.reset();
+    check.mutate(asked(input.this_run_only));
+  };
   const onSubmit = (event: FormEvent) => {
     event.preventDefault();
     submit(input.this_run_only);
   };
-  const wrong = save.error ? FIELD_OF[save.error.code] : undefined;
+  const error = save.error ?? check.error;
+  const wrong = error ? FIELD_OF[error.code] : undefined;
+  const busy = save.isPending || check.isPending;
   const complete =
     input.url.trim() !== "" &&
     input.api_key.trim() !== "" &&
@@ -153,9 +165,15 @@ export function ProjectForm({
       >
         <span>{t("project.thisRun")}</span>
       </Checkbox>
-      {save.error && (
-        <Notice error={save.error}>
-          {save.error.code === "keyring" && (
+      {check.isSuccess && (
+        <p role="status" data-testid="check-well" className="flex items-center gap-2 text-ready">
+          <CircleCheck className="size-4 shrink-0" aria-hidden />
+          {t("project.check.well")}
+        </p>
+      )}
+      {error && (
+        <Notice error={error}>
+          {error.code === "keyring" && (
             <Button
               look="outline"
               size="sm"
@@ -175,11 +193,15 @@ export function ProjectForm({
           look="main"
           size="lg"
           className="flex-1"
-          disabled={!complete || save.isPending}
+          disabled={!complete || busy}
           data-testid="project-save"
         >
           {save.isPending && <LoaderCircle className="motion-safe:animate-spin" />}
           {save.isPending ? t("project.checking") : project ? t("project.save") : t("project.add")}
+        </Button>
+        <Button size="lg" look="outline" disabled={!complete || busy} onClick={tryIt}>
+          {check.isPending && <LoaderCircle className="motion-safe:animate-spin" />}
+          {t("project.check")}
         </Button>
         {onCancel && (
           <Button size="lg" look="quiet" onClick={onCancel}>
