@@ -42,6 +42,7 @@ export async function openDesktop({ keyring = true, tray = true, width = 1360, h
   for (const place of Object.values(places)) mkdirSync(place, { recursive: true, mode: 0o700 });
 
   const started = [];
+  let panel;
   const env = {
     PATH: process.env.PATH,
     LANG: "C.UTF-8",
@@ -94,8 +95,8 @@ export async function openDesktop({ keyring = true, tray = true, width = 1360, h
       await until("the keyring", () => hasName(env, "org.freedesktop.secrets"));
     }
     if (tray) {
-      const host = start("/usr/bin/python3", [join(here, "tray_host.py")], { env });
-      started.push(host);
+      panel = start("/usr/bin/python3", [join(here, "panel.py")], { env });
+      started.push(panel);
       await until("the tray", () => hasName(env, "org.kde.StatusNotifierWatcher"));
     }
     await until("the window manager", async () => (await run("wmctrl", ["-m"], env)).includes("Openbox"));
@@ -112,6 +113,8 @@ export async function openDesktop({ keyring = true, tray = true, width = 1360, h
     close,
     /** Runs a program on this desktop and gives what it wrote. */
     run: (program, ...args) => run(program, args, env),
+    /** The notifications that were shown so far. */
+    notifications: () => panel.output().match(/^notification: .*$/gm) ?? [],
     /** Every process on this desktop that runs this program. */
     processes: (name) =>
       processesWith("TALLYLIGHT_TEST_DESKTOP", folder).filter(({ program }) => program.endsWith(`/${name}`)),

@@ -78,6 +78,8 @@ test("closing while it records hides into the tray; the recording goes on", { ti
 
   await pressClose();
   await inState("hidden");
+  const told = ["notification: Tallylight is still recording"];
+  await until("a word about where the window is", () => desktop.notifications().join() === told.join());
   await new Promise((resolve) => setTimeout(resolve, 2000));
 
   await tray.choose("Show Tallylight");
@@ -90,6 +92,7 @@ test("closing while it records hides into the tray; the recording goes on", { ti
   await inState("hidden");
   const entries = await tray.entries();
   assert.ok(entries.some(({ label }) => label === "Tallylight: recording"), JSON.stringify(entries));
+  assert.deepEqual(desktop.notifications(), told, "it is said once");
   await tray.choose(/Cleo/);
   await until("the lamp to be off", () => samePicture(tray, "idle"), steps.patient);
   const [path] = steps.recordings(desktop);

@@ -1,7 +1,7 @@
-"""A tray: the watcher that status icons register with, and the host that a desktop's panel would be.
+"""The panel of a desktop: the watcher that status icons register with, and who shows notifications.
 
-It draws nothing. Tests ask it for the registered items, and those for their icon and menu.
-Needs python3-dbus and python3-gi.
+It draws nothing. Tests ask it for the registered items, and those for their icon and menu; each
+notification is a line on its standard output. Needs python3-dbus and python3-gi.
 """
 
 import dbus
@@ -10,6 +10,7 @@ from dbus.mainloop.glib import DBusGMainLoop
 from gi.repository import GLib
 
 WATCHER = "org.kde.StatusNotifierWatcher"
+NOTIFICATIONS = "org.freedesktop.Notifications"
 
 
 class Watcher(dbus.service.Object):
@@ -64,6 +65,34 @@ class Watcher(dbus.service.Object):
         }
 
 
+class Notifications(dbus.service.Object):
+    """`org.freedesktop.Notifications`."""
+
+    def __init__(self, bus):
+        super().__init__(dbus.service.BusName(NOTIFICATIONS, bus), "/org/freedesktop/Notifications")
+        self.last = 0
+
+    @dbus.service.method(NOTIFICATIONS, in_signature="susssasa{sv}i", out_signature="u")
+    def Notify(self, _app, replaces, _icon, summary, body, _actions, _hints, _timeout):
+        print(f"notification: {summary}", flush=True)
+        self.last += 1
+        return replaces or self.last
+
+    @dbus.service.method(NOTIFICATIONS, in_signature="u")
+    def CloseNotification(self, _id):
+        pass
+
+    @dbus.service.method(NOTIFICATIONS, out_signature="as")
+    def GetCapabilities(self):
+        return ["body"]
+
+    @dbus.service.method(NOTIFICATIONS, out_signature="ssss")
+    def GetServerInformation(self):
+        return ("panel", "Tallylight tests", "1", "1.2")
+
+
 DBusGMainLoop(set_as_default=True)
-watcher = Watcher(dbus.SessionBus())
+bus = dbus.SessionBus()
+notifications = Notifications(bus)
+watcher = Watcher(bus)
 GLib.MainLoop().run()
