@@ -22,6 +22,11 @@ export async function openTallylight(desktop, env = {}) {
 /** Keeps a picture of the window for whoever wants to look. */
 export async function look(window, name) {
   mkdirSync(pictures, { recursive: true });
+  // The picture is of the last frame drawn: let it be one that has what was waited for.
+  await window.asyncScript(
+    `const done = arguments[arguments.length - 1];
+     requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 300)));`,
+  );
   await window.screenshot(join(pictures, `${name}.png`));
 }
 
