@@ -201,6 +201,9 @@ impl<T: MediaTransport> Session<T> {
             Order::Unsubscribe(track) => self.unsubscribe(&track, now),
             Order::RequestKeyframe(track) => self.request_keyframe(&track, now),
             Order::Flush => self.flush(now),
+            Order::Simulate(scenario) => {
+                self.signal.send(Request::Simulate(proto::SimulateScenario { scenario: Some(scenario) }));
+            }
             Order::Leave(done) => return Err(End { reason: RoomEnd::Left, done: Some(done) }),
         }
         Ok(())

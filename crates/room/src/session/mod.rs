@@ -21,6 +21,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::event::RoomEvent;
 #[doc(hidden)]
 pub use crate::transport::{Datagram, Impairment};
+#[doc(hidden)]
+pub use livekit_protocol::simulate_scenario::Scenario;
 
 /// How to join a room.
 #[derive(Debug, Clone)]
@@ -95,6 +97,7 @@ pub(crate) enum Order {
     Unsubscribe(TrackId),
     RequestKeyframe(TrackId),
     Flush,
+    Simulate(Scenario),
     Leave(oneshot::Sender<()>),
 }
 
@@ -131,6 +134,12 @@ impl Room {
     /// Delivers at once everything that still waits for a missing packet. For the end of a recording.
     pub fn flush(&self) {
         self.order(Order::Flush);
+    }
+
+    /// Asks the server to play trouble, for tests.
+    #[doc(hidden)]
+    pub fn simulate(&self, scenario: Scenario) {
+        self.order(Order::Simulate(scenario));
     }
 
     /// The people in the room, now.

@@ -10,6 +10,8 @@
 use std::collections::VecDeque;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use egress::roster::TrackKind;
+
 const MS: i64 = 1_000_000;
 const SECOND: i64 = 1_000 * MS;
 
@@ -101,8 +103,15 @@ const STEP_NS: i64 = 100 * MS;
 /// An error above this is corrected quickly: it comes from times of arrival.
 const QUICK_NS: i64 = 10 * MS;
 /// How fast errors are corrected, ns per second of media.
-const QUICK_SLOPE_NS: i64 = 20 * MS;
-const SLOW_SLOPE_NS: i64 = 2 * MS;
+#[derive(Debug, Clone, Copy)]
+struct Slopes {
+    quick_ns: i64,
+    slow_ns: i64,
+}
+/// A change of pitch of 2 % would be heard just so, if anybody resampled by it; reports of audio are noisy.
+const AUDIO: Slopes = Slopes { quick_ns: 20 * MS, slow_ns: 2 * MS };
+/// 5 ms a frame are not seen, and pictures, which are long on their way, are far off until the first report.
+const VIDEO: Slopes = Slopes { quick_ns: 150 * MS, slow_ns: 20 * MS };
 /// How fast time is held back where it would have to step backwards.
 const BACK_SLOPE_NS: i64 = SECOND / 2;
 /// A sample cannot be captured after it arrived; beyond this the timestamps have jumped.
@@ -116,6 +125,7 @@ const REPORTS: usize = 5;
 #[derive(Debug)]
 pub(crate) struct StreamClock {
     rate_hz: u32,
+    slopes: Slopes,
     /// The newest timestamp given out and its time.
     newest: Option<(u64, i64)>,
     /// How far `newest` is from the truth, as far as known.
@@ -127,8 +137,19 @@ pub(crate) struct StreamClock {
 
 impl StreamClock {
     /// A clock for RTP timestamps that count at `rate_hz`.
-    pub(crate) fn new(rate_hz: u32) -> Self {
-        Self { rate_hz: rate_hz.max(1), newest: None, error_ns: 0, reports: VecDeque::new(), reported: false }
+    pub(crate) fn new(rate_hz: u32, kind: TrackKind) -> Self {
+        let slopes = match kind {
+            TrackKind::Audio => AUDIO,
+            TrackKind::Video => VIDEO,
+        };
+        Self {
+            rate_hz: rate_hz.max(1),
+            slopes,
+            newest: None,
+            error_ns: 0,
+            reports: VecDeque::new(),
+            reported: false,
+        }
     }
 
     /// When the sample was captured. Rises with `rtp_time`.
@@ -152,8 +173,8 @@ impl StreamClock {
         }
         let slope = match self.error_ns {
             error if error <= -STEP_NS => BACK_SLOPE_NS,
-            error if error.abs() > QUICK_NS => QUICK_SLOPE_NS,
-            _ => SLOW_SLOPE_NS,
+            error if error.abs() > QUICK_NS => self.slopes.quick_ns,
+            _ => self.slopes.slow_ns,
         };
         let most = scale(elapsed, slope, SECOND);
         let correction = self.error_ns.clamp(-most, most);
@@ -261,7 +282,7 @@ mod tests {
     /// Plays a stream: frames every 20 ms that are late by `late(n)`, reports every 3 s from 3 s on that
     /// are wrong by `wrong(n)`; the publisher's clock runs `ppm` fast. Returns the error at each frame.
     fn play(seconds: i64, ppm: f64, late: impl Fn(i64) -> i64, wrong: impl Fn(i64) -> i64) -> Vec<i64> {
-        let mut clock = StreamClock::new(48_000);
+        let mut clock = StreamClock::new(48_000, TrackKind::Audio);
         let rtp = |ns: i64| 1_000_000 + (ns as f64 * 48e-6 * (1.0 + ppm * 1e-6)).round() as u64;
         let mut errors = Vec::new();
         let mut last = i64::MIN;
@@ -289,6 +310,22 @@ mod tests {
         assert!(errors[150 + 80].abs() <= 10 * MS, "{}", errors[230]);
         assert!(errors[600].abs() <= 4 * MS);
         assert_eq!(*errors.last().unwrap(), 0);
+    }
+
+    #[test]
+    fn pictures_are_in_place_a_second_after_their_first_report() {
+        let mut clock = StreamClock::new(90_000, TrackKind::Video);
+        let mut last = 0;
+        for n in 0..150 {
+            let (rtp, captured) = (n * 3000, T0 + n as i64 * SECOND / 30);
+            if n == 90 {
+                clock.report(rtp, captured);
+            }
+            let time = clock.time_ns(rtp, captured + 90 * MS);
+            assert!(n == 0 || (time - last - SECOND / 30).abs() <= 5 * MS, "frame {n}");
+            assert!(n < 120 || (time - captured).abs() <= 5 * MS, "frame {n}: {}", time - captured);
+            last = time;
+        }
     }
 
     #[test]
@@ -323,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_jump_of_the_timestamps_starts_anew() {
-        let mut clock = StreamClock::new(90_000);
+        let mut clock = StreamClock::new(90_000, TrackKind::Video);
         assert_eq!(clock.time_ns(90_000, T0), T0);
         let jumped = clock.time_ns(90_000_000, T0 + SECOND);
         assert_eq!(jumped, T0 + SECOND);
@@ -332,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_report_before_the_first_packet_counts() {
-        let mut clock = StreamClock::new(48_000);
+        let mut clock = StreamClock::new(48_000, TrackKind::Audio);
         clock.report(48_000, T0);
         assert_eq!(clock.time_ns(52_800, T0 + 130 * MS), T0 + 100 * MS);
     }
@@ -343,7 +380,7 @@ mod tests {
         fn time_is_monotonic(
             steps in prop::collection::vec((0u64..10_000, -300i64..2_000, prop::option::of(-500i64..500)), 1..300),
         ) {
-            let mut clock = StreamClock::new(48_000);
+            let mut clock = StreamClock::new(48_000, TrackKind::Audio);
             let (mut rtp, mut last) = (1 << 32, i64::MIN);
             for (ticks, late_ms, report_ms) in steps {
                 rtp += ticks;

@@ -70,7 +70,7 @@ impl Receiver {
         let video = stream.kind == TrackKind::Video;
         Self {
             buffer: JitterBuffer::new(if video { VIDEO_WAIT } else { AUDIO_WAIT }),
-            clock: StreamClock::new(stream.clock_rate_hz),
+            clock: StreamClock::new(stream.clock_rate_hz, stream.kind),
             rtp_time: None,
             counts: Counts::default(),
             lost_before: 0,

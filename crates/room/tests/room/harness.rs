@@ -387,7 +387,11 @@ impl Witness {
     }
 
     pub fn connected(&self, times: usize) -> bool {
-        self.states().iter().filter(|state| **state == ConnectionState::Connected).count() >= times
+        self.times_connected() >= times
+    }
+
+    pub fn times_connected(&self) -> usize {
+        self.states().iter().filter(|state| **state == ConnectionState::Connected).count()
     }
 
     fn story(&self) -> String {

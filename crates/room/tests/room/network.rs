@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use egress::error::ErrorCode;
 use egress::fact::ConnectionState;
 use egress::roster::LayerQuality;
+use livekit_protocol as proto;
 use room::event::RoomEnd;
-use room::session::{Impairment, RoomOptions, join};
+use room::session::{Impairment, RoomOptions, Scenario, join};
 use room::token::{RECORDER_TTL, monitor_token, recorder_token};
 use serde_json::json;
 
@@ -254,4 +255,46 @@ async fn a_join_that_cannot_be_says_why() {
     assert_eq!(code("example".into(), token(KEY, SECRET)).await, ErrorCode::InvalidArgument);
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     assert_eq!(code(format!("ws://{free}"), token(KEY, SECRET)).await, ErrorCode::Unreachable);
+}
+
+/// What a server can do to its clients, played by the server itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_orders_is_followed() {
+    let server = Server::start().await;
+    let mut ada = Person::join(&server, "show", 1).await;
+    let (video, audio) = (ada.video("vp8").await, ada.audio().await);
+    let mut witness = Witness::join(server.options("show")).await;
+    witness.subscribe(&video).await;
+    witness.subscribe(&audio).await;
+
+    // To another transport.
+    let tcp = proto::CandidateProtocol::Tcp as i32;
+    witness.room.simulate(Scenario::SwitchCandidateProtocol(tcp));
+    while !witness.room.stats().tcp {
+        witness.run(Duration::from_millis(100)).await;
+    }
+    witness.more(&audio, 50).await;
+    witness.more(&video, 20).await;
+
+    assert_eq!((witness.all(&audio).len(), witness.all(&video).len()), (1, 1), "no stream has ended");
+
+    // Away to another server, which a single one plays by forgetting us; to a new session; out, as when it
+    // shuts down. We come back each time, with our subscriptions.
+    for (round, scenario) in
+        [Scenario::Migration(true), Scenario::LeaveRequestFullReconnect(true), Scenario::ServerLeave(true)]
+            .into_iter()
+            .enumerate()
+    {
+        let connected = witness.times_connected();
+        witness.room.simulate(scenario);
+        witness.until("joined anew", |it| it.connected(connected + 1)).await;
+        let streams = round + 2;
+        witness
+            .until("new streams", |it| it.all(&audio).len() == streams && it.all(&video).len() == streams)
+            .await;
+        witness.more(&audio, 30).await;
+        witness.more(&video, 10).await;
+    }
+    assert_eq!(witness.room.stats().reconnects, 3);
+    witness.leave().await;
 }
