@@ -3,9 +3,12 @@
 use crate::compose::mix::{BLOCK, BLOCK_NS, Mixer};
 use crate::compose::picture::{Pick, PictureLine};
 
-/// How long (ns) a moment is waited for before it is composed of what is there. It covers a lost packet
-/// that is sent again, and a decoder that is a little behind.
-const LATENCY_NS: i64 = 250_000_000;
+/// How long (ns) a moment's picture is waited for before the last one is repeated. A steady camera settles
+/// each moment with its next frame, so nothing waits; a computer that is busy for a second must not cost
+/// frames that are already here and only wait to be decoded.
+const PICTURE_LATENCY_NS: i64 = 1_500_000_000;
+/// The same for sound. Shorter: a publisher that sends nothing while it is silent makes every moment wait.
+const SOUND_LATENCY_NS: i64 = 600_000_000;
 
 /// One step of the program.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +120,7 @@ impl<F: Clone> Program<F> {
         let line = self.pictures.as_ref()?;
         let at = start + self.next_picture * 1_000_000_000 / self.framerate;
         let half = 500_000_000 / self.framerate;
-        let due = ending || line.settled(at + half) || now >= at + LATENCY_NS;
+        let due = ending || line.settled(at + half) || now >= at + PICTURE_LATENCY_NS;
         (due && at < last).then_some(at)
     }
 
@@ -127,7 +130,7 @@ impl<F: Clone> Program<F> {
         let end_index = mixer.index_of(start) + (self.next_block + 1) * BLOCK as i64;
         // A mixer that nobody feeds is always settled; time itself is what it then waits for.
         let settled = mixer.has_sound(end_index - 1) && mixer.settled(end_index);
-        let due = ending || settled || now >= at + BLOCK_NS + LATENCY_NS;
+        let due = ending || settled || now >= at + BLOCK_NS + SOUND_LATENCY_NS;
         (due && at < last).then_some(at)
     }
 
@@ -184,7 +187,7 @@ mod tests {
         program.start(0);
         program.pictures.as_mut().unwrap().push(0, 1);
         assert!(program.poll(100 * MS, None).is_empty());
-        assert_eq!(frames(&program.poll(251 * MS, None)), [Some(1)]);
+        assert_eq!(frames(&program.poll(PICTURE_LATENCY_NS, None)), [Some(1)]);
     }
 
     #[test]
@@ -205,7 +208,8 @@ mod tests {
         program.hold(Some(400 * MS));
         assert_eq!(frames(&program.poll(5_000 * MS, None)).len(), 10);
         program.hold(None);
-        assert_eq!(frames(&program.poll(5_000 * MS, None)).len(), 109);
+        let made_up = (5_000 * MS - PICTURE_LATENCY_NS) / (40 * MS) + 1 - 10;
+        assert_eq!(frames(&program.poll(5_000 * MS, None)).len() as i64, made_up);
     }
 
     fn time(step: &Step<i64>) -> i64 {

@@ -1,0 +1,349 @@
+//! Files are playable at every moment, ordinary ones once finished or repaired. Coded media comes from
+//! GStreamer's test sources; an independent program (ffprobe) says what is in the files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use egress::fact::FileResult;
+use egress::spec::Container;
+use gstreamer as gst;
+use media::chain::{Chain, ChainEvent};
+use media::output::file::{FileOutput, FilePlan, FileReport, reserve};
+use media::output::{repair, still};
+use media::unit::{Lane, Unit};
+
+/// Any moment: what counts is that times are unix times.
+const START_NS: i64 = 1_700_000_000_000_000_000;
+
+/// Encodes `seconds` of test picture with no keyframe after the first, as WebRTC publishers send.
+fn pictures(codec: &str, seconds: i64) -> Vec<Unit> {
+    media::init().unwrap();
+    let description = match codec {
+        "h264" => {
+            "x264enc speed-preset=ultrafast tune=zerolatency option-string=\"keyint=infinite:scenecut=0\" ! \
+             h264parse ! video/x-h264,stream-format=avc3,alignment=au"
+        }
+        _ => "vp8enc deadline=1 keyframe-max-dist=100000",
+    };
+    let caps = gst::Caps::builder("video/x-raw")
+        .field("format", "I420")
+        .field("width", 320)
+        .field("height", 180)
+        .field("framerate", gst::Fraction::new(30, 1))
+        .build();
+    let frames = (0..seconds * 30).map(|n| {
+        let mut planes = vec![(n * 3 % 200 + 20) as u8; 320 * 180];
+        planes.resize(320 * 180 * 3 / 2, 128);
+        (START_NS + n * 1_000_000_000 / 30, planes)
+    });
+    encode(Lane::Video, &caps, description, frames)
+}
+
+/// Encodes `seconds` of quiet noise as Opus.
+fn sound(seconds: i64) -> Vec<Unit> {
+    media::init().unwrap();
+    let caps = gst::Caps::builder("audio/x-raw")
+        .field("format", "S16LE")
+        .field("layout", "interleaved")
+        .field("rate", 48_000)
+        .field("channels", 2)
+        .build();
+    let blocks = (0..seconds * 50).map(|n| {
+        let samples =
+            (0..1920i64).flat_map(|i| ((((n * 1920 + i) * 7919) % 2000 - 1000) as i16).to_le_bytes());
+        (START_NS + n * 20_000_000, samples.collect())
+    });
+    encode(Lane::Audio, &caps, "opusenc ! opusparse", blocks)
+}
+
+fn encode(
+    lane: Lane,
+    caps: &gst::Caps,
+    description: &str,
+    buffers: impl Iterator<Item = (i64, Vec<u8>)>,
+) -> Vec<Unit> {
+    let (sender, receiver) = mpsc::channel();
+    let chain = Chain::start("test", caps, description, move |event| {
+        let _ = sender.send(event);
+    })
+    .unwrap();
+    for (time_ns, bytes) in buffers {
+        let mut buffer = gst::Buffer::from_mut_slice(bytes);
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_nseconds(time_ns as u64));
+        if lane == Lane::Audio {
+            buffer.get_mut().unwrap().set_duration(gst::ClockTime::from_mseconds(20));
+        }
+        chain.push(buffer);
+    }
+    chain.finish();
+    let mut units = Vec::new();
+    loop {
+        match receiver.recv_timeout(Duration::from_secs(30)).unwrap() {
+            ChainEvent::Sample(sample) => {
+                let data = sample.buffer_owned().unwrap();
+                let segment = sample.segment().unwrap().downcast_ref::<gst::ClockTime>().unwrap().clone();
+                let time = segment.to_running_time(data.pts().unwrap()).unwrap();
+                units.push(Unit {
+                    lane,
+                    time_ns: time.nseconds() as i64,
+                    duration_ns: data.duration().map_or(0, |d| d.nseconds() as i64),
+                    keyframe: !data.flags().contains(gst::BufferFlags::DELTA_UNIT),
+                    data,
+                    caps: sample.caps_owned().unwrap(),
+                });
+            }
+            ChainEvent::Finished => return units,
+            ChainEvent::Failed(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Both lanes in order of time.
+fn together(mut a: Vec<Unit>, b: Vec<Unit>) -> Vec<Unit> {
+    a.extend(b);
+    a.sort_by_key(|u| u.time_ns);
+    a
+}
+
+struct Written {
+    output: FileOutput,
+    reports: mpsc::Receiver<FileReport>,
+}
+
+fn write(folder: &Path, name: &str, container: Container, units: &[Unit]) -> Written {
+    let path = reserve(&folder.join(name)).unwrap();
+    let has = |lane| units.iter().any(|u| u.lane == lane);
+    let plan = FilePlan {
+        id: "file".into(),
+        path,
+        container,
+        video: has(Lane::Video),
+        audio: has(Lane::Audio).then_some(None),
+    };
+    let (sender, reports) = mpsc::channel();
+    let output = FileOutput::start(plan, move |report| {
+        let _ = sender.send(report);
+    });
+    for unit in units {
+        output.push(unit.clone());
+    }
+    Written { output, reports }
+}
+
+impl Written {
+    fn finish(self) -> FileResult {
+        self.output.finish();
+        loop {
+            match self.reports.recv_timeout(Duration::from_secs(30)).unwrap() {
+                FileReport::Active { started_at_ns, .. } => assert_eq!(started_at_ns, START_NS),
+                FileReport::Ended { result, .. } => return result,
+            }
+        }
+    }
+
+    /// The file as a kill would leave it, once it holds at least `bytes`.
+    fn killed(&self, to: &Path, bytes: u64) -> PathBuf {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.output.size_bytes() < bytes {
+            assert!(Instant::now() < deadline, "only {} bytes", self.output.size_bytes());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        fs::copy(&self.output.plan.path, to).unwrap();
+        to.to_owned()
+    }
+}
+
+/// What ffprobe says: frames of each stream, and the length in seconds.
+fn probe(path: &Path) -> (Vec<(String, u64)>, f64) {
+    let output = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-count_packets",
+            "-show_entries",
+            "stream=codec_name,nb_read_packets:format=duration",
+        ])
+        .args(["-of", "csv=p=0"])
+        .arg(path)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let length = lines.pop().unwrap_or_default().parse().unwrap_or(0.0);
+    let streams =
+        lines.iter().filter_map(|l| l.split_once(',')).map(|(c, n)| (c.to_owned(), n.parse().unwrap()));
+    (streams.collect(), length)
+}
+
+fn boxes(path: &Path) -> Vec<String> {
+    let bytes = fs::read(path).unwrap();
+    let (mut at, mut found) = (0usize, Vec::new());
+    while at + 8 <= bytes.len() {
+        let size = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        found.push(String::from_utf8_lossy(&bytes[at + 4..at + 8]).into_owned());
+        let size = if size == 1 {
+            u64::from_be_bytes(bytes[at + 8..at + 16].try_into().unwrap()) as usize
+        } else {
+            size
+        };
+        if size < 8 {
+            break;
+        }
+        at += size;
+    }
+    found
+}
+
+#[test]
+fn a_finished_mp4_is_an_ordinary_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let units = together(pictures("h264", 4), sound(4));
+    let result = write(folder.path(), "a.mp4", Container::Mp4, &units).finish();
+    assert_eq!(result.error, None);
+    assert!((3_900_000_000..4_100_000_000).contains(&result.duration_ns), "{}", result.duration_ns);
+    let path = result.path.unwrap();
+    assert_eq!(boxes(&path), ["ftyp", "free", "mdat", "moov"]);
+    let (streams, length) = probe(&path);
+    assert_eq!(streams[0], ("h264".to_owned(), 120));
+    assert!(streams[1].1 >= 199, "{streams:?}");
+    assert!((3.9..4.1).contains(&length), "{length}");
+}
+
+#[test]
+fn an_mp4_that_breaks_off_plays_and_is_repaired_even_without_keyframes() {
+    let folder = tempfile::tempdir().unwrap();
+    let units = together(pictures("h264", 10), sound(10));
+    let total: usize = units.iter().map(|u| u.data.size()).sum();
+    let written = write(folder.path(), "a.mp4", Container::Mp4, &units);
+    let killed = written.killed(&folder.path().join("killed.mp4"), total as u64 * 9 / 10);
+    let (streams, _) = probe(&killed);
+    assert!(streams[0].1 >= 240 && streams[1].1 >= 400, "playable as it is: {streams:?}");
+
+    let result = repair::repair(&killed).unwrap();
+    assert_eq!(result.path.as_deref(), Some(killed.as_path()));
+    assert!(!boxes(&killed).contains(&"moof".to_owned()), "{:?}", boxes(&killed));
+    let (repaired, length) = probe(&killed);
+    assert!(repaired[0].1 >= streams[0].1 - 1, "{streams:?} became {repaired:?}");
+    assert!(
+        (length - result.duration_ns as f64 / 1e9).abs() < 0.2,
+        "{length} against {}",
+        result.duration_ns
+    );
+    // Once more changes nothing.
+    let before = fs::read(&killed).unwrap();
+    repair::repair(&killed).unwrap();
+    assert_eq!(fs::read(&killed).unwrap(), before);
+}
+
+#[test]
+fn a_webm_that_breaks_off_is_completed_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let units = together(pictures("vp8", 10), sound(10));
+    let whole = write(folder.path(), "a.webm", Container::Webm, &units).finish();
+    assert_eq!(whole.error, None);
+    let whole = whole.path.unwrap();
+    let (streams, length) = probe(&whole);
+    assert_eq!(streams[0], ("vp8".to_owned(), 300));
+    assert!((9.9..10.1).contains(&length), "{length}");
+
+    let written = write(folder.path(), "b.webm", Container::Webm, &units);
+    let total: usize = units.iter().map(|u| u.data.size()).sum();
+    let killed = written.killed(&folder.path().join("killed.webm"), total as u64 / 2);
+    // In the middle of a block.
+    let size = fs::metadata(&killed).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&killed).unwrap().set_len(size - 5).unwrap();
+    let (before, _) = probe(&killed);
+    let result = repair::repair(&killed).unwrap();
+    let (after, length) = probe(&killed);
+    assert!(after[0].1 + 1 >= before[0].1 && after[0].1 > 30, "{before:?} became {after:?}");
+    assert!((length - result.duration_ns as f64 / 1e9).abs() < 0.05, "{length}");
+}
+
+#[test]
+fn sound_goes_on_while_the_camera_is_off() {
+    let folder = tempfile::tempdir().unwrap();
+    // Three seconds of picture, then sound alone: it must reach the disk, not wait for the camera.
+    for (codec, container, name) in [("h264", Container::Mp4, "a.mp4"), ("vp8", Container::Webm, "a.webm")] {
+        let units = together(pictures(codec, 3), sound(20));
+        let sound_bytes: usize = units.iter().filter(|u| u.lane == Lane::Audio).map(|u| u.data.size()).sum();
+        let written = write(folder.path(), name, container, &units);
+        let killed =
+            written.killed(&folder.path().join(format!("killed-{name}")), sound_bytes as u64 * 8 / 10);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            fs::copy(&written.output.plan.path, &killed).unwrap();
+            let packets = probe(&killed).0.get(1).map_or(0, |s| s.1);
+            if packets >= 900 {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{name}: {packets} packets of sound of 1000");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let result = written.finish();
+        assert_eq!(result.error, None);
+        let (streams, length) = probe(&result.path.unwrap());
+        assert!(streams[1].1 >= 999, "{streams:?}");
+        assert!((19.9..20.1).contains(&length), "{length}");
+    }
+}
+
+#[test]
+fn an_ogg_is_whole_at_every_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let units = sound(10);
+    let result = write(folder.path(), "a.ogg", Container::Ogg, &units).finish();
+    let (streams, length) = probe(result.path.as_ref().unwrap());
+    assert_eq!(streams, [("opus".to_owned(), units.len() as u64)]);
+    assert!((9.9..10.1).contains(&length), "{length}");
+
+    let cut = folder.path().join("cut.ogg");
+    let bytes = fs::read(result.path.unwrap()).unwrap();
+    fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let repaired = repair::repair(&cut).unwrap();
+    assert!(repaired.duration_ns > 4_000_000_000, "{}", repaired.duration_ns);
+}
+
+#[test]
+fn nothing_written_leaves_no_file_and_a_full_name_is_not_taken_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let units = sound(1);
+    let first = write(folder.path(), "a.ogg", Container::Ogg, &units).finish().path.unwrap();
+    let second = write(folder.path(), "a.ogg", Container::Ogg, &units).finish().path.unwrap();
+    assert_eq!(first.file_name().unwrap(), "a.ogg");
+    assert_eq!(second.file_name().unwrap(), "a-2.ogg");
+
+    media::init().unwrap();
+    let path = reserve(&folder.path().join("empty.mp4")).unwrap();
+    let plan = FilePlan {
+        id: "file".into(),
+        path: path.clone(),
+        container: Container::Mp4,
+        video: true,
+        audio: None,
+    };
+    let (sender, reports) = mpsc::channel();
+    let output = FileOutput::start(plan, move |report| {
+        let _ = sender.send(report);
+    });
+    output.finish();
+    let FileReport::Ended { result, .. } = reports.recv_timeout(Duration::from_secs(10)).unwrap() else {
+        panic!("no media, and yet active");
+    };
+    assert_eq!(result.path, None);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_still_is_a_small_jpeg() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = write(folder.path(), "a.mp4", Container::Mp4, &pictures("h264", 3)).finish();
+    let to = folder.path().join("a.jpg");
+    still::still(&result.path.unwrap(), &to, 160).unwrap();
+    let jpeg = fs::read(&to).unwrap();
+    assert_eq!(jpeg[..2], [0xff, 0xd8]);
+    let sound_alone = write(folder.path(), "b.ogg", Container::Ogg, &sound(1)).finish();
+    assert!(still::still(&sound_alone.path.unwrap(), &to, 160).is_err());
+}
