@@ -114,7 +114,8 @@ pub struct Packet {
     /// Its stream.
     pub stream: StreamId,
     /// Extended sequence number. Counts up by one; a jump says how many are lost. Packets of padding
-    /// alone use a number and are delivered with an empty payload.
+    /// alone use a number and are delivered with an empty payload; so are the blank frames (16x16 pixels
+    /// and less) that the server makes up when a track closes.
     pub seq: u64,
     /// Extended RTP timestamp, in the stream's clock.
     pub rtp_time: u64,
@@ -127,7 +128,8 @@ pub struct Packet {
     pub marker: bool,
     /// Packets lost for good between the previous delivered packet and this one.
     pub lost_before: u32,
-    /// Level from the header extension (RFC 6464), dBov, -127 to 0.
+    /// Level from the header extension (RFC 6464), dBov, -127 to 0. None where the server does not
+    /// forward it, as LiveKit's (1.13) does not.
     pub audio_level_dbov: Option<i8>,
     /// RTP payload without padding.
     pub payload: Bytes,

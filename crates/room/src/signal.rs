@@ -124,11 +124,11 @@ impl Signal {
 
     /// Everything the server has said up to now, without the ends of earlier connections. Right after a
     /// resumption those are still waiting here.
-    pub(crate) fn drain(&mut self) -> Vec<Box<Response>> {
+    pub(crate) fn drain(&mut self) -> Vec<Response> {
         let mut messages = Vec::new();
         while let Ok(event) = self.events.try_recv() {
             if let SignalEvent::Message(message) = event {
-                messages.push(message);
+                messages.push(*message);
             }
         }
         messages

@@ -98,25 +98,25 @@ impl<T: MediaTransport> Session<T> {
         }
     }
 
-    pub(super) fn path_found(&mut self, now: Instant) -> Result<(), End> {
+    pub(super) fn path_found(&mut self) {
         if let Link::Up { path_lost } = &mut self.link {
             *path_lost = None;
         }
-        self.finish_opening(now)
+        self.finish_opening();
     }
 
-    pub(super) fn offer_answered(&mut self, now: Instant) -> Result<(), End> {
+    pub(super) fn offer_answered(&mut self) {
         if let Link::Opening { offered, .. } = &mut self.link {
             *offered = true;
         }
-        self.finish_opening(now)
+        self.finish_opening();
     }
 
     /// The connection works again once media has a path, after the offer that belongs to it.
-    fn finish_opening(&mut self, _now: Instant) -> Result<(), End> {
-        let Link::Opening { resumed, offered: true, .. } = self.link else { return Ok(()) };
+    fn finish_opening(&mut self) {
+        let Link::Opening { resumed, offered: true, .. } = self.link else { return };
         if !self.transport.is_connected() {
-            return Ok(());
+            return;
         }
         self.link = Link::Up { path_lost: None };
         if resumed {
@@ -124,7 +124,6 @@ impl<T: MediaTransport> Session<T> {
             self.signal.resumed();
         }
         self.connection(ConnectionState::Connected);
-        Ok(())
     }
 
     pub(super) fn link_timer(&mut self, now: Instant) -> Result<(), End> {
@@ -200,7 +199,7 @@ impl<T: MediaTransport> Session<T> {
         }));
         self.link = Link::Opening { since, until: now + MEDIA_TIMEOUT, resumed: true, offered: false };
         for message in waiting {
-            self.handle(*message, now)?;
+            self.handle(message, now)?;
         }
         if self.link.hears_signal() && !self.signal.resumption().is_open().await {
             return self.signal_closed("closed at once", now);

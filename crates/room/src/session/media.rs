@@ -106,7 +106,8 @@ impl<T: MediaTransport> Session<T> {
         for (track, mid) in refused {
             self.subscription_failed(&track, unsupported(&format!("media section {mid} refused")), now);
         }
-        self.offer_answered(now)
+        self.offer_answered();
+        Ok(())
     }
 
     /// Takes what an offer says of the streams; those it does not name any more are over.
@@ -139,7 +140,7 @@ impl<T: MediaTransport> Session<T> {
                     receiver.report(&mut self.media.server, &self.media.local, at, rtp_time, ntp_ns);
                 }
             }
-            TransportEvent::Connected => return self.path_found(now),
+            TransportEvent::Connected => self.path_found(),
             TransportEvent::Disconnected => self.path_lost(now),
             TransportEvent::Failed(error) => {
                 warn!(%error, "media connection broken");

@@ -86,7 +86,7 @@ impl Subscriptions {
                     packets: total.packets,
                     repaired: total.repaired,
                     lost: total.lost,
-                    bitrate_bps: if ticks == 0 { 0 } else { gained * 8 * RATE_TICKS as u64 / ticks },
+                    bitrate_bps: (gained * 8 * RATE_TICKS as u64).checked_div(ticks).unwrap_or(0),
                     keyframe_requests: total.keyframe_requests,
                 }
             })

@@ -304,3 +304,53 @@ fn config() -> RtcConfig {
 fn attribute<'a>(sdp: &'a str, name: &str) -> Option<&'a str> {
     sdp.lines().find_map(|line| line.trim().strip_prefix(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use str0m::media::{Direction, MediaKind};
+
+    use super::*;
+    use crate::sdp::accepted_mids;
+
+    /// A peer with one codec is offered to us.
+    fn answer_to(codec: fn(RtcConfig) -> RtcConfig, kind: MediaKind) -> String {
+        let options = TransportOptions { tcp_only: true, impairment: None };
+        let mut transport = RtcTransport::open(&options).unwrap();
+        let mut peer = codec(RtcConfig::new().clear_codecs()).build(Instant::now());
+        let mut changes = peer.sdp_api();
+        changes.add_media(kind, Direction::SendOnly, None, None, None);
+        let (offer, _) = changes.apply().unwrap();
+        transport.accept_offer(&offer.to_sdp_string()).unwrap()
+    }
+
+    #[test]
+    fn every_codec_of_ours_is_accepted_and_another_one_refused() {
+        use MediaKind::{Audio, Video};
+        let ours: [(fn(RtcConfig) -> RtcConfig, MediaKind, &str); 8] = [
+            (|it| it.enable_h264(true), Video, "H264/90000"),
+            (|it| it.enable_h265(true), Video, "H265/90000"),
+            (|it| it.enable_vp8(true), Video, "VP8/90000"),
+            (|it| it.enable_vp9(true), Video, "VP9/90000"),
+            (|it| it.enable_av1(true), Video, "AV1/90000"),
+            (|it| it.enable_opus(true, true), Audio, "red/48000/2"),
+            (|it| it.enable_pcmu(true, false), Audio, "PCMU/8000"),
+            (|it| it.enable_pcma(true, false), Audio, "PCMA/8000"),
+        ];
+        for (codec, kind, name) in ours {
+            let answer = answer_to(codec, kind);
+            assert_eq!(accepted_mids(&answer).len(), 1, "{name}: {answer}");
+            assert!(answer.contains(name), "{name}: {answer}");
+            assert!(answer.contains("a=recvonly"), "{name}: {answer}");
+        }
+        let answer = answer_to(|it| it.enable_h266(true), Video);
+        assert_eq!(accepted_mids(&answer), [""; 0], "{answer}");
+    }
+
+    #[test]
+    fn video_is_asked_for_again_when_lost() {
+        let answer = answer_to(|it| it.enable_vp8(true), MediaKind::Video);
+        for line in ["rtx/90000", " nack\r\n", " nack pli"] {
+            assert!(answer.contains(line), "{line}: {answer}");
+        }
+    }
+}

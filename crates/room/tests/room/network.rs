@@ -72,6 +72,31 @@ async fn a_cut_signalling_connection_is_resumed_and_no_stream_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn udp_that_dies_on_the_way_is_replaced_by_tcp() {
+    let server = Server::start().await;
+    let mut ada = Person::join(&server, "show", 1).await;
+    let (video, audio) = (ada.video("vp8").await, ada.audio().await);
+    let blocked = Arc::new(AtomicBool::new(false));
+    let mut options = server.options("show");
+    options.impairment = Some(Impairment::new({
+        let blocked = blocked.clone();
+        move |datagram| !datagram.tcp && blocked.load(Ordering::Relaxed)
+    }));
+    let mut witness = Witness::join(options).await;
+    witness.subscribe(&video).await;
+    witness.subscribe(&audio).await;
+    witness.more(&audio, 50).await;
+    blocked.store(true, Ordering::Relaxed);
+    while !witness.room.stats().tcp {
+        witness.run(Duration::from_millis(100)).await;
+    }
+    witness.more(&audio, 50).await;
+    witness.more(&video, 20).await;
+    assert_eq!(witness.all(&audio).len(), 1, "the same stream: {:?}", witness.states());
+    witness.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_restarts_is_joined_again() {
     let mut server = Server::start().await;
     let mut ada = Person::join(&server, "show", 1).await;
