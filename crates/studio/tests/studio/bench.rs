@@ -21,20 +21,29 @@ pub const SECRET: &str = "planted-secret-7b1f0c9e-planted-secret";
 pub struct Bench {
     pub dir: tempfile::TempDir,
     pub secrets: Arc<MemorySecrets>,
+    pub secret: String,
 }
 
 impl Bench {
+    /// With a project at an address where nobody listens.
     pub fn new() -> Self {
-        let bench =
-            Self { dir: tempfile::Builder::new().prefix("tl").tempdir().unwrap(), secrets: Arc::default() };
+        Self::at("ws://127.0.0.1:9", "key", SECRET)
+    }
+
+    pub fn at(url: &str, key: &str, secret: &str) -> Self {
+        let bench = Self {
+            dir: tempfile::Builder::new().prefix("tl").tempdir().unwrap(),
+            secrets: Arc::default(),
+            secret: secret.into(),
+        };
         let project = SavedProject {
             id: ProjectId::from("PJ_test"),
             name: "Test".into(),
-            url: "ws://127.0.0.1:9".into(),
-            api_key: "key".into(),
+            url: url.into(),
+            api_key: key.into(),
             in_keyring: true,
         };
-        bench.secrets.set(&project.id, &SecretString::from(SECRET)).unwrap();
+        bench.secrets.set(&project.id, &SecretString::from(secret)).unwrap();
         let saved = Saved { current: Some(project.id.clone()), projects: vec![project], settings: None };
         std::fs::create_dir_all(bench.data_dir()).unwrap();
         bench.projects().save(&saved).unwrap();

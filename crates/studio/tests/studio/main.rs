@@ -1,8 +1,11 @@
 //! The studio with real child processes. Most tests use a peer that speaks the job's protocol; those in
-//! [`real`] use `tallylight-job` and a LiveKit server.
+//! `real` use `tallylight-job` and a LiveKit server.
 
 mod bench;
 mod jobs;
+mod keyring;
+mod live;
 mod open_room;
+mod real;
 mod recovery;
 mod secrecy_kept;

@@ -1,6 +1,7 @@
 //! Deaths: of the job, of the studio, of both; and a damaged journal.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use egress::error::{ErrorCode, Fault};
@@ -10,14 +11,19 @@ use studio::surface::Job;
 
 use crate::bench::{Bench, eventually, example, kill, lives, pid_of, request, until_job};
 
-/// A studio in a process of its own that records in a room.
 fn other_studio(bench: &Bench, room: &str, armed: bool) -> (std::process::Child, EgressId) {
+    studio_with(bench, example("peer_job"), room, armed)
+}
+
+/// A studio in a process of its own that records (or is armed) in a room.
+pub fn studio_with(bench: &Bench, job: PathBuf, room: &str, armed: bool) -> (std::process::Child, EgressId) {
     let mut child = Command::new(example("peer_studio"))
         .arg(bench.data_dir())
         .arg(bench.recordings())
-        .arg(example("peer_job"))
+        .arg(job)
         .arg(room)
         .arg(if armed { "arm" } else { "start" })
+        .env("PEER_SECRET", &bench.secret)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
