@@ -214,6 +214,33 @@ export const scenes: Record<string, Scene> = {
       },
     }),
   },
+  "rooms-secret-missing": {
+    snapshot: emptySnapshot({
+      projects: {
+        list: [
+          {
+            id: "PJ_live",
+            name: "Northlight Radio",
+            url: "wss://northlight.livekit.cloud",
+            api_key: "APIvqp3rTn",
+            secret: "missing",
+          },
+        ],
+        current: "PJ_live",
+        keyring_error: null,
+      },
+      rooms: {
+        list: [],
+        loading: false,
+        error: anError({
+          code: "keyring",
+          fault: "environment",
+          message: "The API secret of this project is not at hand: it was kept for an earlier run only.",
+          remedy: "Edit the project and give its secret again.",
+        }),
+      },
+    }),
+  },
   "room-nobody": { snapshot: inRoom([]) },
   "room-joining": {
     snapshot: inRoom([], {

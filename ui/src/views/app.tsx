@@ -46,6 +46,7 @@ function Window() {
     return (
       <main className="flex h-full flex-col items-center justify-center gap-4" aria-busy={!error}>
         <Mark className="size-10 text-faint" />
+        <h1 className="sr-only">{t("app")}</h1>
         {error ? <Notice error={error} className="w-96" /> : <p className="text-faint">{t("opening")}</p>}
       </main>
     );

@@ -46,6 +46,7 @@ export const en = {
   "project.key": "API key",
   "project.key.example": "APIxxxxxxxxxxxx",
   "project.secret": "API secret",
+  "project.secret.enter": "Enter the secret",
   "project.secret.show": "Show the secret",
   "project.secret.hide": "Hide the secret",
   "project.secret.keyring": "Goes into this computer's keyring and nowhere else.",

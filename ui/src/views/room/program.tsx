@@ -5,6 +5,7 @@ import { ImageOff, Radio, Speech, Unplug, Users } from "lucide-react";
 import type { Job, OpenRoom, RecordRequest } from "@/backend/types";
 import { Empty } from "@/kit/empty";
 import { Key } from "@/kit/key";
+import { Meter } from "@/kit/meter";
 import { TrackPicture } from "@/kit/picture";
 import { cx } from "@/lib/cx";
 import { timecode } from "@/lib/format";
@@ -106,6 +107,7 @@ function Stage({
             ) : (
               <ImageOff className="size-8 stroke-[1.5] text-faint" aria-hidden />
             )}
+            {soundOnly && <Meter tracks={audio.map((track) => track.sid)} className="my-2 h-4 w-2/3" />}
             <p className="px-6 text-center">{soundOnly ? t("program.soundOnly") : whyBlack(room, request)}</p>
           </div>
         )}

@@ -5,12 +5,14 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { ChevronRight, DoorClosed, Search, Users } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
 import type { RoomSummary } from "@/backend/types";
+import { Button } from "@/kit/button";
 import { Empty } from "@/kit/empty";
 import { Input } from "@/kit/field";
 import { Notice } from "@/kit/notice";
 import { useCommand } from "@/lib/commands";
 import { moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
+import { openDialog } from "@/store/desk";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 
@@ -18,6 +20,11 @@ const ROW = 52;
 
 export function RoomsView() {
   const rooms = useStudio((snapshot) => snapshot.rooms);
+  // The open project, if its secret has to be asked for.
+  const missing = useStudio(
+    ({ projects }) =>
+      projects.list.find((one) => one.id === projects.current && one.secret === "missing")?.id ?? null,
+  );
   const [wanted, setWanted] = useState("");
   const query = useDeferredValue(wanted.trim().toLocaleLowerCase());
   const list = useMemo(
@@ -45,7 +52,19 @@ export function RoomsView() {
             />
           </div>
         </div>
-        {rooms.error && <Notice error={rooms.error} />}
+        {rooms.error && (
+          <Notice error={rooms.error}>
+            {missing && (
+              <Button
+                look="outline"
+                size="sm"
+                onClick={() => openDialog({ name: "edit-project", id: missing })}
+              >
+                {t("project.secret.enter")}
+              </Button>
+            )}
+          </Notice>
+        )}
         {rooms.error && rooms.list.length > 0 && <p className="text-xs text-faint">{t("rooms.old")}</p>}
       </div>
       {rooms.loading && rooms.list.length === 0 && !rooms.error ? (
