@@ -303,10 +303,10 @@ async fn what_the_server_orders_is_followed() {
 
     assert_eq!((witness.all(&audio).len(), witness.all(&video).len()), (1, 1), "no stream has ended");
 
-    // Away to another server, which a single one plays by forgetting us; to a new session; out, as when it
+    // Away to another server, which a single one plays by forgetting us; a node that fails; out, as when it
     // shuts down. We come back each time, with our subscriptions.
     for (round, scenario) in
-        [Scenario::Migration(true), Scenario::LeaveRequestFullReconnect(true), Scenario::ServerLeave(true)]
+        [Scenario::Migration(true), Scenario::NodeFailure(true), Scenario::ServerLeave(true)]
             .into_iter()
             .enumerate()
     {
@@ -321,5 +321,40 @@ async fn what_the_server_orders_is_followed() {
         witness.more(&video, 10).await;
     }
     assert_eq!(witness.room.stats().reconnects, 3);
+    witness.leave().await;
+}
+
+/// The connection by which a session is to be resumed can be lost as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resumption_that_is_cut_is_tried_again() {
+    let server = Server::start().await;
+    let mut ada = Person::join(&server, "show", 1).await;
+    let (video, audio) = (ada.video("vp8").await, ada.audio().await);
+    let proxy = Proxy::to(server.port).await;
+    let mut witness = Witness::join(RoomOptions { url: proxy.url(), ..server.options("show") }).await;
+    witness.subscribe(&video).await;
+    witness.subscribe(&audio).await;
+    for (scenario, noted) in [
+        (Scenario::DisconnectSignalOnResume(true), "simulating disconnect signal on resume\""),
+        (
+            Scenario::DisconnectSignalOnResumeNoMessages(true),
+            "on resume before sending any response messages\"",
+        ),
+    ] {
+        witness.more(&audio, 50).await;
+        witness.room.simulate(scenario);
+        while !server.log().contains(noted) {
+            witness.run(Duration::from_millis(50)).await;
+        }
+        let (connected, accepted) = (witness.times_connected(), proxy.accepted.load(Ordering::SeqCst));
+        proxy.cut();
+        witness.until("back", |it| it.connected(connected + 1)).await;
+        assert!(proxy.accepted.load(Ordering::SeqCst) >= accepted + 2, "the first attempt is cut");
+        witness.more(&audio, 50).await;
+        witness.more(&video, 20).await;
+    }
+    // Orders given meanwhile and after reach the server.
+    witness.room.unsubscribe(video.clone());
+    witness.subscribe(&video).await;
     witness.leave().await;
 }
