@@ -3,6 +3,7 @@ import type { TrackId } from "@/backend/types";
 import { cx } from "@/lib/cx";
 import { levelOf } from "@/store/select";
 import { useStudioState } from "@/store/studio";
+import { t } from "@/words";
 
 /** Lowest level shown, dBFS. */
 const FLOOR = -60;
@@ -54,7 +55,7 @@ export function Meter({
     <div
       ref={box}
       role="meter"
-      aria-label="level"
+      aria-label={t("level")}
       aria-valuemin={FLOOR}
       aria-valuemax={0}
       aria-valuenow={FLOOR}

@@ -55,15 +55,28 @@ describe("pictures", () => {
   it("asks again after a quiet time and after a failure", async () => {
     const studio = new Still(emptySnapshot());
     new Pictures(studio).show("TR_1", () => {});
+    await vi.advanceTimersByTimeAsync(9000);
     studio.asked[0]?.give(null);
     await vi.advanceTimersByTimeAsync(0);
     expect(studio.asked).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(9000);
     studio.frame = () => Promise.reject(new Error("no"));
     studio.asked[1]?.give(null);
     await vi.advanceTimersByTimeAsync(0);
     const failing = vi.spyOn(studio, "frame");
     await vi.advanceTimersByTimeAsync(700);
     expect(failing).toHaveBeenCalled();
+  });
+
+  it("does not ask in a busy loop where nothing is to be had", async () => {
+    const studio = new Still(emptySnapshot());
+    const frame = vi.fn(async () => null);
+    studio.frame = frame;
+    const stop = new Pictures(studio).show("TR_1", () => {});
+    await vi.advanceTimersByTimeAsync(6000);
+    stop();
+    expect(frame.mock.calls.length).toBeGreaterThan(5);
+    expect(frame.mock.calls.length).toBeLessThan(15);
   });
 
   it("tells the studio what is seen once scrolling has settled, and stops asking for the rest", async () => {
@@ -91,6 +104,7 @@ describe("pictures", () => {
     await vi.advanceTimersByTimeAsync(100);
     const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(true);
     document.dispatchEvent(new Event("visibilitychange"));
+    await vi.advanceTimersByTimeAsync(9000);
     studio.asked[0]?.give(null);
     await vi.advanceTimersByTimeAsync(5000);
     expect(studio.asked).toHaveLength(1);

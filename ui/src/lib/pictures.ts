@@ -76,8 +76,13 @@ export class Pictures {
     while (!signal.aborted) {
       if (document.hidden) await seen();
       try {
+        const asked = performance.now();
         const picture = await this.#backend.frame(track, feed.last?.seq ?? 0, signal);
-        if (!picture) continue;
+        if (!picture) {
+          // Nothing new for a while, which is how it should be; nothing at once must not become a busy loop.
+          if (performance.now() - asked < RETRY_MS) await pause();
+          continue;
+        }
         if (signal.aborted) {
           close(picture);
           return;
@@ -86,11 +91,13 @@ export class Pictures {
         close(feed.last);
         feed.last = picture;
       } catch {
-        if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        if (!signal.aborted) await pause();
       }
     }
   }
 }
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, RETRY_MS));
 
 /** Waits until the window can be seen. */
 function seen(): Promise<void> {

@@ -114,6 +114,8 @@ export const en = {
   "track.muted": "muted",
   "track.encrypted": "encrypted, cannot be recorded",
   "track.layers": "{n} layers",
+  level: "Sound level",
+  "person.joined": "joined {at}",
   "track.codecUnknown": "codec not known yet",
   "track.loss": "{percent} % lost",
 

@@ -32,7 +32,7 @@ import { Input } from "@/kit/field";
 import { Meter } from "@/kit/meter";
 import { TrackPicture } from "@/kit/picture";
 import { cx } from "@/lib/cx";
-import { initials } from "@/lib/format";
+import { initials, moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
 import { pickPerson, pickTrack, useDesk } from "@/store/desk";
 import { isRecording, nameOf } from "@/store/select";
@@ -243,17 +243,26 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
           aria-expanded={unfolded}
           aria-label={t("person.tracks", { name })}
           onClick={fold}
-          disabled={person.tracks.length === 0}
         >
           {unfolded ? <ChevronDown /> : <ChevronRight />}
         </Button>
       </div>
       {unfolded && (
-        <ul className="flex flex-col gap-0.5 border-t border-line px-2 py-1.5">
-          {person.tracks.map((track) => (
-            <TrackRow key={track.sid} track={track} owner={name} />
-          ))}
-        </ul>
+        <div className="border-t border-line px-2 py-1.5">
+          <p className="flex gap-1.5 pb-1 text-xs text-faint">
+            <span className="truncate" dir="auto" title={person.identity}>
+              {person.identity}
+            </span>
+            <span className="shrink-0" data-testid="person-joined">
+              {t("person.joined", { at: moment(person.joined_at_ms, Date.now()) })}
+            </span>
+          </p>
+          <ul className="flex flex-col gap-0.5">
+            {person.tracks.map((track) => (
+              <TrackRow key={track.sid} track={track} owner={name} />
+            ))}
+          </ul>
+        </div>
       )}
     </div>
   );
@@ -352,7 +361,11 @@ function TrackRow({ track, owner }: { track: Track; owner: string }) {
               </span>
             )}
           </span>
-          <span className="block truncate text-xs text-faint" data-testid="track-facts">
+          <span
+            className="block truncate text-xs text-faint"
+            data-testid="track-facts"
+            title={track.layers.map((layer) => `${layer.width}×${layer.height}`).join(", ") || undefined}
+          >
             {trackFacts(track)}
           </span>
         </span>

@@ -49,7 +49,11 @@ export function useStanding(): Standing {
     useShallow((snapshot: Snapshot) => [snapshot.room?.name, snapshot.settings] as const),
   );
   // Figures change several times a second and are of no matter here.
-  const jobs = useStudio(useShallow((snapshot: Snapshot) => snapshot.jobs.map(withoutFigures)));
+  const jobs = useStudio(
+    useShallow((snapshot: Snapshot) =>
+      snapshot.jobs.filter((job) => job.preview || isRunning(job)).map(withoutFigures),
+    ),
+  );
   void parts;
   const snapshot = studioNow();
   return standingOf(snapshot ? requestOf(desk, snapshot) : null, jobs);
