@@ -17,6 +17,8 @@ pub(crate) struct Section {
     pub(crate) track: Option<TrackId>,
     /// SSRCs of its streams, without those of retransmissions.
     pub(crate) ssrcs: Vec<u32>,
+    /// Lost packets can be asked for again.
+    pub(crate) nack: bool,
     /// What the payload types mean, as far as we know the codec.
     pub(crate) payloads: HashMap<u8, Payload>,
 }
@@ -92,7 +94,8 @@ fn section(media: &str, body: &[&str], tracks: &HashMap<String, String>) -> Opti
             ssrcs.push(ssrc);
         }
     }
-    Some(Section { mid, kind, track, ssrcs, payloads: payloads(body) })
+    let nack = body.iter().any(|line| line.starts_with("a=rtcp-fb:") && line.ends_with(" nack"));
+    Some(Section { mid, kind, track, ssrcs, nack, payloads: payloads(body) })
 }
 
 fn payloads(body: &[&str]) -> HashMap<u8, Payload> {
@@ -172,6 +175,8 @@ mod tests {
         a=mid:2\r\n\
         a=rtpmap:125 H264/90000\r\n\
         a=fmtp:125 packetization-mode=1;profile-level-id=42e01f\r\n\
+        a=rtcp-fb:125 nack\r\n\
+        a=rtcp-fb:125 nack pli\r\n\
         a=rtpmap:107 rtx/90000\r\n\
         a=fmtp:107 apt=125\r\n\
         a=ssrc-group:FID 21 22\r\n\
@@ -199,6 +204,7 @@ mod tests {
         assert_eq!(audio.payloads[&0].codec, Codec::Pcmu);
         assert_eq!((video.ssrcs.as_slice(), video.payloads.get(&107)), ([21].as_slice(), None));
         assert_eq!(video.payloads[&125].codec, Codec::H264);
+        assert_eq!((audio.nack, video.nack), (false, true));
         assert_eq!(gone.track, None, "an inactive section carries no track");
         assert_eq!(fingerprint(OFFER), Some("sha-256 AA:BB"));
     }

@@ -176,7 +176,7 @@ impl<T: MediaTransport> Session<T> {
             self.end_streams_of(&stream.track_id.clone(), now);
             debug!(track = %stream.track_id, codec = stream.codec.name(), ssrc, "stream");
             self.outlet.send(RoomEvent::StreamStarted(stream.clone()));
-            let mut receiver = Receiver::new(stream);
+            let mut receiver = Receiver::new(stream, redundant);
             receiver.receive(packet, redundant);
             self.media.receivers.insert(ssrc, receiver);
         } else if let Some(receiver) = self.media.receivers.get_mut(&ssrc) {

@@ -13,9 +13,12 @@ use crate::event::{Packet, Stream};
 
 /// How long a missing video packet is waited for: several rounds of retransmission requests.
 const VIDEO_WAIT: Duration = Duration::from_millis(500);
-/// How long a missing audio packet is waited for. Audio is not retransmitted; this is for packets that
-/// overtake each other, and for redundancy that comes a few packets later.
-const AUDIO_WAIT: Duration = Duration::from_millis(100);
+/// How long a missing audio packet is waited for. LiveKit does not heed a first request within 100 ms of
+/// the packet; the second comes 105 ms after the first.
+const AUDIO_WAIT: Duration = Duration::from_millis(300);
+/// How long where redundancy repairs: the server does not retransmit it, and the copy comes a few packets
+/// later or not at all.
+const REDUNDANT_WAIT: Duration = Duration::from_millis(100);
 /// Least time between two requests for a key frame.
 pub(crate) const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -66,10 +69,16 @@ struct Keyframe {
 }
 
 impl Receiver {
-    pub(crate) fn new(stream: Arc<Stream>) -> Self {
+    /// `redundant`: its payloads are RED.
+    pub(crate) fn new(stream: Arc<Stream>, redundant: bool) -> Self {
         let video = stream.kind == TrackKind::Video;
+        let wait = match (video, redundant) {
+            (true, _) => VIDEO_WAIT,
+            (false, true) => REDUNDANT_WAIT,
+            (false, false) => AUDIO_WAIT,
+        };
         Self {
-            buffer: JitterBuffer::new(if video { VIDEO_WAIT } else { AUDIO_WAIT }),
+            buffer: JitterBuffer::new(wait),
             clock: StreamClock::new(stream.clock_rate_hz, stream.kind),
             rtp_time: None,
             counts: Counts::default(),
@@ -250,7 +259,7 @@ mod tests {
     use crate::event::{Codec, StreamId};
 
     fn receiver(codec: Codec, kind: TrackKind, rate: u32) -> Receiver {
-        Receiver::new(Arc::new(Stream {
+        let stream = Arc::new(Stream {
             id: StreamId(1),
             track_id: TrackId::from("TR_1"),
             kind,
@@ -258,7 +267,8 @@ mod tests {
             clock_rate_hz: rate,
             channels: 2,
             fmtp: String::new(),
-        }))
+        });
+        Receiver::new(stream, false)
     }
 
     fn incoming(seq: u64, rtp_time: u32, payload: &[u8], at: Instant) -> Incoming {

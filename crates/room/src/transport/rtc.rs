@@ -1,10 +1,12 @@
 //! The media connection on str0m, in RTP mode.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Once;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::Bytes;
+use egress::roster::TrackKind;
 use str0m::change::SdpOffer;
 use str0m::media::KeyframeRequestKind;
 use str0m::net::{Protocol, Receive, TcpType};
@@ -13,6 +15,7 @@ use tracing::debug;
 
 use super::sockets::{SocketEvent, Sockets};
 use super::{MediaTransport, Path, TransportError, TransportEvent, TransportOptions};
+use crate::sdp::sections;
 use crate::stream::receiver::Incoming;
 
 /// How long UDP may try before TCP is opened as well.
@@ -84,6 +87,7 @@ impl MediaTransport for RtcTransport {
         for candidate in sdp.lines().filter_map(|line| line.trim().strip_prefix("a=candidate:")) {
             self.note_remote(&format!("candidate:{candidate}"));
         }
+        self.repair_audio(sdp);
         Ok(answer.to_sdp_string())
     }
 
@@ -229,6 +233,22 @@ impl RtcTransport {
         }
     }
 
+    /// Lets lost sound be asked for again. str0m takes a stream without retransmission SSRC for one that
+    /// has no retransmissions; LiveKit sends such packets again as they were. It does so for plain Opus,
+    /// not for RED.
+    fn repair_audio(&mut self, sdp: &str) {
+        for section in sections(sdp, &HashMap::new()) {
+            if section.kind != TrackKind::Audio || !section.nack {
+                continue;
+            }
+            for ssrc in section.ssrcs {
+                if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc.into()) {
+                    stream.suppress_nack(false);
+                }
+            }
+        }
+    }
+
     /// Remembers what kind of candidate the server has; returns it if str0m can use it.
     fn note_remote(&mut self, text: &str) -> Option<Candidate> {
         let candidate = Candidate::from_sdp_string(text)
@@ -286,7 +306,7 @@ fn tcp_candidate(local: SocketAddr) -> Option<Candidate> {
 }
 
 fn config() -> RtcConfig {
-    RtcConfig::new()
+    let mut config = RtcConfig::new()
         .clear_codecs()
         .enable_opus(true, true)
         .enable_pcmu(true, false)
@@ -297,7 +317,11 @@ fn config() -> RtcConfig {
         .enable_vp9(true)
         .enable_av1(true)
         .set_rtp_mode(true)
-        .set_stats_interval(Some(STATS_INTERVAL))
+        .set_stats_interval(Some(STATS_INTERVAL));
+    for payload in config.codec_config().iter_mut() {
+        payload.set_fb_nack(true);
+    }
+    config
 }
 
 /// The value of the first attribute line that begins so.
@@ -312,8 +336,10 @@ mod tests {
     use super::*;
     use crate::sdp::accepted_mids;
 
-    /// A peer with one codec is offered to us.
-    fn answer_to(codec: fn(RtcConfig) -> RtcConfig, kind: MediaKind) -> String {
+    type Codec = fn(RtcConfig) -> RtcConfig;
+
+    /// Our answer to a peer with one codec.
+    fn answer_to(codec: Codec, kind: MediaKind) -> String {
         let options = TransportOptions { tcp_only: true, impairment: None };
         let mut transport = RtcTransport::open(&options).unwrap();
         let mut peer = codec(RtcConfig::new().clear_codecs()).build(Instant::now());
@@ -326,7 +352,7 @@ mod tests {
     #[test]
     fn every_codec_of_ours_is_accepted_and_another_one_refused() {
         use MediaKind::{Audio, Video};
-        let ours: [(fn(RtcConfig) -> RtcConfig, MediaKind, &str); 8] = [
+        let ours: [(Codec, MediaKind, &str); 8] = [
             (|it| it.enable_h264(true), Video, "H264/90000"),
             (|it| it.enable_h265(true), Video, "H265/90000"),
             (|it| it.enable_vp8(true), Video, "VP8/90000"),

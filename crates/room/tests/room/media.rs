@@ -215,7 +215,16 @@ async fn people_come_speak_and_go_unaware_of_us() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redundant_sound_is_taken_apart_and_repairs_losses() {
+async fn lost_sound_is_repaired_from_redundancy() {
+    lost_sound_is_repaired(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_sound_without_redundancy_is_sent_again() {
+    lost_sound_is_repaired(false).await;
+}
+
+async fn lost_sound_is_repaired(red: bool) {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -223,18 +232,20 @@ async fn redundant_sound_is_taken_apart_and_repairs_losses() {
 
     let server = Server::start().await;
     let mut ada = Person::join(&server, "show", 1).await;
-    let audio = ada.audio_with(json!({ "red": true })).await;
-    let (count, dropped) = (AtomicU64::new(0), Arc::new(AtomicU64::new(0)));
+    let audio = ada.audio_with(json!({ "red": red })).await;
+    let dropped = Arc::new(AtomicU64::new(0));
+    let last = AtomicU64::new(0);
     let mut options = server.options("show");
     options.impairment = Some(Impairment::new({
         let dropped = dropped.clone();
         move |datagram| {
-            // Every seventh packet, once the stream runs.
             if !datagram.is_incoming_rtp() {
                 return false;
             }
-            let n = count.fetch_add(1, Ordering::Relaxed);
-            let drop = n > 20 && n % 7 == 0;
+            // Every seventh packet, the first time it comes, once the stream runs.
+            let seq = u64::from(u16::from_be_bytes([datagram.bytes[2], datagram.bytes[3]]));
+            let follows = last.swap(seq, Ordering::Relaxed) + 1 == seq;
+            let drop = follows && seq.is_multiple_of(7);
             dropped.fetch_add(u64::from(drop), Ordering::Relaxed);
             drop
         }
