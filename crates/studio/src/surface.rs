@@ -43,6 +43,7 @@ pub struct Numbered {
 /// A part of the snapshot, new.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case", tag = "type")]
+#[expect(clippy::large_enum_variant, reason = "a change lives for as long as it takes to send it")]
 pub enum Change {
     /// Replaces `projects`.
     Projects {

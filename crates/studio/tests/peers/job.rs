@@ -1,6 +1,8 @@
 //! A test peer for the studio: speaks the protocol of `tallylight-job` over a real socket from a real
 //! process, and writes text where the real one writes media. The room's name says how it behaves.
 
+#![allow(clippy::unwrap_used, reason = "a test peer fails by panicking")]
+
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,6 +1,8 @@
 //! Uses the OS keyring from a process of its own, whose session a test chooses: `set SECRET`, `get`,
 //! `remove` and `check`, in the order of the arguments. Prints a line for each.
 
+#![allow(clippy::unwrap_used, reason = "a test peer fails by panicking")]
+
 use egress::error::ApiError;
 use egress::id::ProjectId;
 use secrecy::{ExposeSecret, SecretString};

@@ -1,6 +1,8 @@
 //! A studio in a process of its own, so that a test can kill it: starts one job, says its id once it
 //! records (or is armed), and waits for its end.
 
+#![allow(clippy::unwrap_used, reason = "a test peer fails by panicking")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! The studio with real child processes. Most tests use a peer that speaks the job's protocol; those in
 //! `real` use `tallylight-job` and a LiveKit server.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod bench;
 mod jobs;
 mod keyring;

@@ -1,10 +1,10 @@
 //! With the real `tallylight-job`, a LiveKit server and a person who is seen and heard.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use egress::error::ErrorCode;
-use egress::fact::{ConnectionState, EgressStatus, OutputState};
+use egress::fact::{ConnectionState, EgressStatus, Fact, OutputState};
 use egress::id::TrackId;
 use egress::roster::TrackKind;
 use studio::surface::{Job, ProjectInput, SecretPlace};
@@ -37,6 +37,10 @@ fn played_s(path: &Path) -> f64 {
     duration.trim().parse().unwrap()
 }
 
+fn unix_ms(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
+}
+
 fn path_of(job: &Job) -> &Path {
     Path::new(job.outputs[0].path.as_deref().unwrap())
 }
@@ -58,11 +62,20 @@ async fn armed_recorded_stopped_and_in_the_history() {
     let id = studio.arm(request("show")).await.unwrap();
     until_job(&studio, &id, "armed", |job| job.armed).await;
 
-    let pressed = Instant::now();
+    let (pressed, pressed_at) = (Instant::now(), SystemTime::now());
     studio.record(id.clone()).await.unwrap();
     println!("record() came back after {:?}", pressed.elapsed());
     until_job(&studio, &id, "first media", |job| job.status == EgressStatus::Active).await;
-    println!("first media after {:?}", pressed.elapsed());
+    println!("first media seen after {:?}", pressed.elapsed());
+    let log = bench.data_dir().join("jobs").join(id.as_str()).join("events.jsonl");
+    for line in std::fs::read_to_string(log).unwrap().lines() {
+        let event: egress::fact::Event = serde_json::from_str(line).unwrap();
+        let since = event.at_ns / 1_000_000 - unix_ms(pressed_at);
+        if let Fact::OutputActive { started_at_ns, .. } = event.fact {
+            let first = started_at_ns / 1_000_000 - unix_ms(pressed_at);
+            println!("first media told after {since} ms; it is of {first} ms after Record");
+        }
+    }
     until_recorded(&studio, &id, 3000).await;
     let pressed = Instant::now();
     studio.stop(id.clone()).await.unwrap();
