@@ -106,8 +106,9 @@ export class LiveKit {
       keys: { [this.key]: this.secret },
       logging: { level: this.options.logLevel ?? 'info', json: true },
       rtc: {
-        // The server listens for TCP media on every address, which would lead around a network that is cut.
-        ...(this.options.advertise ? {} : { tcp_port: this.tcpPort }),
+        // Both would lead around a network that is to be cut: the server listens for TCP media on every address, and
+        // without ICE-lite it looks for a way to the client's own addresses.
+        ...(this.options.advertise ? { tcp_port: 0, use_ice_lite: true } : { tcp_port: this.tcpPort }),
         udp_port: this.udpPort,
         node_ip: this.options.advertise ?? '127.0.0.1',
         use_external_ip: false,
