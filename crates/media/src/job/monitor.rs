@@ -226,7 +226,7 @@ fn thumbnails(
     };
     let (width, fps) = (spec.thumbnail_width.max(16), spec.thumbnail_fps.max(1));
     let description = format!(
-        "{decoder} ! videorate drop-only=true max-rate={fps} ! videoconvertscale ! \
+        "{decoder} ! identity name=pace ! videoconvertscale ! \
          video/x-raw,format=I420,width=[16,{width}],pixel-aspect-ratio=1/1 ! jpegenc quality=75"
     );
     let pictures = pictures.clone();
@@ -237,5 +237,25 @@ fn thumbnails(
             let _ = pictures.send(Thumbnail { track_id: track_id.clone(), jpeg: map.to_vec() });
         }
     });
-    chain.inspect_err(|error| tracing::info!(%error, "a track cannot be shown")).ok()
+    let chain = chain.inspect_err(|error| tracing::info!(%error, "a track cannot be shown")).ok()?;
+    pace(&chain, fps);
+    Some(chain)
+}
+
+/// Lets so many decoded pictures a second through. GStreamer's `videorate` is no choice here: 1.22 aborts
+/// on pictures that have neither a rate nor a duration, as those from a room.
+fn pace(chain: &Chain, fps: u32) {
+    let Some(pad) = chain.element("pace").and_then(|pace| pace.static_pad("src")) else { return };
+    let between_ns = gst::ClockTime::SECOND.nseconds() / u64::from(fps);
+    let due_ns = AtomicU64::new(0);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let Some(at) = info.buffer().and_then(|buffer| buffer.pts()) else { return gst::PadProbeReturn::Ok };
+        let (at_ns, due) = (at.nseconds(), due_ns.load(Ordering::Relaxed));
+        // Far before the time that is due, the clock was set back.
+        if at_ns < due && due - at_ns <= between_ns {
+            return gst::PadProbeReturn::Drop;
+        }
+        due_ns.store(at_ns + between_ns, Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
 }

@@ -3,6 +3,7 @@
 pub mod disk;
 pub mod file;
 pub mod gstmux;
+pub mod mp4;
 pub mod mux;
 pub mod ogg;
 pub mod repair;

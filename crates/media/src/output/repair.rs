@@ -1,8 +1,6 @@
 //! A file that a dead job left behind becomes an ordinary one.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,14 +9,13 @@ use egress::fact::FileResult;
 use gst::prelude::*;
 use gstreamer as gst;
 
-use crate::output::file::sync_folder;
-use crate::output::webm;
+use crate::output::{mp4, webm};
 
-/// How long a rewrite may stand still before it is given up.
+/// How long reading may stand still before it is given up.
 const STALL: Duration = Duration::from_secs(60);
 
-/// Repairs the file at `path` in place, by its ending. The bytes are replaced only once the new ones
-/// are on the disk; where a repair fails or there is no room for it the file stays as it is, playable.
+/// Repairs the file at `path` in place, by its ending. No media is moved: an index is added. Where that
+/// fails, for instance because the disk is full, the file stays as it is, playable.
 ///
 /// # Errors
 /// If there is nothing playable in the file.
@@ -26,18 +23,11 @@ pub fn repair(path: &Path) -> Result<FileResult, ApiError> {
     let size = fs::metadata(path).map_err(|e| lost(path, &e))?.len();
     let duration_ns = match path.extension().and_then(|e| e.to_str()) {
         Some("webm") => webm::complete(path).map(|ms| ms * 1_000_000).map_err(|e| lost(path, &e))?,
-        Some("mp4") => {
-            if size == 0 {
-                let _ = fs::remove_file(path);
-                return Err(lost(path, &"the file is empty"));
-            }
-            if fragmented(path).map_err(|e| lost(path, &e))? {
-                if let Err(error) = rewrite(path) {
-                    tracing::warn!(%error, path = %path.display(), "left as it is, in fragments");
-                }
-            }
-            duration(path).ok_or_else(|| lost(path, &"no whole picture or sound in it"))?
+        Some("mp4") if size == 0 => {
+            let _ = fs::remove_file(path);
+            return Err(lost(path, &"the file is empty"));
         }
+        Some("mp4") => mp4::complete(path).map_err(|e| lost(path, &e))?,
         _ => duration(path).ok_or_else(|| lost(path, &"no whole sound in it"))?,
     };
     Ok(FileResult {
@@ -58,92 +48,6 @@ fn lost(path: &Path, cause: &dyn std::fmt::Display) -> ApiError {
         "The recording was cut off before its first second was on the disk. Record again.",
     )
     .with_detail(cause)
-}
-
-/// Whether an MP4 was not finished: its first top-level `moov` stands before the media, or a fragment
-/// is left open. (A finished one has `ftyp free mdat moov`.)
-fn fragmented(path: &Path) -> io::Result<bool> {
-    let mut file = File::open(path)?;
-    let total = file.seek(SeekFrom::End(0))?;
-    let (mut at, mut moov_last) = (0u64, false);
-    while at + 8 <= total {
-        let mut head = [0u8; 16];
-        let count = head.len().min((total - at) as usize);
-        file.seek(SeekFrom::Start(at))?;
-        file.read_exact(&mut head[..count])?;
-        let size = match u32::from_be_bytes([head[0], head[1], head[2], head[3]]) {
-            1 if count == 16 => u64::from_be_bytes([
-                head[8], head[9], head[10], head[11], head[12], head[13], head[14], head[15],
-            ]),
-            n => u64::from(n),
-        };
-        match &head[4..8] {
-            b"moof" => return Ok(true),
-            b"moov" => moov_last = true,
-            b"mdat" => moov_last = false,
-            _ => {}
-        }
-        if size < 8 {
-            break;
-        }
-        at += size;
-    }
-    Ok(!moov_last)
-}
-
-/// Copies the media into a new file with one index, and puts it in the place of the old.
-fn rewrite(path: &Path) -> Result<(), String> {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".repair");
-    let target = path.with_file_name(name);
-    let outcome = remux(path, &target).and_then(|()| {
-        File::open(&target).and_then(|f| f.sync_all()).map_err(|e| e.to_string())?;
-        fs::rename(&target, path).map_err(|e| e.to_string())
-    });
-    if outcome.is_err() {
-        let _ = fs::remove_file(&target);
-    }
-    sync_folder(path);
-    outcome
-}
-
-fn remux(from: &Path, to: &Path) -> Result<(), String> {
-    let text = "filesrc name=from ! qtdemux name=demux  mp4mux name=mux ! filesink name=to";
-    let pipeline = gst::parse::launch(text)
-        .map_err(|e| e.to_string())?
-        .downcast::<gst::Pipeline>()
-        .map_err(|_| "not a pipeline".to_owned())?;
-    let by_name = |name: &str| pipeline.by_name(name).ok_or_else(|| format!("no element {name}"));
-    by_name("from")?.set_property("location", from.to_string_lossy().as_ref());
-    by_name("to")?.set_property("location", to.to_string_lossy().as_ref());
-    let mux = by_name("mux")?;
-    let weak = pipeline.downgrade();
-    by_name("demux")?.connect_pad_added(move |_, pad| {
-        let Some(pipeline) = weak.upgrade() else { return };
-        let kind = if pad.name().starts_with("video") { "video_%u" } else { "audio_%u" };
-        let Ok(queue) = gst::ElementFactory::make("queue")
-            .property("max-size-buffers", 0u32)
-            .property("max-size-bytes", 0u32)
-            .property("max-size-time", 30_000_000_000u64)
-            .build()
-        else {
-            return;
-        };
-        let linked = pipeline.add(&queue).is_ok()
-            && queue.sync_state_with_parent().is_ok()
-            && queue.static_pad("sink").is_some_and(|sink| pad.link(&sink).is_ok())
-            && mux
-                .request_pad_simple(kind)
-                .zip(queue.static_pad("src"))
-                .is_some_and(|(to, src)| src.link(&to).is_ok());
-        if !linked {
-            tracing::warn!(pad = %pad.name(), "a track could not be taken over");
-        }
-    });
-    let outcome = run(&pipeline);
-    let _ = pipeline.set_state(gst::State::Null);
-    outcome
 }
 
 /// Runs a pipeline to its end, as long as it gets on.
