@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use egress::fact::{EgressStatus, EndReason, Fact, Figures};
@@ -9,6 +10,8 @@ use egress::id::TrackId;
 use egress::roster::{LayerQuality, Roster, TrackKind};
 use egress::spec::MonitorSpec;
 use egress::wire::{Thumbnail, ToJob};
+use gst::prelude::*;
+use gstreamer as gst;
 use room::event::{RoomEnd, RoomEvent, StreamId};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval};
