@@ -274,7 +274,11 @@ impl Inner {
                 Ok(id)
             }
             Err(error) => {
-                let error = ApiError::from(error);
+                let mut error = ApiError::from(error);
+                let words = folder.last_words();
+                if !words.is_empty() {
+                    error.detail = format!("{}: {words}", error.detail);
+                }
                 self.not_started(&id, preview, error.clone()).await;
                 Err(error)
             }

@@ -12,6 +12,7 @@ use egress::spec::JobSpec;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
+use serde::{Deserialize, Serialize};
 
 use crate::process::ProcessId;
 use crate::surface::Job;
@@ -81,6 +82,16 @@ impl From<JournalError> for ApiError {
     }
 }
 
+/// What a job's folder keeps of its row, against the loss of the journal.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    spec: JobSpec,
+    job: Job,
+}
+
+/// Name of the file in a job's folder that holds what is kept of its row.
+const KEPT_FILE: &str = "job.json";
+
 /// A job as the journal knows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
@@ -145,6 +156,11 @@ impl Journal {
 
     /// Writes a job that is about to be started.
     pub(crate) fn begin(&self, row: &Row) -> Result<(), JournalError> {
+        // Of use only if the journal is lost: not worth a wait for the disk.
+        let kept = Kept { spec: row.spec.clone(), job: row.job.clone() };
+        if let Err(error) = std::fs::write(row.folder.join(KEPT_FILE), serde_json::to_vec(&kept)?) {
+            tracing::warn!(egress_id = %row.job.egress_id, %error, "a job's folder does not keep its row");
+        }
         self.connection.lock().execute(
             "INSERT INTO jobs (egress_id, created_at_ms, project_id, spec, request, folder, job, running)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)",
@@ -158,6 +174,22 @@ impl Journal {
                 job_json(&row.job)?,
             ],
         )?;
+        Ok(())
+    }
+
+    /// Writes jobs anew from their folders, after the journal was damaged: those that still run are found
+    /// again, and those that are over are history again.
+    pub(crate) fn rebuild(&self, jobs_dir: &Path) -> Result<(), JournalError> {
+        let Ok(folders) = std::fs::read_dir(jobs_dir) else { return Ok(()) };
+        for folder in folders.flatten().map(|entry| entry.path()) {
+            let Ok(text) = std::fs::read(folder.join(KEPT_FILE)) else { continue };
+            match serde_json::from_slice::<Kept>(&text) {
+                Ok(Kept { spec, job }) => {
+                    self.begin(&Row { spec, folder, process: None, last_seq: 0, job })?;
+                }
+                Err(error) => tracing::warn!(folder = %folder.display(), %error, "a job is not found again"),
+            }
+        }
         Ok(())
     }
 

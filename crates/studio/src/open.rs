@@ -53,6 +53,8 @@ impl Studio {
     /// Another studio has the folder, or it cannot be used.
     pub async fn open(options: StudioOptions) -> Result<Self, ApiError> {
         let StudioOptions { data_dir, projects: store, secrets, job_program, default_folder } = options;
+        // The jobs are told where their folders are, and may look from elsewhere.
+        let data_dir = std::path::absolute(data_dir).map_err(internal)?;
         let found = {
             let (data_dir, store) = (data_dir.clone(), store.clone());
             tokio::task::spawn_blocking(move || look(&data_dir, &*store)).await.map_err(internal)??
@@ -72,6 +74,9 @@ impl Studio {
         let mut jobs: Vec<Job> =
             found.running.iter().chain(&found.history).map(|row| row.job.clone()).collect();
         jobs.retain(|job| !job.preview);
+        for job in &mut jobs {
+            job.project_id.take_if(|id| saved.projects.iter().all(|project| project.id != *id));
+        }
         jobs.sort_by_key(|job| std::cmp::Reverse(job.created_at_ms));
         let board = Board::new(Snapshot {
             seq: 0,
@@ -205,6 +210,9 @@ fn look(data_dir: &Path, store: &dyn crate::projects::ProjectStore) -> Result<Fo
         Err(std::fs::TryLockError::Error(error)) => return Err(cannot(error)),
     }
     let (journal, damaged) = Journal::open(data_dir)?;
+    if damaged.is_some() {
+        journal.rebuild(&data_dir.join("jobs"))?;
+    }
     let running = journal.running()?;
     let history = journal.history(HISTORY)?;
     // Monitors of an earlier studio leave by themselves, and nobody reads what they wrote.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::id::ProjectId;
+use egress::id::{EgressId, ProjectId};
 use room::service::Server;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
@@ -173,6 +173,13 @@ impl Inner {
         self.known_secrets.lock().remove(id);
         self.lost_secrets.lock().remove(id);
         self.publish_projects(None);
+        let of_it: Vec<EgressId> = self.board.read(|snapshot| {
+            let jobs = snapshot.jobs.iter().filter(|job| job.project_id.as_ref() == Some(id));
+            jobs.map(|job| job.egress_id.clone()).collect()
+        });
+        for job in of_it {
+            self.board.edit_job(&job, |job| job.project_id = None);
+        }
     }
 
     /// The secret of a project: as given or read in this run, else from the keyring.

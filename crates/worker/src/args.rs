@@ -45,7 +45,7 @@ impl Access {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Records a person or tracks into a file, whose path is the last line of the output.
-    Record(Record),
+    Record(Box<Record>),
     /// Lists the rooms of the project: name and number of people.
     Rooms,
 }
@@ -174,7 +174,7 @@ mod tests {
         let args = Args::try_parse_from(words.into_iter().chain(line.split_whitespace()))
             .map_err(|error| error.to_string())?;
         match args.command {
-            Command::Record(record) => Ok(record),
+            Command::Record(record) => Ok(*record),
             Command::Rooms => unreachable!("record was asked for"),
         }
     }

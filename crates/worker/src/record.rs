@@ -21,7 +21,7 @@ pub async fn run(access: &Access, record: &Record) -> Result<(), ApiError> {
     let mut asked = Asked::listen()?;
     let session = tokio::select! {
         session = Session::open(access) => session?,
-        () = asked.to_stop() => return Err(nothing_recorded()),
+        () = asked.wish() => return Err(nothing_recorded()),
     };
     let started = async {
         if record.wait {
@@ -34,7 +34,7 @@ pub async fn run(access: &Access, record: &Record) -> Result<(), ApiError> {
     };
     let started = tokio::select! {
         started = started => started,
-        () = asked.to_stop() => Err(nothing_recorded()),
+        () = asked.wish() => Err(nothing_recorded()),
     };
     let ended = match started {
         Ok(id) => follow(&session, &id, record.seconds, &mut asked).await,
@@ -83,7 +83,7 @@ async fn follow(
                 stopping = true;
                 stop_job(session, id).await?;
             }
-            () = asked.to_stop() => {
+            () = asked.wish() => {
                 if stopping {
                     report::say("the recording goes on finishing by itself");
                     return Err(nothing_recorded());
@@ -154,7 +154,7 @@ impl Asked {
     }
 
     #[cfg(unix)]
-    async fn to_stop(&mut self) {
+    async fn wish(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -167,7 +167,7 @@ impl Asked {
     }
 
     #[cfg(not(unix))]
-    async fn to_stop(&mut self) {
+    async fn wish(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

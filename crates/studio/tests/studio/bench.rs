@@ -22,6 +22,8 @@ pub struct Bench {
     pub dir: tempfile::TempDir,
     pub secrets: Arc<MemorySecrets>,
     pub secret: String,
+    /// Where the studio's folder is within `dir`/data.
+    pub nested: String,
 }
 
 impl Bench {
@@ -35,6 +37,7 @@ impl Bench {
             dir: tempfile::Builder::new().prefix("tl").tempdir().unwrap(),
             secrets: Arc::default(),
             secret: secret.into(),
+            nested: String::new(),
         };
         let project = SavedProject {
             id: ProjectId::from("PJ_test"),
@@ -51,7 +54,7 @@ impl Bench {
     }
 
     pub fn data_dir(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.dir.path().join("data").join(&self.nested)
     }
 
     pub fn recordings(&self) -> PathBuf {

@@ -16,7 +16,7 @@ async fn an_armed_job_records_and_stops_and_is_history() {
     assert!(studio.running().is_empty());
 
     studio.record(id.clone()).await.unwrap();
-    assert_eq!(studio.running(), [id.clone()]);
+    assert_eq!(studio.running(), std::slice::from_ref(&id));
     let job = until_job(&studio, &id, "recording", |job| job.status == EgressStatus::Active).await;
     assert!(!job.preview && !job.armed);
     assert_eq!(job.outputs.len(), 1);
@@ -170,6 +170,24 @@ async fn what_cannot_be_started_says_what_to_do() {
     assert_eq!(studio.start(relative).await.unwrap_err().code, ErrorCode::InvalidArgument);
     studio.shut_down(true).await.unwrap();
     assert!(studio.start(request("show")).await.is_err());
+}
+
+/// The path of a Unix socket may have some hundred bytes.
+#[tokio::test]
+async fn a_data_folder_with_a_long_name_works() {
+    let mut bench = Bench::new();
+    bench.nested = "a folder with a name that is long, as they are in the homes of great companies".repeat(2);
+    std::fs::create_dir_all(bench.data_dir()).unwrap();
+    std::fs::copy(bench.dir.path().join("data/projects.json"), bench.data_dir().join("projects.json"))
+        .unwrap();
+    let studio = bench.open().await;
+    let id = studio.start(request("show")).await.unwrap();
+    until_job(&studio, &id, "figures", |job| job.figures.is_some()).await;
+    studio.shut_down(false).await.unwrap();
+    let studio = bench.open().await;
+    until_job(&studio, &id, "adoption", |job| job.figures.is_some()).await;
+    studio.shut_down(true).await.unwrap();
+    assert_eq!(studio.snapshot().jobs[0].status, EgressStatus::Complete);
 }
 
 #[tokio::test]
