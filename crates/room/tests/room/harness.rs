@@ -290,6 +290,15 @@ impl Witness {
         }
     }
 
+    /// Takes events until something outside of them is so.
+    pub async fn until_seen(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !done(self) {
+            assert!(Instant::now() < until, "not within {PATIENCE:?}: {what}\n{}", self.story());
+            self.run(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Takes events for a while.
     pub async fn run(&mut self, time: Duration) {
         let until = tokio::time::Instant::now() + time;

@@ -31,9 +31,7 @@ async fn media_goes_over_tcp_where_udp_is_blocked() {
         witness.subscribe(&video).await;
         witness.subscribe(&audio).await;
         witness.more(&audio, 100).await;
-        while !witness.room.stats().tcp {
-            witness.run(Duration::from_millis(100)).await;
-        }
+        witness.until_seen("media goes over TCP", |it| it.room.stats().tcp).await;
         witness.leave().await;
         for track in [&video, &audio] {
             assert_eq!(witness.all(track)[0].lost, 0);
@@ -87,9 +85,7 @@ async fn udp_that_dies_on_the_way_is_replaced_by_tcp() {
     witness.subscribe(&audio).await;
     witness.more(&audio, 50).await;
     blocked.store(true, Ordering::Relaxed);
-    while !witness.room.stats().tcp {
-        witness.run(Duration::from_millis(100)).await;
-    }
+    witness.until_seen("media goes over TCP", |it| it.room.stats().tcp).await;
     witness.more(&audio, 50).await;
     witness.more(&video, 20).await;
     assert_eq!(witness.all(&audio).len(), 1, "the same stream: {:?}", witness.states());
@@ -295,9 +291,7 @@ async fn what_the_server_orders_is_followed() {
     // To another transport.
     let tcp = proto::CandidateProtocol::Tcp as i32;
     witness.room.simulate(Scenario::SwitchCandidateProtocol(tcp));
-    while !witness.room.stats().tcp {
-        witness.run(Duration::from_millis(100)).await;
-    }
+    witness.until_seen("media goes over TCP", |it| it.room.stats().tcp).await;
     witness.more(&audio, 50).await;
     witness.more(&video, 20).await;
 
@@ -343,9 +337,7 @@ async fn a_resumption_that_is_cut_is_tried_again() {
     ] {
         witness.more(&audio, 50).await;
         witness.room.simulate(scenario);
-        while !server.log().contains(noted) {
-            witness.run(Duration::from_millis(50)).await;
-        }
+        witness.until_seen("the server noted the order", |_| server.log().contains(noted)).await;
         let (connected, accepted) = (witness.times_connected(), proxy.accepted.load(Ordering::SeqCst));
         proxy.cut();
         witness.until("back", |it| it.connected(connected + 1)).await;
