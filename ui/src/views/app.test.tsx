@@ -299,6 +299,24 @@ describe("recording", () => {
     expect(useDesk.getState().page).toBe("room");
   });
 
+  it("a key does not change the list that happens to have the focus", async () => {
+    clearDesk({ pick: pickAda });
+    const { user } = await open(inRoom(four));
+    const how = screen.getByLabelText("Picture and sound");
+    how.focus();
+    expect(document.activeElement).toBe(how);
+    await user.keyboard("p");
+    await user.keyboard("2");
+    await waitFor(() => expect(useDesk.getState().pick).toMatchObject({ identity: "ben" }));
+    expect(useDesk.getState().forms.person.how).toBe("H264_720P_30");
+    await user.click(screen.getByLabelText("Picture and sound"));
+    await screen.findByRole("option", { name: "1080p, 30 fps" });
+    await user.keyboard("1");
+    expect(useDesk.getState().pick).toMatchObject({ identity: "ben" });
+    await user.keyboard("{Enter}");
+    await waitFor(() => expect(useDesk.getState().forms.person.how).toMatch(/1080P/));
+  });
+
   it("shows each of several jobs with its own figures and troubles", async () => {
     const jobs = [
       adaOnAir(),

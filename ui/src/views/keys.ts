@@ -20,7 +20,7 @@ function isTyping(target: EventTarget | null): boolean {
 
 /** Whether a list or a menu is open, which then has the keys. */
 function isBusy(): boolean {
-  return document.querySelector('[role="listbox"],[role="menu"]') !== null;
+  return document.querySelector('[aria-expanded="true"]:is([aria-haspopup], [role="combobox"])') !== null;
 }
 
 export function useKeys() {
@@ -58,6 +58,7 @@ export function useKeys() {
       if (withCtrl || event.altKey) return;
       if (event.key === "Enter" && !event.repeat && confirmHold()) {
         event.preventDefault();
+        event.stopPropagation();
         return;
       }
       if (event.key === "Escape") {
@@ -66,7 +67,10 @@ export function useKeys() {
         else if (page === "history") goTo("room");
         return;
       }
-      if (isTyping(event.target) || event.repeat) return;
+      if (isTyping(event.target)) return;
+      // Letters and figures are keys of the window: they must not change a closed list that has the focus.
+      if (event.key.length === 1 && event.key !== " ") event.stopPropagation();
+      if (event.repeat) return;
       if (key === "s") {
         const snapshot = studioNow();
         const job = snapshot && jobToStop(snapshot);
@@ -98,11 +102,12 @@ export function useKeys() {
     };
     // A key whose release went elsewhere must not go on holding.
     const onBlur = () => releaseHold();
-    window.addEventListener("keydown", onDown);
+    // Before anything else sees them.
+    window.addEventListener("keydown", onDown, { capture: true });
     window.addEventListener("keyup", onUp);
     window.addEventListener("blur", onBlur);
     return () => {
-      window.removeEventListener("keydown", onDown);
+      window.removeEventListener("keydown", onDown, { capture: true });
       window.removeEventListener("keyup", onUp);
       window.removeEventListener("blur", onBlur);
     };
