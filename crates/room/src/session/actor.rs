@@ -168,10 +168,13 @@ impl<T: MediaTransport> Session<T> {
         let deadline = self.deadline();
         let attached = self.link.hears_signal();
         tokio::select! {
+            // In this order, so that after a wait for the CPU a gap is not given up while the packet that
+            // fills it is in the socket's queue.
+            biased;
             order = self.orders.recv() => Wake::Order(order),
             incoming = self.signal.next(), if attached => Wake::Signal(incoming),
-            event = self.transport.next() => Wake::Transport(event),
             outcome = self.link.outcome() => Wake::Link(outcome),
+            event = self.transport.next() => Wake::Transport(event),
             listening = self.outlet.drain() => if listening { Wake::Drained } else { Wake::ConsumerGone },
             () = tokio::time::sleep_until(deadline.into()) => Wake::Timer,
         }

@@ -124,10 +124,13 @@ impl<T: MediaTransport> Session<T> {
         }
         let before = std::mem::replace(&mut self.media.announced, announced);
         for (ssrc, old) in before {
-            let stays = self.media.announced.get(&ssrc).is_some_and(|new| new.track == old.track);
-            if !stays {
-                self.end_stream(ssrc, now);
-                self.transport.forget(ssrc);
+            match self.media.announced.get(&ssrc) {
+                Some(new) if new.track == old.track => {}
+                Some(_) => self.end_stream(ssrc, now),
+                None => {
+                    self.end_stream(ssrc, now);
+                    self.transport.forget(ssrc);
+                }
             }
         }
     }

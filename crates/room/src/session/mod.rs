@@ -35,7 +35,7 @@ pub struct RoomOptions {
     pub tcp_only: bool,
     /// For how long a lost connection is tried again before the session ends.
     pub resume_for: Duration,
-    /// How long the first join may take.
+    /// How long the server may take to let us in the first time.
     pub join_timeout: Duration,
     /// Damage to the media connection, in tests.
     #[doc(hidden)]
@@ -80,7 +80,7 @@ pub struct TrackStats {
     pub track_id: TrackId,
     /// Packets received, repaired ones included.
     pub packets: u64,
-    /// Packets that came too late or again by retransmission or redundancy and filled a gap.
+    /// Packets of those that filled a gap: sent again, taken from redundancy, or overtaken by others.
     pub repaired: u64,
     /// Packets lost for good.
     pub lost: u64,

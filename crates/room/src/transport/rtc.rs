@@ -43,21 +43,9 @@ impl MediaTransport for RtcTransport {
     fn open(options: &TransportOptions) -> Result<Self, TransportError> {
         static CRYPTO: Once = Once::new();
         CRYPTO.call_once(|| str0m::crypto::from_feature_flags().install_process_default());
-        let mut rtc = config().build(Instant::now());
-        let mut sockets = Sockets::new(options.impairment.clone());
-        if !options.tcp_only {
-            for address in sockets.bind_udp().map_err(TransportError::Sockets)? {
-                match Candidate::host(address, Protocol::Udp) {
-                    Ok(candidate) => {
-                        rtc.add_local_candidate(candidate);
-                    }
-                    Err(error) => debug!(%address, %error, "not a candidate"),
-                }
-            }
-        }
-        Ok(Self {
-            rtc,
-            sockets,
+        let mut transport = Self {
+            rtc: config().build(Instant::now()),
+            sockets: Sockets::new(options.impairment.clone()),
             tcp_only: options.tcp_only,
             connected: false,
             closed: false,
@@ -66,7 +54,9 @@ impl MediaTransport for RtcTransport {
             tcp_at: None,
             remote_ufrag: String::new(),
             path: Path::default(),
-        })
+        };
+        transport.bind_udp().map_err(TransportError::Sockets)?;
+        Ok(transport)
     }
 
     fn accept_offer(&mut self, sdp: &str) -> Result<String, TransportError> {
@@ -76,6 +66,10 @@ impl MediaTransport for RtcTransport {
                 // A TCP connection belongs to the credentials it was opened with.
                 self.close_tcp();
                 self.connected = false;
+                // This computer may have moved to another network.
+                if let Err(error) = self.bind_udp() {
+                    debug!(%error, "no new addresses");
+                }
             }
             self.remote_ufrag = ufrag.to_owned();
             self.tcp_remotes.clear();
@@ -174,6 +168,22 @@ impl RtcTransport {
             SocketEvent::Closed { local } => {
                 self.drop_candidate(local);
                 self.retry_tcp();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up UDP on the addresses this computer has now.
+    fn bind_udp(&mut self) -> std::io::Result<()> {
+        if self.tcp_only {
+            return Ok(());
+        }
+        for address in self.sockets.bind_udp()? {
+            match Candidate::host(address, Protocol::Udp) {
+                Ok(candidate) => {
+                    self.rtc.add_local_candidate(candidate);
+                }
+                Err(error) => debug!(%address, %error, "not a candidate"),
             }
         }
         Ok(())

@@ -21,6 +21,8 @@ const DATAGRAM_BYTES: usize = 2048;
 const RECEIVE_BUFFER_BYTES: usize = 2 << 20;
 /// Unsent bytes at which a TCP connection counts as stuck. We send only feedback.
 const TCP_BACKLOG_BYTES: usize = 64 << 10;
+/// Failed reads in a row at which a UDP socket counts as dead.
+const UDP_ERRORS: u32 = 100;
 const TCP_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Connecting = Pin<Box<dyn Future<Output = (SocketAddr, io::Result<TcpStream>)> + Send>>;
@@ -39,6 +41,8 @@ pub(super) struct Sockets {
 struct Udp {
     local: SocketAddr,
     socket: UdpSocket,
+    /// Failed reads in a row.
+    errors: u32,
 }
 
 /// An RFC 4571 framed connection.
@@ -74,16 +78,20 @@ impl Sockets {
         }
     }
 
-    /// Binds a UDP socket on each usable address and returns the addresses.
+    /// Binds a UDP socket on each usable address that has none yet, and returns those addresses.
     pub(super) fn bind_udp(&mut self) -> io::Result<Vec<SocketAddr>> {
-        let mut failure = None;
+        let (mut failure, mut bound) = (None, Vec::new());
         for interface in if_addrs::get_if_addrs()? {
             let ip = interface.ip();
-            if !is_usable(ip) {
+            if !is_usable(ip) || self.udp.iter().any(|udp| udp.local.ip() == ip) {
                 continue;
             }
             match bind(ip) {
-                Ok(socket) => self.udp.push(Udp { local: socket.local_addr()?, socket }),
+                Ok(socket) => {
+                    let local = socket.local_addr()?;
+                    self.udp.push(Udp { local, socket, errors: 0 });
+                    bound.push(local);
+                }
                 Err(error) => {
                     debug!(%ip, %error, "no UDP on this address");
                     failure = Some(error);
@@ -92,7 +100,7 @@ impl Sockets {
         }
         match failure {
             Some(error) if self.udp.is_empty() => Err(error),
-            _ => Ok(self.udp.iter().map(|udp| udp.local).collect()),
+            _ => Ok(bound),
         }
     }
 
@@ -171,11 +179,12 @@ impl Sockets {
         }
         for offset in 0..self.udp.len() {
             let index = (self.turn + offset) % self.udp.len();
-            let udp = &self.udp[index];
+            let udp = &mut self.udp[index];
             loop {
                 let mut buffer = ReadBuf::new(&mut self.buffer[..]);
                 match udp.socket.poll_recv_from(cx, &mut buffer) {
                     Poll::Ready(Ok(remote)) => {
+                        udp.errors = 0;
                         let len = buffer.filled().len();
                         if self.impairment.as_ref().is_some_and(|some| {
                             some.drops(Datagram { incoming: true, tcp: false, bytes: buffer.filled() })
@@ -190,8 +199,16 @@ impl Sockets {
                             len,
                         });
                     }
-                    // Reports of earlier sends that could not be delivered.
-                    Poll::Ready(Err(_)) => {}
+                    // Single errors tell of earlier sends that could not be delivered.
+                    Poll::Ready(Err(error)) => {
+                        udp.errors += 1;
+                        if udp.errors > UDP_ERRORS {
+                            debug!(local = %udp.local, %error, "UDP socket given up");
+                            self.udp.remove(index);
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                    }
                     Poll::Pending => break,
                 }
             }

@@ -98,11 +98,13 @@ async fn rooms_and_people_are_listed() {
     let _cyd = Person::join(&server, "a show", 3).await;
     let track = ada.video("vp8").await;
     // The server counts with a delay.
+    let began = std::time::Instant::now();
     let rooms = loop {
         let rooms = list_rooms(&server.service()).await.unwrap();
         if rooms.len() == 2 && rooms[1].num_participants == 2 && rooms[1].num_publishers == 1 {
             break rooms;
         }
+        assert!(began.elapsed() < crate::harness::PATIENCE, "{rooms:?}");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
     assert_eq!((rooms[0].name.as_str(), rooms[1].name.as_str()), ("a show", "b show"));
