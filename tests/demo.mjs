@@ -3,7 +3,8 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { homedir } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -102,8 +103,12 @@ async function open(server, program, people) {
   if (!process.env.DISPLAY && !process.env.WAYLAND_DISPLAY && process.platform === 'linux') {
     throw new Error('there is no display here. Without one: npm run demo -- --record 20');
   }
+  // A home of its own: the demo leaves the user's projects and history alone, and runs beside their Tallylight.
+  const home = await mkdtemp(join(tmpdir(), 'tl-demo-'));
+  atEnd.push(() => rm(home, { recursive: true, force: true }));
   const env = {
     ...process.env,
+    TALLYLIGHT_DATA_DIR: home,
     TALLYLIGHT_DEMO_URL: server.url,
     TALLYLIGHT_DEMO_KEY: server.key,
     TALLYLIGHT_DEMO_SECRET: server.secret,
@@ -125,7 +130,9 @@ async function record(server, program, person) {
   say(`recording ${person.name} for ${seconds} s into ${out}: picture and sound, re-encoded to MP4 (720p30)`);
   const args = ['record', '--url', server.url, '--room', ROOM, '--identity', person.identity];
   args.push('--format', 'mp4', '--preset', 'H264_720P_30', '--out', out, '--seconds', String(seconds));
-  const env = { ...process.env, LIVEKIT_API_KEY: server.key, LIVEKIT_API_SECRET: server.secret };
+  const home = await mkdtemp(join(tmpdir(), 'tl-demo-'));
+  atEnd.push(() => rm(home, { recursive: true, force: true }));
+  const env = { ...process.env, TALLYLIGHT_DATA_DIR: home, LIVEKIT_API_KEY: server.key, LIVEKIT_API_SECRET: server.secret };
   const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   atEnd.push(async () => {
     if (child.exitCode !== null || child.signalCode) return;

@@ -224,13 +224,19 @@ export class Job {
     return this.result(output);
   }
 
-  /** What came of an output, once the job has ended. */
-  async result(output = 'file', withinMs = 40_000) {
+  /** What came of an output, once it has ended; the job may go on. */
+  async outputEnded(output = 'file', withinMs = 40_000) {
     const ended = await this.fact('output_ended', { where: (f) => f.output === output, withinMs });
     this.endedMs = ended.heardMs;
+    return ended.fact.result;
+  }
+
+  /** What came of an output, once the job has ended. */
+  async result(output = 'file', withinMs = 40_000) {
+    const result = await this.outputEnded(output, withinMs);
     await Promise.race([this.exited, sleep(15_000)]);
     if (!this.exit) throw new Error(`the job does not exit\n${this.told()}\n${this.log()}`);
-    return ended.fact.result;
+    return result;
   }
 
   /** The last fact. */
