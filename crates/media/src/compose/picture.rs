@@ -13,8 +13,8 @@ pub struct PictureLine<F> {
 /// What to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pick<F> {
-    /// This frame.
-    Frame(F),
+    /// This frame, and when it was taken, ns.
+    Frame(i64, F),
     /// Black: the camera is off, or nothing has come for too long.
     Black,
 }
@@ -73,7 +73,11 @@ impl<F: Clone> PictureLine<F> {
         match self.frames.front() {
             Some((time, frame)) if *time <= time_ns => {
                 let off = self.off_since_ns.is_some_and(|off| off <= time_ns && *time <= off);
-                if off || time_ns - time > self.hold_ns { Pick::Black } else { Pick::Frame(frame.clone()) }
+                if off || time_ns - time > self.hold_ns {
+                    Pick::Black
+                } else {
+                    Pick::Frame(*time, frame.clone())
+                }
             }
             _ => Pick::Black,
         }
@@ -96,31 +100,31 @@ mod tests {
     fn the_newest_frame_that_is_not_in_the_future_stands() {
         let mut line = line(&[10, 20, 30]);
         assert_eq!(line.pick(5), Pick::Black);
-        assert_eq!(line.pick(10), Pick::Frame(10));
-        assert_eq!(line.pick(29), Pick::Frame(20));
+        assert_eq!(line.pick(10), Pick::Frame(10, 10));
+        assert_eq!(line.pick(29), Pick::Frame(20, 20));
         assert!(line.settled(29) && !line.settled(30));
-        assert_eq!(line.pick(500), Pick::Frame(30));
+        assert_eq!(line.pick(500), Pick::Frame(30, 30));
     }
 
     #[test]
     fn a_stall_freezes_and_then_blackens() {
         let mut line = line(&[10]);
-        assert_eq!(line.pick(1010), Pick::Frame(10));
+        assert_eq!(line.pick(1010), Pick::Frame(10, 10));
         assert_eq!(line.pick(1011), Pick::Black);
         line.set_hold(i64::MAX);
-        assert_eq!(line.pick(99_999), Pick::Frame(10));
+        assert_eq!(line.pick(99_999), Pick::Frame(10, 10));
     }
 
     #[test]
     fn a_mute_is_black_until_a_newer_frame() {
         let mut line = line(&[10, 20]);
         line.off(25);
-        assert_eq!(line.pick(24), Pick::Frame(20));
+        assert_eq!(line.pick(24), Pick::Frame(20, 20));
         assert_eq!(line.pick(25), Pick::Black);
         line.on();
         assert_eq!(line.pick(30), Pick::Black);
         line.push(40, 40);
         assert_eq!(line.pick(39), Pick::Black);
-        assert_eq!(line.pick(40), Pick::Frame(40));
+        assert_eq!(line.pick(40), Pick::Frame(40, 40));
     }
 }

@@ -10,6 +10,9 @@ const PICTURE_LATENCY_NS: i64 = 1_500_000_000;
 /// The same for sound. Shorter: a publisher that sends nothing while it is silent makes every moment wait.
 const SOUND_LATENCY_NS: i64 = 600_000_000;
 
+/// A picture's time is moved by at most this part of a period.
+const MAX_SLEW: i64 = 50;
+
 /// One step of the program.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step<F> {
@@ -36,9 +39,12 @@ pub struct Program<F> {
     pub pictures: Option<PictureLine<F>>,
     /// Where sound goes in; none in a program of pictures alone.
     pub mixer: Option<Mixer>,
-    framerate: i64,
+    period_ns: i64,
     start_ns: Option<i64>,
-    next_picture: i64,
+    /// Time of the next picture.
+    next_picture_ns: i64,
+    /// When the picture given out last was taken.
+    shown_ns: i64,
     next_block: i64,
     hold_ns: Option<i64>,
 }
@@ -49,9 +55,10 @@ impl<F: Clone> Program<F> {
         Self {
             pictures,
             mixer,
-            framerate: i64::from(framerate.max(1)),
+            period_ns: 1_000_000_000 / i64::from(framerate.max(1)),
             start_ns: None,
-            next_picture: 0,
+            next_picture_ns: 0,
+            shown_ns: i64::MIN,
             next_block: 0,
             hold_ns: None,
         }
@@ -61,7 +68,8 @@ impl<F: Clone> Program<F> {
     pub fn start(&mut self, time_ns: i64) {
         if self.start_ns.is_none() {
             self.start_ns = Some(time_ns);
-            self.next_picture = 0;
+            self.next_picture_ns = time_ns;
+            self.shown_ns = i64::MIN;
             self.next_block = 0;
         }
     }
@@ -90,19 +98,18 @@ impl<F: Clone> Program<F> {
         let Some(start) = self.start_ns else { return steps };
         let last = end_ns.unwrap_or(i64::MAX).min(self.hold_ns.unwrap_or(i64::MAX));
         loop {
-            let picture = self.picture_due(start, now_ns, end_ns.is_some(), last);
+            let picture = self.picture_due(now_ns, end_ns.is_some(), last);
             let block = self.block_due(start, now_ns, end_ns.is_some(), last);
             // In order of time, so that encoders and muxers see both lanes move together.
             match (picture, block) {
                 (Some(at), sound) if sound.is_none_or(|s| at <= s) => {
-                    let half = 500_000_000 / self.framerate;
-                    let pick = self.pictures.as_mut().map(|line| line.pick(at + half));
-                    let frame = match pick {
-                        Some(Pick::Frame(frame)) => Some(frame),
-                        _ => None,
+                    let pick = self.pictures.as_mut().map(|line| line.pick(at + self.period_ns / 2));
+                    let (frame, slew) = match pick {
+                        Some(Pick::Frame(taken, frame)) => (Some(frame), self.slew(at, taken)),
+                        _ => (None, 0),
                     };
                     steps.push(Step::Picture { time_ns: at, frame });
-                    self.next_picture += 1;
+                    self.next_picture_ns = at + self.period_ns + slew;
                 }
                 (_, Some(at)) => {
                     if let Some(mixer) = self.mixer.as_mut() {
@@ -116,11 +123,24 @@ impl<F: Clone> Program<F> {
         }
     }
 
-    fn picture_due(&self, start: i64, now: i64, ending: bool, last: i64) -> Option<i64> {
+    /// How much later or earlier than a period the next picture comes, so that the program's pictures stay
+    /// in step with the source's: out of step, a source of the same rate is now shown twice, now left out,
+    /// and the picture is up to half a frame away from its sound.
+    fn slew(&mut self, at: i64, taken: i64) -> i64 {
+        if std::mem::replace(&mut self.shown_ns, taken) == taken {
+            return 0;
+        }
+        let error = taken - at;
+        if error.abs() > self.period_ns {
+            return 0;
+        }
+        (error / 8).clamp(-self.period_ns / MAX_SLEW, self.period_ns / MAX_SLEW)
+    }
+
+    fn picture_due(&self, now: i64, ending: bool, last: i64) -> Option<i64> {
         let line = self.pictures.as_ref()?;
-        let at = start + self.next_picture * 1_000_000_000 / self.framerate;
-        let half = 500_000_000 / self.framerate;
-        let due = ending || line.settled(at + half) || now >= at + PICTURE_LATENCY_NS;
+        let at = self.next_picture_ns;
+        let due = ending || line.settled(at + self.period_ns / 2) || now >= at + PICTURE_LATENCY_NS;
         (due && at < last).then_some(at)
     }
 
@@ -179,6 +199,29 @@ mod tests {
         let got: Vec<i64> = out.into_iter().flatten().collect();
         assert_eq!(got, (0..got.len() as i64).collect::<Vec<_>>());
         assert!(got.len() >= 98);
+    }
+
+    /// A source whose times are found to be 14 ms off (its clock is known only some seconds after it is
+    /// first heard) is followed, frame by frame, in step.
+    #[test]
+    fn the_program_comes_into_step_with_its_source() {
+        let mut program = program();
+        program.start(0);
+        let (mut shown, mut off) = (Vec::new(), 0);
+        for n in 0..400i64 {
+            let taken = n * 40 * MS + if n > 20 { 14 * MS } else { 0 };
+            program.pictures.as_mut().unwrap().push(taken, n);
+            for step in program.poll(taken + 5 * MS, None) {
+                if let Step::Picture { time_ns, frame: Some(frame) } = step {
+                    shown.push(frame);
+                    off = time_ns - (frame * 40 + 14) * MS;
+                }
+            }
+        }
+        assert!(off.abs() < 2 * MS, "{off} ns out of step");
+        let doubled = shown.windows(2).filter(|w| w[0] == w[1]).count();
+        let left_out = shown.windows(2).filter(|w| w[1] > w[0] + 1).count();
+        assert!(doubled <= 1 && left_out == 0, "{doubled} shown twice, {left_out} left out");
     }
 
     #[test]

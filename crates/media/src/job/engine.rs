@@ -142,9 +142,12 @@ impl Engine {
     /// Takes what happens in the room. Some: the job ends for this reason.
     pub fn on_room(&mut self, event: RoomEvent, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
         match event {
+            // The first join is told before there is an engine.
+            RoomEvent::Connection(ConnectionState::Connecting) => {}
             RoomEvent::Connection(state) => {
-                self.connection = state;
-                facts.record(Fact::Connection { state });
+                if std::mem::replace(&mut self.connection, state) != state {
+                    facts.record(Fact::Connection { state });
+                }
             }
             RoomEvent::Roster(roster) => self.on_roster(&roster, now_ns, facts),
             RoomEvent::StreamStarted(stream) => self.on_stream(stream, now_ns, facts),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use egress::fact::{EgressStatus, EndReason, Fact, Figures};
+use egress::fact::{ConnectionState, EgressStatus, EndReason, Fact, Figures};
 use egress::id::TrackId;
 use egress::roster::{LayerQuality, Roster, TrackKind};
 use egress::spec::MonitorSpec;
@@ -45,6 +45,7 @@ struct Monitor {
     subscribed: HashSet<TrackId>,
     streams: HashMap<StreamId, Watched>,
     levels: Levels,
+    connection: ConnectionState,
 }
 
 struct Watched {
@@ -67,6 +68,7 @@ pub async fn run(spec: MonitorSpec, joined: Joined, facts: &mut Facts, link: &mu
         subscribed: HashSet::new(),
         streams: HashMap::new(),
         levels: Levels::default(),
+        connection: ConnectionState::Connected,
     };
     monitor.subscribe();
     link.roster(&monitor.roster);
@@ -130,7 +132,14 @@ pub async fn run(spec: MonitorSpec, joined: Joined, facts: &mut Facts, link: &mu
 impl Monitor {
     fn on_room(&mut self, event: RoomEvent, facts: &mut Facts, link: &Link) {
         match event {
-            RoomEvent::Connection(state) => facts.record(Fact::Connection { state }),
+            // The first join is told before there is a monitor.
+            RoomEvent::Connection(state) => {
+                if state != ConnectionState::Connecting
+                    && std::mem::replace(&mut self.connection, state) != state
+                {
+                    facts.record(Fact::Connection { state });
+                }
+            }
             RoomEvent::Roster(roster) => {
                 link.roster(&roster);
                 self.roster = roster;
