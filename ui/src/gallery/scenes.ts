@@ -403,6 +403,15 @@ export const scenes: Record<string, Scene> = {
         : snapshot;
     })(),
   },
+  "room-unseen": {
+    snapshot: (() => {
+      const snapshot = inRoom([], { jobs: [adaOnAir], machine: onAirMachine });
+      return snapshot.room
+        ? { ...snapshot, room: { ...snapshot.room, connection: "connecting" as const } }
+        : snapshot;
+    })(),
+    pick: pickAda,
+  },
   "room-arm-failed": {
     snapshot: inRoom(four),
     pick: { kind: "tracks", video: "TR_chloe_screen", audio: "TR_ada_mic" },

@@ -130,6 +130,7 @@ export const en = {
   "program.nobody.what": "Tallylight is in the room, unseen, and shows people as they come.",
   "program.picture": "What is recorded",
   "program.soundOnly": "Sound only",
+  "program.unseen": "The room cannot be seen at the moment. Recordings go on by themselves.",
   "program.personGone": "Not in the room at present",
   "program.cameraOff": "{name} has no camera on. A recording holds black until it comes back.",
   "program.trackGone": "This track is gone",

@@ -120,6 +120,8 @@ function Stage({
 /** Why there is no picture, in words: black is recorded meanwhile. */
 function whyBlack(room: OpenRoom, request: RecordRequest): string {
   const { source } = request;
+  // Who is not seen may well be there: this is about our view of the room, not about theirs.
+  if (room.connection !== "connected" && room.roster.participants.length === 0) return t("program.unseen");
   if (source.type === "participant") {
     const person = findPerson(room, source.identity);
     if (!person) return t("program.personGone");

@@ -31,7 +31,7 @@ export function SourceStrip({ standing }: { standing: Standing }) {
       <div className="flex min-h-8 items-center gap-4">
         <div className="min-w-0 flex-1">
           <p className="truncate text-left text-base font-semibold" dir="auto">
-            {titleOf(request, room)}
+            {job?.title ?? titleOf(request, room)}
           </p>
           <p className="truncate text-xs text-soft">{t(`takes.${kindOf(request, follows)}`)}</p>
         </div>
@@ -60,7 +60,7 @@ export function SourceStrip({ standing }: { standing: Standing }) {
         {[...(video ? [video] : []), ...audio].map((track) => (
           <TrackStrip key={track.sid} id={track.sid} />
         ))}
-        {audio.length === 0 && request.source.type === "participant" && (
+        {audio.length === 0 && room.connection === "connected" && request.source.type === "participant" && (
           <li className="self-center text-xs text-faint">{t("source.silent")}</li>
         )}
       </ul>
