@@ -139,12 +139,14 @@ impl Studio {
         if finish {
             finished = finish_jobs(self).await;
         }
-        // What is not on the board any more is on its way out.
+        // What is over, or not on the board any more, is on its way out: what came of it is written down.
         let mut going: Vec<_> = {
-            let shown = inner.board.snapshot().jobs;
+            let running = inner.running();
             let jobs = inner.jobs.lock();
-            let hidden = jobs.iter().filter(|(id, _)| shown.iter().all(|job| job.egress_id != **id));
-            hidden.map(|(_, handle)| handle.done.clone()).collect()
+            jobs.iter()
+                .filter(|(id, _)| !running.contains(id))
+                .map(|(_, handle)| handle.done.clone())
+                .collect()
         };
         going.extend(monitor);
         let all_gone = async {

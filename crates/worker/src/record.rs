@@ -1,6 +1,6 @@
 //! `record`: one job from its start to its file.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::EgressStatus;
@@ -69,7 +69,9 @@ async fn follow(
             return Ok(job);
         }
         if stop_at.is_none() && job.status == EgressStatus::Active {
-            stop_at = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+            stop_at = seconds.map(|seconds| {
+                Instant::now() + Duration::from_secs(seconds).saturating_sub(since_first(&job))
+            });
         }
         let stop = stop_at.filter(|_| !stopping);
         tokio::select! {
@@ -94,6 +96,14 @@ async fn follow(
             }
         }
     }
+}
+
+/// How long ago the first media was. The fact of it comes a little later.
+fn since_first(job: &Job) -> Duration {
+    let first_ms = job.started_at_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0);
+    let first = UNIX_EPOCH + Duration::from_millis(first_ms);
+    // A clock that was set back in between must not cut a recording short.
+    SystemTime::now().duration_since(first).unwrap_or_default().min(Duration::from_secs(5))
 }
 
 /// Whether there is nothing more to wait for: the end was told, and every file is closed or saved.

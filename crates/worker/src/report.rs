@@ -43,6 +43,20 @@ pub fn progress(job: &Job) {
     }
 }
 
+/// What became of a recording of an earlier run.
+pub fn earlier(job: &Job) {
+    if job.ended_at_ms.is_none() {
+        say(&format!("{} still goes on", job.egress_id));
+    }
+    for result in job.outputs.iter().filter_map(|output| output.result.as_ref()) {
+        match (&result.path, &result.error) {
+            (Some(path), None) => say(&format!("{} was saved: {}", job.egress_id, path.display())),
+            (_, Some(trouble)) => error(trouble),
+            (None, None) => {}
+        }
+    }
+}
+
 fn clear() {
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[K");

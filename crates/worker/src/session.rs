@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egress::error::{ApiError, ErrorCode, Fault};
+use egress::id::EgressId;
 use egress::roster::RoomSummary;
 use studio::projects::JsonProjects;
 use studio::secrets::MemorySecrets;
@@ -21,6 +22,8 @@ const WORKERS: u32 = 64;
 pub struct Session {
     /// The studio.
     pub studio: Studio,
+    /// Jobs of earlier runs that were not over.
+    found: Vec<EgressId>,
 }
 
 impl Session {
@@ -36,8 +39,10 @@ impl Session {
             .secret()
             .ok_or_else(|| missing("API secret", "Put it into the environment as LIVEKIT_API_SECRET."))?;
         let studio = open(access.data_dir.clone()).await?;
+        let mut found = Vec::new();
         for job in studio.snapshot().jobs.iter().filter(|job| job.ended_at_ms.is_none()) {
-            report::say(&format!("found a recording of an earlier run: {}", job.title));
+            found.push(job.egress_id.clone());
+            report::say(&format!("found a recording of an earlier run: {} ({})", job.title, job.egress_id));
         }
         let known = studio.snapshot().projects.list;
         let known = known.iter().find(|project| project.url == url && project.api_key == api_key);
@@ -49,7 +54,7 @@ impl Session {
             // Whoever runs a worker keeps the secret; we have no business to.
             this_run_only: true,
         };
-        let session = Self { studio };
+        let session = Self { studio, found };
         let logged_in = match known {
             Some(project) => {
                 session.studio.edit_project(project.id.clone(), input).await.map(|()| project.id.clone())
@@ -97,7 +102,11 @@ impl Session {
 
     /// Closes the studio. Jobs of earlier runs that still record go on.
     pub async fn close(&self) -> Result<(), ApiError> {
-        self.studio.shut_down(false).await
+        let closed = self.studio.shut_down(false).await;
+        for job in self.studio.snapshot().jobs.iter().filter(|job| self.found.contains(&job.egress_id)) {
+            report::earlier(job);
+        }
+        closed
     }
 }
 
