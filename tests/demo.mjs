@@ -57,13 +57,13 @@ async function main() {
 async function enter(server) {
   const { Person } = await import('./harness/people.mjs');
   const names = ['Ada', 'Ben', 'Cleo', 'Dan'];
-  const size = { width: 1280, height: 720, fps: 30, bitrateBps: 1_500_000, simulcast: true };
+  const size = { width: 1280, height: 720, fps: 30, bitrateBps: 1_500_000, simulcast: true, look: 'portrait' };
   const codecs = ['h264', 'vp8', 'vp8', 'h264'];
   const people = names.map(
     (name, i) => new Person({ server, room: ROOM, person: i, name, identity: name.toLowerCase() }),
   );
   const join_ = async (i, codec = codecs[i]) => {
-    await people[i].join({ video: { ...size, codec }, audio: { voice: 'tune' } });
+    await people[i].join({ video: { ...size, codec }, audio: { voice: 'song' } });
     say(`${names[i]} is in the room “${ROOM}”, in ${codec.toUpperCase()}`);
   };
   atEnd.push(() => Promise.all(people.map((person) => person.quit())));
@@ -132,7 +132,8 @@ async function record(server, program, person) {
   args.push('--format', 'mp4', '--preset', 'H264_720P_30', '--out', out, '--seconds', String(seconds));
   const home = await mkdtemp(join(tmpdir(), 'tl-demo-'));
   atEnd.push(() => rm(home, { recursive: true, force: true }));
-  const env = { ...process.env, TALLYLIGHT_DATA_DIR: home, LIVEKIT_API_KEY: server.key, LIVEKIT_API_SECRET: server.secret };
+  args.push('--data-dir', home);
+  const env = { ...process.env, LIVEKIT_API_KEY: server.key, LIVEKIT_API_SECRET: server.secret };
   const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   atEnd.push(async () => {
     if (child.exitCode !== null || child.signalCode) return;

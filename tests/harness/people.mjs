@@ -70,13 +70,15 @@ export class Person {
     return this;
   }
 
-  /** `{codec, width, height, fps, bitrateBps, simulcast, noise, source: 'camera' | 'screen', drawnAs}` → `{sid, atMs}`; `drawnAs`: whose
-   * picture it is, to tell a screen from a camera */
+  /**
+   * `{codec, width, height, fps, bitrateBps, simulcast, noise, source: 'camera' | 'screen', drawnAs, look: 'portrait'}`
+   * → `{sid, atMs}`. `drawnAs`: whose picture it is, to tell a screen from a camera; `look`: without anything to measure.
+   */
   async publishVideo(options = {}) {
     return (this.video = await this.#ask('publishVideo', options));
   }
 
-  /** `{dtx, red, bitrateBps, voice: 'beeps' | 'tune'}` → `{sid, atMs}` */
+  /** `{dtx, red, bitrateBps, voice: 'beeps' | 'tune' | 'song'}` → `{sid, atMs}` */
   async publishAudio(options = {}) {
     return (this.audio = await this.#ask('publishAudio', options));
   }

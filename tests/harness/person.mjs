@@ -19,6 +19,7 @@ import {
   VideoSource,
 } from '@livekit/rtc-node';
 import { Picture } from './picture.mjs';
+import { Portrait } from './portrait.mjs';
 import { nowMs, SAMPLE_RATE_HZ } from './schedule.mjs';
 import { Sound } from './sound.mjs';
 
@@ -66,7 +67,8 @@ async function leave() {
 
 async function publishVideo(options) {
   const { source = 'camera', codec = 'h264', width = 640, height = 360, fps = 30 } = options;
-  const picture = new Picture({ person: options.drawnAs ?? person, name: config.name, width, height, fps, noise: options.noise });
+  const drawing = { person: options.drawnAs ?? person, name: config.name, width, height, fps, noise: options.noise };
+  const picture = options.look === 'portrait' ? new Portrait(drawing) : new Picture(drawing);
   const into = new VideoSource(width, height);
   const track = LocalVideoTrack.createVideoTrack(source, into);
   const entry = { track, into, kind: 'video', muted: false, codec };

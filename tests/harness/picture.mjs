@@ -1,23 +1,7 @@
 // Draws the pictures of synthetic people into I420 buffers.
 
+import { text } from './glyphs.mjs';
 import { BLOCK_H, BLOCK_W, CODE_COLUMNS, CODE_ROWS, colour, encodeCode, FLASH_MS } from './schedule.mjs';
-
-// Capitals and digits, 5 by 7 points, one number a row.
-const GLYPHS = {
-  A: [14, 17, 17, 31, 17, 17, 17], B: [30, 17, 17, 30, 17, 17, 30], C: [14, 17, 16, 16, 16, 17, 14],
-  D: [30, 17, 17, 17, 17, 17, 30], E: [31, 16, 16, 30, 16, 16, 31], F: [31, 16, 16, 30, 16, 16, 16],
-  G: [14, 17, 16, 23, 17, 17, 15], H: [17, 17, 17, 31, 17, 17, 17], I: [14, 4, 4, 4, 4, 4, 14],
-  J: [7, 2, 2, 2, 2, 18, 12], K: [17, 18, 20, 24, 20, 18, 17], L: [16, 16, 16, 16, 16, 16, 31],
-  M: [17, 27, 21, 21, 17, 17, 17], N: [17, 25, 21, 19, 17, 17, 17], O: [14, 17, 17, 17, 17, 17, 14],
-  P: [30, 17, 17, 30, 16, 16, 16], Q: [14, 17, 17, 17, 21, 18, 13], R: [30, 17, 17, 30, 20, 18, 17],
-  S: [15, 16, 16, 14, 1, 1, 30], T: [31, 4, 4, 4, 4, 4, 4], U: [17, 17, 17, 17, 17, 17, 14],
-  V: [17, 17, 17, 17, 17, 10, 4], W: [17, 17, 17, 21, 21, 27, 17], X: [17, 17, 10, 4, 10, 17, 17],
-  Y: [17, 17, 10, 4, 4, 4, 4], Z: [31, 1, 2, 4, 8, 16, 31], 0: [14, 17, 19, 21, 25, 17, 14],
-  1: [4, 12, 4, 4, 4, 4, 14], 2: [14, 17, 1, 2, 4, 8, 31], 3: [31, 2, 4, 2, 1, 17, 14],
-  4: [2, 6, 10, 18, 31, 2, 2], 5: [31, 16, 30, 1, 1, 17, 14], 6: [6, 8, 16, 30, 17, 17, 14],
-  7: [31, 1, 2, 4, 8, 8, 8], 8: [14, 17, 17, 14, 17, 17, 14], 9: [14, 17, 17, 15, 1, 2, 12],
-  ':': [0, 4, 4, 0, 4, 4, 0], '-': [0, 0, 0, 31, 0, 0, 0], '.': [0, 0, 0, 0, 0, 12, 12],
-};
 
 const BLACK = 16;
 const WHITE = 235;
@@ -108,18 +92,8 @@ export class Picture {
     }
   }
 
-  #text(text, left, top, scale) {
-    let x = Math.round(left);
-    for (const letter of text) {
-      const rows = GLYPHS[letter];
-      for (let r = 0; rows && r < 7; r++) {
-        for (let c = 0; c < 5; c++) {
-          if ((rows[r] >> (4 - c)) & 1) this.#rect(x + c * scale, Math.round(top) + r * scale, scale, scale, 225);
-        }
-      }
-      x += 6 * scale;
-      if (x > this.width - 5 * scale) break;
-    }
+  #text(words, left, top, scale) {
+    text(words, left, top, scale, this.width, (x, y, size) => this.#rect(x, y, size, size, 225));
   }
 }
 
