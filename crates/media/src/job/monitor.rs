@@ -77,7 +77,8 @@ pub async fn run(spec: MonitorSpec, joined: Joined, facts: &mut Facts, link: &mu
     figures_due.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut end_signal = EndSignal::new();
     let mut usage = Usage::new();
-    let mut alone_since = Some(Instant::now());
+    // It may have come while the room was being joined.
+    let mut alone_since = (!link.connected()).then(Instant::now);
     let (reason, error) = loop {
         tokio::select! {
             event = events.recv() => match event {

@@ -64,7 +64,8 @@ pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Fa
     guard_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end_signal = EndSignal::new();
     let mut usage = Usage::new();
-    let mut alone_since: Option<Instant> = Some(Instant::now());
+    // It may have come while the room was being joined.
+    let mut alone_since = (!link.connected()).then(Instant::now);
     let mut room_open = true;
 
     while !engine.stage.done() {
@@ -90,17 +91,19 @@ pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Fa
                 let figures = figures(&mut engine, &room.stats(), &mut usage);
                 link.figures(&figures);
             }
-            _ = guard_due.tick() => end = guard(&mut engine, &limits, facts),
+            _ = guard_due.tick() => {
+                end = guard(&mut engine, &limits, facts);
+                let alone = alone_since.is_some_and(|since| since.elapsed() > ALONE);
+                if alone && !engine.outputs.any() {
+                    end = Some(EndReason::StopRequested);
+                }
+            }
             _ = quick.tick(), if hurried => {
                 end = engine.tick(clock.now_ns(), facts);
                 engine.advance(clock.now_ns());
             }
             _ = calm.tick(), if !hurried => {
                 end = engine.tick(clock.now_ns(), facts);
-                let alone = alone_since.is_some_and(|since| since.elapsed() > ALONE);
-                if alone && !engine.outputs.any() {
-                    end = Some(EndReason::StopRequested);
-                }
             }
         }
         if engine.stage.broken() {

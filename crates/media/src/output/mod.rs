@@ -2,7 +2,7 @@
 
 pub mod disk;
 pub mod file;
-pub mod gstmux;
+pub mod mp3;
 pub mod mp4;
 pub mod mux;
 pub mod ogg;

@@ -6,10 +6,11 @@ use std::path::Path;
 use egress::spec::Container;
 
 use crate::chain::ChainError;
-use crate::output::gstmux::GstMux;
+use crate::output::mp3::Mp3Mux;
+use crate::output::mp4::Mp4Mux;
 use crate::output::ogg::OggMux;
 use crate::output::webm::WebmMux;
-use crate::unit::{Lane, Unit};
+use crate::unit::Unit;
 
 /// Puts units into a container. What was written is playable at every moment, whatever becomes of the
 /// process; [`Mux::finish`] makes it an ordinary file.
@@ -72,7 +73,8 @@ impl MuxError {
 /// If the file cannot be opened or a lane has no place in the container.
 pub fn open(container: Container, path: &Path, lanes: &Lanes) -> Result<Box<dyn Mux>, MuxError> {
     Ok(match container {
-        Container::Mp4 | Container::Mp3 => Box::new(GstMux::open(container, path, lanes)?),
+        Container::Mp4 => Box::new(Mp4Mux::open(path, lanes)?),
+        Container::Mp3 => Box::new(Mp3Mux::open(path, lanes)?),
         Container::Webm => Box::new(WebmMux::open(path, lanes)?),
         Container::Ogg => Box::new(OggMux::open(path)?),
     })
@@ -81,12 +83,4 @@ pub fn open(container: Container, path: &Path, lanes: &Lanes) -> Result<Box<dyn 
 /// A short name for caps in errors.
 pub(crate) fn caps_name(caps: &gstreamer::Caps) -> String {
     caps.structure(0).map(|s| s.name().to_string()).unwrap_or_default()
-}
-
-/// Whether a unit is of a lane that the file has.
-pub(crate) fn has_lane(lanes: &Lanes, lane: Lane) -> bool {
-    match lane {
-        Lane::Video => lanes.video.is_some(),
-        Lane::Audio => lanes.audio.is_some(),
-    }
 }

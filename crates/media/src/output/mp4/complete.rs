@@ -1,31 +1,13 @@
-//! Completes a fragmented MP4 of ours in place.
-//!
-//! While it is recorded a file is `ftyp free mdat moov` and then, for each fragment, `free mdat moof`.
-//! When the writer dies, everything up to the last `moof` plays, but not in every editor. Completing it
-//! is to gather the samples of all fragments into one index, append that, and make the first `mdat` span
-//! everything before it: no media is moved, so a file of any size takes a moment, and no second copy is
-//! needed. (GStreamer's demuxer takes only the first fragment's pictures of such a file, so it cannot
-//! be used to copy one.) Formats: ISO/IEC 14496-12.
+//! The samples of all fragments become one index.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::boxes::{CUT, Mp4Error, be32, be64, children, find, numbers, put, table};
+
 /// Largest index that is read into memory: an hour has some 4 MB.
 const MAX_INDEX_BYTES: u64 = 512 << 20;
-
-/// Why a file cannot be completed.
-#[derive(Debug, thiserror::Error)]
-pub enum Mp4Error {
-    /// The disk.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// It is not an MP4 of ours, or nothing whole is in it.
-    #[error("{0}")]
-    Malformed(&'static str),
-}
-
-const CUT: Mp4Error = Mp4Error::Malformed("a box is cut off");
 
 /// Completes the file at `path`, if it is not complete. Returns its length in ns.
 ///
@@ -33,61 +15,46 @@ const CUT: Mp4Error = Mp4Error::Malformed("a box is cut off");
 /// If it holds nothing playable, or the disk refuses; it is then as it was.
 pub fn complete(path: &Path) -> Result<i64, Mp4Error> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-    let top = top_level(&mut file)?;
+    complete_file(&mut file)
+}
+
+/// As [`complete`], on an open file.
+pub(super) fn complete_file(file: &mut File) -> Result<i64, Mp4Error> {
+    let top = top_level(file)?;
     let moov = top.iter().find(|b| b.kind == *b"moov").ok_or(Mp4Error::Malformed("no index was written"))?;
-    let head = read(&mut file, moov)?;
+    let head = read(file, moov)?;
     let mut tracks = tracks(&head)?;
-    let fragments: Vec<&Place> = top.iter().filter(|b| b.kind == *b"moof").collect();
-    let first_media = top.iter().find(|b| b.kind == *b"mdat").ok_or(Mp4Error::Malformed("no media"))?;
-    if fragments.is_empty() && moov.start > first_media.start && first_media.end() == moov.start {
-        // Ordinary already, or one fragment long, which is the same.
-        if top.last().is_some_and(|b| b.start == moov.start) {
-            return Ok(length_ns(&tracks));
-        }
+    let Some(kept) = top.iter().find(|b| b.kind == *b"free" && b.size == 16 && b.end() == moov.start) else {
+        // Completed before.
+        return Ok(length_ns(&tracks));
+    };
+    for fragment in top.iter().filter(|b| b.kind == *b"moof") {
+        add_fragment(&read(file, fragment)?, fragment.start, &mut tracks)?;
     }
-    for fragment in &fragments {
-        add_fragment(&read(&mut file, fragment)?, fragment.start, &mut tracks)?;
-    }
+    // A fragment whose media was cut off is not in the index.
     let end = top.last().map_or(0, Place::end);
+    for track in &mut tracks {
+        track.samples.retain(|s| s.at + u64::from(s.size) <= end);
+        track.length = track.start + track.samples.iter().map(|s| u64::from(s.duration)).sum::<u64>();
+    }
     if tracks.iter().all(|t| t.samples.is_empty()) {
         return Err(Mp4Error::Malformed("no whole picture or sound in it"));
     }
-    if tracks.iter().flat_map(|t| &t.samples).any(|s| s.at + u64::from(s.size) > end) {
-        return Err(Mp4Error::Malformed("its index points outside of it"));
-    }
     let index = index(&head, &tracks)?;
-    let old_length = file.seek(SeekFrom::End(0))?;
-    let appended = write_at(&mut file, end, &index)
+    let appended = write_at(file, end, &index)
         .and_then(|()| file.set_len(end + index.len() as u64))
         .and_then(|()| file.sync_data());
     if let Err(error) = appended {
-        // What was cut off behind `end` is of no use to anybody; the fragments are as they were.
-        let _ = file.set_len(end.min(old_length));
+        // What stood behind `end` was not whole; the fragments are as they were.
+        let _ = file.set_len(end);
         return Err(error.into());
     }
-    span(&mut file, first_media, &top, end)?;
+    let mut span = numbers(&[1]);
+    span.extend_from_slice(b"mdat");
+    span.extend_from_slice(&(end - kept.start).to_be_bytes());
+    write_at(file, kept.start, &span)?;
     file.sync_data()?;
     Ok(length_ns(&tracks))
-}
-
-/// Makes the first `mdat` reach to `end`.
-fn span(file: &mut File, media: &Place, top: &[Place], end: u64) -> Result<(), Mp4Error> {
-    let size = end - media.start;
-    if let Ok(size) = u32::try_from(size) {
-        write_at(file, media.start, &size.to_be_bytes())?;
-        return Ok(());
-    }
-    // The empty box in front is there for this: together they have room for a 64-bit size.
-    let spare = top.iter().any(|b| b.kind == *b"free" && b.size == 8 && b.end() == media.start);
-    if !spare {
-        return Err(Mp4Error::Malformed("no room for a 64-bit size"));
-    }
-    let mut head = Vec::with_capacity(16);
-    head.extend_from_slice(&1u32.to_be_bytes());
-    head.extend_from_slice(b"mdat");
-    head.extend_from_slice(&(size + 8).to_be_bytes());
-    write_at(file, media.start - 8, &head)?;
-    Ok(())
 }
 
 fn write_at(file: &mut File, at: u64, bytes: &[u8]) -> io::Result<()> {
@@ -158,8 +125,10 @@ struct Sample {
 struct Track {
     id: u32,
     timescale: u32,
+    /// When its first sample begins.
+    start: u64,
     samples: Vec<Sample>,
-    /// Sum of the durations so far.
+    /// Its start and the durations so far.
     length: u64,
     default_duration: u32,
     default_size: u32,
@@ -192,13 +161,14 @@ fn tracks(moov: &[u8]) -> Result<Vec<Track>, Mp4Error> {
         let mut track = Track {
             id: be32(tkhd, if wide(tkhd) { 20 } else { 12 })?,
             timescale: be32(mdhd, if wide(mdhd) { 20 } else { 12 })?,
+            start: 0,
             samples: Vec::new(),
             length: 0,
             default_duration: 0,
             default_size: 0,
             default_flags: 0,
         };
-        own_samples(find(trak, &[*b"mdia", *b"minf", *b"stbl"])?, &mut track)?;
+        track.length = if wide(mdhd) { be64(mdhd, 24)? } else { u64::from(be32(mdhd, 16)?) };
         tracks.push(track);
     }
     for (_, trex) in
@@ -212,56 +182,6 @@ fn tracks(moov: &[u8]) -> Result<Vec<Track>, Mp4Error> {
         }
     }
     Ok(tracks)
-}
-
-/// Reads a sample table.
-fn own_samples(stbl: &[u8], track: &mut Track) -> Result<(), Mp4Error> {
-    let stsz = find(stbl, &[*b"stsz"])?;
-    let (fixed, count) = (be32(stsz, 4)?, be32(stsz, 8)? as usize);
-    let size_of = |n: usize| if fixed != 0 { Ok(fixed) } else { be32(stsz, 12 + n * 4) };
-    let chunks: Vec<u64> = match find(stbl, &[*b"co64"]) {
-        Ok(co64) => (0..be32(co64, 4)? as usize).map(|n| be64(co64, 8 + n * 8)).collect::<Result<_, _>>()?,
-        Err(_) => {
-            let stco = find(stbl, &[*b"stco"])?;
-            let places = (0..be32(stco, 4)? as usize).map(|n| be32(stco, 8 + n * 4).map(u64::from));
-            places.collect::<Result<_, _>>()?
-        }
-    };
-    let stsc = find(stbl, &[*b"stsc"])?;
-    let runs = (0..be32(stsc, 4)? as usize)
-        .map(|n| Ok((be32(stsc, 8 + n * 12)? as usize, be32(stsc, 12 + n * 12)?)))
-        .collect::<Result<Vec<_>, Mp4Error>>()?;
-    let stts = find(stbl, &[*b"stts"])?;
-    let mut durations = (0..be32(stts, 4)? as usize)
-        .map(|n| Ok((be32(stts, 8 + n * 8)?, be32(stts, 12 + n * 8)?)))
-        .collect::<Result<Vec<_>, Mp4Error>>()?
-        .into_iter()
-        .flat_map(|(count, duration)| std::iter::repeat_n(duration, count as usize));
-    let syncs = match find(stbl, &[*b"stss"]) {
-        Ok(stss) => Some(
-            (0..be32(stss, 4)? as usize)
-                .map(|n| be32(stss, 8 + n * 4))
-                .collect::<Result<std::collections::HashSet<_>, _>>()?,
-        ),
-        Err(_) => None,
-    };
-    let mut n = 0usize;
-    for (chunk, place) in chunks.iter().enumerate() {
-        let in_chunk =
-            runs.iter().rev().find(|(first, _)| *first <= chunk + 1).map_or(0, |(_, count)| *count);
-        let mut at = *place;
-        for _ in 0..in_chunk {
-            if n >= count {
-                return Ok(());
-            }
-            let size = size_of(n)?;
-            n += 1;
-            let sync = syncs.as_ref().is_none_or(|s| s.contains(&(n as u32)));
-            track.push(Sample { at, size, duration: durations.next().unwrap_or(0), sync });
-            at += u64::from(size);
-        }
-    }
-    Ok(())
 }
 
 /// Adds the samples of a fragment.
@@ -295,10 +215,11 @@ fn add_fragment(moof: &[u8], start: u64, tracks: &mut [Track]) -> Result<(), Mp4
             let time = if tfdt.first() == Some(&1) { be64(tfdt, 4)? } else { u64::from(be32(tfdt, 4)?) };
             // A hole between fragments belongs to the sample before it.
             let hole = time.saturating_sub(track.length);
-            if let Some(last) = track.samples.last_mut() {
-                last.duration = last.duration.saturating_add(hole as u32);
-                track.length += hole;
+            match track.samples.last_mut() {
+                Some(last) => last.duration = last.duration.saturating_add(hole as u32),
+                None => track.start = hole,
             }
+            track.length += hole;
         }
         let mut next = base;
         for (_, trun) in children(traf)?.into_iter().filter(|(k, _)| k == b"trun") {
@@ -352,7 +273,7 @@ fn index(moov: &[u8], tracks: &[Track]) -> Result<Vec<u8>, Mp4Error> {
             b"mvhd" => put(&mut body, &kind, &with_duration(inner, 16, 24, longest)),
             b"trak" => {
                 let track = next.next().ok_or(CUT)?;
-                put(&mut body, &kind, &trak(inner, track, in_movie(track))?);
+                put(&mut body, &kind, &trak(inner, track, movie_scale, in_movie(track))?);
             }
             _ => put(&mut body, &kind, inner),
         }
@@ -362,17 +283,19 @@ fn index(moov: &[u8], tracks: &[Track]) -> Result<Vec<u8>, Mp4Error> {
     Ok(out)
 }
 
-fn trak(inner: &[u8], track: &Track, in_movie: u64) -> Result<Vec<u8>, Mp4Error> {
+fn trak(inner: &[u8], track: &Track, movie_scale: u32, in_movie: u64) -> Result<Vec<u8>, Mp4Error> {
     let mut body = Vec::new();
     for (kind, inner) in children(inner)? {
         match &kind {
             b"tkhd" => put(&mut body, &kind, &with_duration(inner, 20, 28, in_movie)),
-            b"edts" => put(&mut body, &kind, &edits(inner, in_movie)?),
+            b"edts" => put(&mut body, &kind, &edits(inner, track, movie_scale, in_movie)?),
             b"mdia" => {
                 let mut mdia = Vec::new();
                 for (kind, inner) in children(inner)? {
                     match &kind {
-                        b"mdhd" => put(&mut mdia, &kind, &with_duration(inner, 16, 24, track.length)),
+                        b"mdhd" => {
+                            put(&mut mdia, &kind, &with_duration(inner, 16, 24, track.length - track.start))
+                        }
                         b"minf" => {
                             let mut minf = Vec::new();
                             for (kind, inner) in children(inner)? {
@@ -407,23 +330,19 @@ fn with_duration(body: &[u8], narrow_at: usize, wide_at: usize, duration: u64) -
     out
 }
 
-/// An edit list whose media lasts as long as the track now does. Its empty edits, which set the track's
-/// start, stay.
-fn edits(edts: &[u8], in_movie: u64) -> Result<Vec<u8>, Mp4Error> {
-    let mut body = Vec::new();
-    for (kind, inner) in children(edts)? {
-        let mut list = inner.to_vec();
-        if kind == *b"elst" && inner.first() == Some(&0) {
-            for n in 0..be32(inner, 4)? as usize {
-                let at = 8 + n * 12;
-                let place = list.get_mut(at..at + 4).ok_or(CUT)?;
-                if be32(inner, at + 4)? != u32::MAX {
-                    place.copy_from_slice(&u32::try_from(in_movie).unwrap_or(u32::MAX).to_be_bytes());
-                }
-            }
-        }
-        put(&mut body, &kind, &list);
+/// An edit list: nothing until the track's start, then its media from where the head's own list says.
+fn edits(edts: &[u8], track: &Track, movie_scale: u32, in_movie: u64) -> Result<Vec<u8>, Mp4Error> {
+    let media_time = find(edts, &[*b"elst"]).and_then(|elst| be32(elst, 12)).unwrap_or(0);
+    let start =
+        (u128::from(track.start) * u128::from(movie_scale) / u128::from(track.timescale.max(1))) as u32;
+    let narrow = |v: u64| u32::try_from(v).unwrap_or(u32::MAX);
+    let mut entries = Vec::new();
+    if start > 0 {
+        entries.extend([start, u32::MAX, 0x1_0000]);
     }
+    entries.extend([narrow(in_movie.saturating_sub(u64::from(start))), media_time, 0x1_0000]);
+    let mut body = Vec::new();
+    put(&mut body, b"elst", &table(entries.iter().copied(), entries.len() / 3));
     Ok(body)
 }
 
@@ -472,55 +391,5 @@ fn sample_table(stbl: &[u8], track: &Track) -> Result<Vec<u8>, Mp4Error> {
     places.extend_from_slice(&(chunks.len() as u32).to_be_bytes());
     chunks.iter().for_each(|(at, _)| places.extend_from_slice(&at.to_be_bytes()));
     put(&mut body, b"co64", &places);
-    // Roll distances and the like, which Opus has.
-    for (kind, inner) in children(stbl)? {
-        if matches!(&kind, b"sgpd") {
-            put(&mut body, &kind, inner);
-        }
-    }
     Ok(body)
-}
-
-/// A full box of version 0: a count, then numbers.
-fn table(values: impl Iterator<Item = u32>, count: usize) -> Vec<u8> {
-    let mut out = vec![0; 4];
-    out.extend_from_slice(&(count as u32).to_be_bytes());
-    values.for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
-    out
-}
-
-fn put(to: &mut Vec<u8>, kind: &[u8; 4], body: &[u8]) {
-    to.extend_from_slice(&(body.len() as u32 + 8).to_be_bytes());
-    to.extend_from_slice(kind);
-    to.extend_from_slice(body);
-}
-
-/// Kind and body of each box in a body.
-fn children(mut body: &[u8]) -> Result<Vec<([u8; 4], &[u8])>, Mp4Error> {
-    let mut found = Vec::new();
-    while body.len() >= 8 {
-        let size = be32(body, 0)? as usize;
-        let inner = body.get(8..size).ok_or(CUT)?;
-        found.push(([body[4], body[5], body[6], body[7]], inner));
-        body = &body[size..];
-    }
-    Ok(found)
-}
-
-/// The body of the box at a path.
-fn find<'a>(mut body: &'a [u8], path: &[[u8; 4]]) -> Result<&'a [u8], Mp4Error> {
-    for kind in path {
-        let inner = children(body)?.into_iter().find(|(k, _)| k == kind).map(|(_, inner)| inner);
-        body = inner.ok_or(Mp4Error::Malformed("a part of the index is missing"))?;
-    }
-    Ok(body)
-}
-
-fn be32(bytes: &[u8], at: usize) -> Result<u32, Mp4Error> {
-    let four = bytes.get(at..at + 4).ok_or(CUT)?;
-    Ok(u32::from_be_bytes([four[0], four[1], four[2], four[3]]))
-}
-
-fn be64(bytes: &[u8], at: usize) -> Result<u64, Mp4Error> {
-    Ok(u64::from(be32(bytes, at)?) << 32 | u64::from(be32(bytes, at + 4)?))
 }

@@ -1,0 +1,20 @@
+//! MP4, written fragment by fragment and completed in place.
+//!
+//! While it is recorded a file is `ftyp free moov` and then, for each fragment, `moof mdat`: playable up to
+//! its last whole fragment, whatever becomes of the process. Completing it ([`complete`]) gathers the
+//! samples of all fragments into one index, appends that, and turns the `free` into an `mdat` that spans
+//! everything between: an ordinary MP4. No media is moved, so a file of any size takes a moment; nothing
+//! is kept in memory for it; and a file that broke off is completed by the same code.
+//!
+//! GStreamer's `mp4mux` has the same idea (`first-moov-then-finalise`) and was tried first. In 1.22 its
+//! fragments are unreadable when the last packets of sound are of one size (their size is left out of both
+//! places it could be told in), and sound waits in memory while a camera is off.
+
+mod boxes;
+mod complete;
+mod entry;
+mod write;
+
+pub use boxes::Mp4Error;
+pub use complete::complete;
+pub use write::Mp4Mux;
