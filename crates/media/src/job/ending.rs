@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EgressStatus, EndReason, Fact};
+use egress::spec::{EndRule, Selection, VideoSelect};
 use room::event::StreamId;
 
 use crate::job::Facts;
@@ -195,6 +196,26 @@ impl Engine {
             reason => (EgressStatus::Aborted, Some(nothing_recorded(reason))),
         }
     }
+}
+
+/// The source did not appear.
+pub fn not_found(selection: &Selection) -> ApiError {
+    let (detail, message) = match (&selection.ends, &selection.video) {
+        (EndRule::ParticipantLeaves(identity), _) | (_, Some(VideoSelect::Participant { identity, .. })) => {
+            (format!("participant {identity} not found"), format!("{identity} did not come into the room."))
+        }
+        (_, Some(VideoSelect::Track(track))) => {
+            (format!("track {track} not found"), "The chosen picture is no longer published.".to_owned())
+        }
+        _ => ("track not found".to_owned(), "The chosen sound is no longer published.".to_owned()),
+    };
+    ApiError::new(
+        ErrorCode::NotFound,
+        Fault::Input,
+        message,
+        "Choose from the people who are in the room now, and record again.",
+    )
+    .with_detail(detail)
 }
 
 fn nothing_recorded(reason: EndReason) -> ApiError {

@@ -10,15 +10,16 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{ConnectionState, EndReason, Fact, TrackFacts};
 use egress::id::{OutputId, TrackId};
 use egress::roster::{LayerQuality, Roster, TrackKind};
-use egress::spec::{EgressSpec, EndRule, OutputSpec, Treatment, VideoSelect};
-use room::event::{Codec, Packet, RoomEvent, Stream, StreamId};
+use egress::spec::{EgressSpec, EndRule, OutputSpec, Treatment};
+use room::event::{Packet, RoomEvent, Stream, StreamId};
 use room::session::Room;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::compose::decode::Decoded;
 use crate::compose::mix::Sides;
 use crate::job::Facts;
-use crate::job::ending::Stage;
+use crate::job::ending::{Stage, not_found};
+use crate::job::full_size::FullSize;
 use crate::job::ingest::{FromMedia, Ingest};
 use crate::job::lanes::Lanes;
 use crate::job::levels::Levels;
@@ -26,7 +27,7 @@ use crate::job::outputs::Outputs;
 use crate::job::shape::{NameContext, shape};
 use crate::source::depayload::{Passage, Picture};
 use crate::source::select::{Wanted, WantedTrack, select};
-use crate::unit::{Lane, Unit};
+use crate::unit::Lane;
 
 /// How long a source may take to appear before the job fails, as in LiveKit Egress, ns.
 const SOURCE_PATIENCE_NS: i64 = 30_000_000_000;
@@ -36,8 +37,6 @@ const AWAY_NS: i64 = 4_000_000_000;
 /// How long a selected track may be away: ids do not come back, but the room's list may be in the middle
 /// of a reconnect.
 const TRACK_AWAY_NS: i64 = 500_000_000;
-/// How long the largest layer is waited for, ns. Its publisher may not be able to send it.
-const LAYER_PATIENCE_NS: i64 = 2_500_000_000;
 /// How long after joining a person who publishes nothing is remarked on, ns.
 const SILENT_SOURCE_NS: i64 = 5_000_000_000;
 
@@ -306,14 +305,10 @@ impl Engine {
     fn on_packet(&mut self, packet: &Packet, facts: &mut Facts) {
         let Some(ingest) = self.streams.get_mut(&packet.stream) else { return };
         let stream = ingest.stream.clone();
-        if let Some(level) = packet.audio_level_dbov {
-            self.levels.packet(&stream.track_id, f32::from(level));
-        }
         if stream.kind == TrackKind::Video {
             ingest.push_video(packet);
         } else {
-            let sides = self.sides_of(&stream.track_id);
-            for unit in self.lanes.sound_packet(&stream, packet, sides) {
+            for unit in self.lanes.sound_packet(&stream, packet) {
                 self.outputs.push(&unit);
             }
             self.note_armed(facts);
@@ -425,7 +420,7 @@ impl Engine {
         let waited = now_ns - self.began_ns;
         if !self.source_seen {
             if waited > SOURCE_PATIENCE_NS {
-                self.stage.fail(self.not_found());
+                self.stage.fail(not_found(&self.spec.selection));
                 return Some(EndReason::Failure);
             }
             return None;
@@ -461,27 +456,6 @@ impl Engine {
     /// When the source went away for good; none while it is there.
     pub fn away_since_ns(&self) -> Option<i64> {
         self.away_since_ns
-    }
-
-    fn not_found(&self) -> ApiError {
-        let (detail, message) = match (&self.spec.selection.ends, &self.spec.selection.video) {
-            (EndRule::ParticipantLeaves(identity), _)
-            | (_, Some(VideoSelect::Participant { identity, .. })) => (
-                format!("participant {identity} not found"),
-                format!("{identity} did not come into the room."),
-            ),
-            (_, Some(VideoSelect::Track(track))) => {
-                (format!("track {track} not found"), "The chosen picture is no longer published.".to_owned())
-            }
-            _ => ("track not found".to_owned(), "The chosen sound is no longer published.".to_owned()),
-        };
-        ApiError::new(
-            ErrorCode::NotFound,
-            Fault::Input,
-            message,
-            "Choose from the people who are in the room now, and record again.",
-        )
-        .with_detail(detail)
     }
 
     fn source_is_there(&self) -> bool {
@@ -602,32 +576,6 @@ impl Engine {
             .values()
             .map(|i| (i.stream.id, if i.stream.kind == TrackKind::Video { Lane::Video } else { Lane::Audio }))
             .collect()
-    }
-
-    /// The codec of a stream, for logs.
-    pub fn codec_of(&self, id: StreamId) -> Option<Codec> {
-        self.streams.get(&id).map(|i| i.stream.codec)
-    }
-}
-
-/// Whether the largest simulcast layer has come. A server may begin with a smaller one, and a file of
-/// packets as published keeps the size it begins with.
-#[derive(Debug, Default)]
-struct FullSize {
-    since_ns: Option<i64>,
-    reached: bool,
-}
-
-impl FullSize {
-    fn reached(&mut self, unit: &Unit, track: Option<&WantedTrack>, now_ns: i64) -> bool {
-        if !self.reached && unit.keyframe {
-            let since = *self.since_ns.get_or_insert(now_ns);
-            let width = unit.caps.structure(0).and_then(|s| s.get::<i32>("width").ok()).unwrap_or(0);
-            // Publishers scale to sizes that their encoders like; a layer is half or twice as large.
-            let enough = track.map_or(0, |t| t.width) as i32 * 3 / 4;
-            self.reached = width >= enough || now_ns - since > LAYER_PATIENCE_NS;
-        }
-        self.reached
     }
 }
 

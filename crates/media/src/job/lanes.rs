@@ -265,7 +265,8 @@ impl Lanes {
             let now = crate::job::log::unix_now_ns();
             self.program.mixer = Some(Mixer::new(now));
         }
-        if self.program.mixer.is_some() {
+        // Sound that is passed through is decoded all the same, for its meter.
+        if self.program.mixer.is_some() || self.passes_sound {
             let (id, media) = (stream.id, media.clone());
             let decoder = Decoder::audio(stream.codec, move |decoded| {
                 let _ = media.send(FromMedia::Decoded(id, decoded));
@@ -276,12 +277,15 @@ impl Lanes {
     }
 
     /// A packet of sound. What comes back goes into the file as it is.
-    pub fn sound_packet(&mut self, stream: &Stream, packet: &Packet, sides: Sides) -> Vec<Unit> {
+    pub fn sound_packet(&mut self, stream: &Stream, packet: &Packet) -> Vec<Unit> {
         if packet.payload.is_empty() {
             return Vec::new();
         }
         if self.passes_sound {
             self.sound_seen = true;
+            if let Some(meter) = self.decoders.get(&packet.stream) {
+                meter.push_sound(packet.time_ns, 0, packet.payload.clone());
+            }
             let run = &mut self.passed_run;
             let packets = run.push(
                 packet.stream.0,
@@ -313,7 +317,6 @@ impl Lanes {
             let duration_ns = samples * 1_000_000_000 / i64::from(stream.clock_rate_hz.max(1));
             decoder.push_sound(packet.time_ns, duration_ns, packet.payload.clone());
         }
-        let _ = sides;
         Vec::new()
     }
 

@@ -13,7 +13,8 @@ const FRESH: Duration = Duration::from_millis(300);
 /// Silence, dBFS.
 const SILENCE: f32 = -127.0;
 
-/// The loudest of each track since it was last asked.
+/// The loudest of each track since it was last asked. Measured on decoded sound: LiveKit's server does not
+/// forward the level that publishers put into their packets.
 #[derive(Debug, Default)]
 pub struct Levels {
     tracks: HashMap<TrackId, Heard>,
@@ -23,32 +24,20 @@ pub struct Levels {
 struct Heard {
     peak: f32,
     at: Instant,
-    /// Packets carry a level themselves.
-    told: bool,
 }
 
 impl Levels {
-    /// A packet carries its level.
-    pub fn packet(&mut self, track: &TrackId, dbfs: f32) {
-        self.note(track, dbfs, true);
-    }
-
-    /// Samples were decoded; counts where packets carry no level.
+    /// Samples were decoded.
     pub fn decoded(&mut self, track: &TrackId, decoded: &Decoded) {
         let Decoded::Sound { stereo, .. } = decoded else { return };
-        if self.tracks.get(track).is_some_and(|h| h.told) || stereo.is_empty() {
+        if stereo.is_empty() {
             return;
         }
         let power = stereo.iter().map(|s| s * s).sum::<f32>() / stereo.len() as f32;
-        self.note(track, (10.0 * power.max(1e-13).log10()).clamp(SILENCE, 0.0), false);
-    }
-
-    fn note(&mut self, track: &TrackId, dbfs: f32, told: bool) {
-        let heard =
-            self.tracks.entry(track.clone()).or_insert(Heard { peak: SILENCE, at: Instant::now(), told });
+        let dbfs = (10.0 * power.max(1e-13).log10()).clamp(SILENCE, 0.0);
+        let heard = self.tracks.entry(track.clone()).or_insert(Heard { peak: SILENCE, at: Instant::now() });
         heard.peak = heard.peak.max(dbfs);
         heard.at = Instant::now();
-        heard.told |= told;
     }
 
     /// Forgets a track.

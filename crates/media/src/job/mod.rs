@@ -5,6 +5,7 @@ pub mod cache;
 pub mod clock;
 pub mod ending;
 pub mod engine;
+pub mod full_size;
 pub mod ingest;
 pub mod lanes;
 pub mod levels;

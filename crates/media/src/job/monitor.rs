@@ -12,11 +12,12 @@ use egress::spec::MonitorSpec;
 use egress::wire::{Thumbnail, ToJob};
 use gst::prelude::*;
 use gstreamer as gst;
-use room::event::{RoomEnd, RoomEvent, StreamId};
+use room::event::{RoomEnd, RoomEvent, Stream, StreamId};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::chain::{Chain, ChainEvent};
+use crate::compose::decode::Decoder;
 use crate::job::Facts;
 use crate::job::ingest::{FromMedia, Ingest};
 use crate::job::levels::Levels;
@@ -31,8 +32,8 @@ use crate::unit::Unit;
 const FIGURES: Duration = Duration::from_millis(100);
 /// How long a monitor stays when no studio is there.
 const ALONE: Duration = Duration::from_secs(10);
-/// Levels are in the packets, but each microphone is still fifty of them a second: in a larger room only
-/// those of people who are looked at are taken.
+/// A microphone is fifty packets a second to decode: in a larger room only those of people who are looked at
+/// are taken.
 const ALL_MICROPHONES: usize = 24;
 
 struct Monitor {
@@ -51,6 +52,8 @@ struct Monitor {
 struct Watched {
     ingest: Ingest,
     thumbnails: Option<Chain>,
+    /// Servers take the level out of the packets, so that sound has to be heard to be measured.
+    ear: Option<Decoder>,
 }
 
 /// Runs until nobody looks any more or the room is over; its last fact is recorded.
@@ -77,7 +80,8 @@ pub async fn run(spec: MonitorSpec, joined: Joined, facts: &mut Facts, link: &mu
     figures_due.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut end_signal = EndSignal::new();
     let mut usage = Usage::new();
-    // It may have come while the room was being joined.
+    // The studio may have come while the room was being joined.
+    link.roster(&monitor.roster);
     let mut alone_since = (!link.connected()).then(Instant::now);
     let (reason, error) = loop {
         tokio::select! {
@@ -151,16 +155,19 @@ impl Monitor {
                     if stream.kind == TrackKind::Video {
                         self.room.request_keyframe(stream.track_id.clone());
                     }
-                    self.streams.insert(stream.id, Watched { ingest, thumbnails: None });
+                    let ear = if stream.kind == TrackKind::Audio { self.ear(&stream) } else { None };
+                    self.streams.insert(stream.id, Watched { ingest, thumbnails: None, ear });
                 }
                 Err(error) => tracing::info!(%error, "a track cannot be shown"),
             },
             RoomEvent::Packet(packet) => {
                 let Some(watched) = self.streams.get_mut(&packet.stream) else { return };
-                if let Some(level) = packet.audio_level_dbov {
-                    self.levels.packet(&watched.ingest.stream.track_id, f32::from(level));
+                match &watched.ear {
+                    Some(ear) if !packet.payload.is_empty() => {
+                        ear.push_sound(packet.time_ns, 0, packet.payload.clone());
+                    }
+                    _ => watched.ingest.push_video(&packet),
                 }
-                watched.ingest.push_video(&packet);
             }
             RoomEvent::StreamEnded(id) => {
                 if let Some(watched) = self.streams.remove(&id)
@@ -178,7 +185,16 @@ impl Monitor {
     }
 
     fn on_media(&mut self, message: FromMedia) {
-        let FromMedia::Picture(id, Picture::Unit { unit, damaged }) = message else { return };
+        let (id, unit, damaged) = match message {
+            FromMedia::Picture(id, Picture::Unit { unit, damaged }) => (id, unit, damaged),
+            FromMedia::Decoded(id, decoded) => {
+                if let Some(watched) = self.streams.get(&id) {
+                    self.levels.decoded(&watched.ingest.stream.track_id, &decoded);
+                }
+                return;
+            }
+            _ => return,
+        };
         let Some(watched) = self.streams.get_mut(&id) else { return };
         if watched.ingest.gate.judge(unit.keyframe, damaged) == Passage::Hold {
             self.room.request_keyframe(watched.ingest.stream.track_id.clone());
@@ -192,6 +208,15 @@ impl Monitor {
             chain.set_caps(&unit.caps);
             chain.push(unit.data);
         }
+    }
+
+    fn ear(&self, stream: &Stream) -> Option<Decoder> {
+        let (id, media) = (stream.id, self.media.clone());
+        Decoder::audio(stream.codec, move |decoded| {
+            let _ = media.send(FromMedia::Decoded(id, decoded));
+        })
+        .inspect_err(|error| tracing::info!(%error, "a track cannot be heard"))
+        .ok()
     }
 
     /// Takes what is looked at, and nothing else.

@@ -64,7 +64,7 @@ pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Fa
     guard_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end_signal = EndSignal::new();
     let mut usage = Usage::new();
-    // It may have come while the room was being joined.
+    // The studio may have come while the room was being joined.
     let mut alone_since = (!link.connected()).then(Instant::now);
     let mut room_open = true;
 
