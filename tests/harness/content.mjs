@@ -45,7 +45,8 @@ function mean(grey, x0, y0, x1, y1) {
 
 /**
  * How whole and how even a person's pictures are.
- * `frames`: number of pictures with the person's code; `missing`: frame numbers that are skipped; `repeated`,
+ * `frames`: number of pictures with the person's code; `missing`: frame numbers that are skipped; `longestGap`: most
+ * of them in a row; `repeated`,
  * `backwards`: pictures whose number is that of the one before, or smaller; `jitterMs`: the largest distance of a
  * picture's time from the time its number stands for, after the best common offset.
  */
@@ -54,11 +55,13 @@ export function cadence(list, { person, fps }) {
   const missing = [];
   let repeated = 0;
   let backwards = 0;
+  let longestGap = 0;
   for (let i = 1; i < mine.length; i++) {
     const step = mine[i].code.frame - mine[i - 1].code.frame;
     if (step === 0) repeated += 1;
     else if (step < 0) backwards += 1;
     else for (let n = 1; n < step; n++) missing.push(mine[i - 1].code.frame + n);
+    longestGap = Math.max(longestGap, step - 1);
   }
   const offsets = mine.map((p) => p.ptsS - p.code.frame / fps);
   const middle = median(offsets);
@@ -67,6 +70,7 @@ export function cadence(list, { person, fps }) {
     first: mine[0]?.code.frame,
     last: mine.at(-1)?.code.frame,
     missing,
+    longestGap,
     repeated,
     backwards,
     unreadable: list.filter((p) => !p.code).length,

@@ -1,11 +1,11 @@
 // Runs `tallylight-worker`: the studio without its window.
 
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sleep } from './wait.mjs';
+import { sleep, until } from './wait.mjs';
 
 export function workerProgram() {
   const program = join(process.env.TALLYLIGHT_JOB ?? '', '..', 'tallylight-worker');
@@ -21,7 +21,7 @@ export class Worker {
     worker.ownsHome = !home;
     worker.stdout = '';
     worker.stderr = '';
-    worker.child = spawn(workerProgram(), args, {
+    worker.child = spawn(workerProgram(), [...args, '--data-dir', join(worker.home, 'studio')], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
@@ -43,6 +43,24 @@ export class Worker {
     return worker;
   }
 
+  /** The job that the worker runs: its process id. */
+  async jobPid() {
+    return until('the worker starts a job', () => {
+      if (this.exit) throw new Error(`the worker ended\n${this.stderr}`);
+      const children = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && parentOf(pid) === this.child.pid);
+      // A job has no arguments; a probe of the encoders, which is soon gone, has one.
+      return Number(children.find((pid) => /tallylight-job\0$/.test(commandLine(pid))));
+    });
+  }
+
+  /** Waits until standard error holds something. */
+  says(what, withinMs = 30_000) {
+    return until(`the worker says ${what}`, () => {
+      if (this.exit && !what.test(this.stderr)) throw new Error(`the worker ended\n${this.stderr}`);
+      return what.test(this.stderr);
+    }, { withinMs });
+  }
+
   /** Waits for the end: `{code, signal}`. */
   async ended(withinMs = 60_000) {
     await Promise.race([this.exited, sleep(withinMs)]);
@@ -58,5 +76,21 @@ export class Worker {
   async clean() {
     if (!this.exit) this.child.kill('SIGKILL');
     if (this.ownsHome) await rm(this.home, { recursive: true, force: true });
+  }
+}
+
+function commandLine(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+function parentOf(pid) {
+  try {
+    return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+  } catch {
+    return 0;
   }
 }

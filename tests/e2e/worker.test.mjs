@@ -1,0 +1,63 @@
+// The worker's command line: what scripts rely on.
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { test } from 'node:test';
+import { cadence, pictures } from '../harness/content.mjs';
+import { decodeErrors, probe } from '../harness/media.mjs';
+import { Scene } from '../harness/scene.mjs';
+import { Worker } from '../harness/studio.mjs';
+
+test('records a person for some seconds, and prints the path last', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(1, { video: { codec: 'vp8' }, audio: true });
+  const worker = await scene.worker(['--identity', ada.identity, '--preset', 'H264_720P_30', '--seconds', '5']);
+  const { code } = await worker.ended();
+  assert.equal(code, 0, worker.stderr);
+  assert.equal(worker.stdout.trim(), worker.path, 'nothing else on standard output');
+  assert.equal(dirname(worker.path), scene.folder);
+  const found = await probe(worker.path);
+  assert.ok(Math.abs(found.durationS - 5) < 1, `${found.durationS} s`);
+  assert.deepEqual([found.video.codec_name, found.audio.codec_name], ['h264', 'aac']);
+  assert.deepEqual(await decodeErrors(worker.path), []);
+  assert.ok(cadence(await pictures(worker.path), { person: 1, fps: 30 }).frames > 110);
+  assert.doesNotMatch(worker.stdout + worker.stderr, new RegExp(scene.server.secret));
+});
+
+test('Ctrl-C stops and finishes', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
+  const tracks = ['--video-track', ada.video.sid, '--audio-track', ada.audio.sid, '--as-published'];
+  const worker = await scene.worker(tracks);
+  await worker.says(/00:00:03/);
+  worker.child.kill('SIGINT');
+  const { code } = await worker.ended();
+  assert.equal(code, 0, worker.stderr);
+  const found = await probe(worker.path);
+  assert.deepEqual([found.video.codec_name, found.audio.codec_name], ['h264', 'opus']);
+  assert.ok(cadence(await pictures(worker.path), { person: 1, fps: 30 }).frames > 60);
+});
+
+test('a track into a file that is named by a template', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(1, { audio: true });
+  const worker = await scene.worker(['--track', ada.audio.sid, '--seconds', '3', '--name', '{room_name}/{publisher_identity}']);
+  const { code } = await worker.ended();
+  assert.equal(code, 0, worker.stderr);
+  assert.equal(worker.path, `${scene.folder}/${scene.room}/${ada.identity}.ogg`);
+  assert.ok(existsSync(worker.path));
+});
+
+test('a person who is not there, and an address where nobody answers, are said to be so', async (t) => {
+  const scene = await Scene.open(t);
+  await scene.person(1, { audio: true });
+  const nobody = await scene.worker(['--identity', 'nobody', '--seconds', '1']);
+  assert.notEqual((await nobody.ended(90_000)).code, 0);
+  assert.match(nobody.stderr, /nobody|person|participant/i);
+  const args = ['record', '--url', 'ws://127.0.0.1:9', '--room', 'r', '--identity', 'a', '--out', scene.folder];
+  const lost = await Worker.start(args, { server: scene.server });
+  t.after(() => lost.clean());
+  assert.notEqual((await lost.ended(90_000)).code, 0);
+  assert.match(lost.stderr, /answer|reach|connect/i);
+});
