@@ -36,7 +36,8 @@ export function ProjectForm({
     url: project?.url ?? "",
     api_key: project?.api_key ?? "",
     api_secret: "",
-    this_run_only: project?.secret === "this_run" || (!project && keyringError !== null),
+    this_run_only:
+      project?.secret === "this_run" || (keyringError !== null && (!project || project.secret === "missing")),
   });
   const [shown, setShown] = useState(false);
   const set = (part: Partial<typeof input>) => {

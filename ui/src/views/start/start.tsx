@@ -14,7 +14,10 @@ import { ProjectForm } from "./project-form";
 
 /** First start: nothing to choose from yet. */
 export function FirstStart() {
-  const problems = useStudio((snapshot) => snapshot.machine.problems);
+  // The form itself speaks of the keyring.
+  const problems = useStudio((snapshot) => snapshot.machine.problems).filter(
+    ({ code }) => code !== "keyring",
+  );
   return (
     <main className="h-full overflow-y-auto">
       <div className="mx-auto grid min-h-full w-full max-w-[56rem] items-center gap-12 px-8 py-10 md:grid-cols-[1fr_22rem]">
