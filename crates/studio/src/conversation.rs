@@ -32,7 +32,8 @@ pub(crate) struct Conversation {
     folder: JobFolder,
     link: Option<Link>,
     waiting: VecDeque<ToJob>,
-    /// Commands that a new connection starts with, besides the greeting.
+    /// The job has said its last word.
+    over: bool,
     retry_in: Duration,
     retry_at: Instant,
 }
@@ -44,6 +45,7 @@ impl Conversation {
             folder,
             link: None,
             waiting: VecDeque::new(),
+            over: false,
             retry_in: RETRY_FIRST,
             retry_at: Instant::now(),
         }
@@ -51,6 +53,13 @@ impl Conversation {
 
     pub(crate) fn process_id(&self) -> ProcessId {
         self.process.id()
+    }
+
+    /// Closes the connection after the job's last fact: the process waits for that, to be sure that we have
+    /// it, and goes.
+    pub(crate) fn hang_up(&mut self) {
+        self.over = true;
+        self.link = None;
     }
 
     pub(crate) fn kill(&mut self) {
@@ -89,7 +98,7 @@ impl Conversation {
             }
             tokio::select! {
                 exit = self.process.gone() => return Heard::Gone(exit),
-                () = tokio::time::sleep_until(self.retry_at) => {}
+                () = tokio::time::sleep_until(self.retry_at), if !self.over => {}
             }
             match Link::connect(&self.folder.short).await {
                 Ok(link) => {

@@ -255,7 +255,10 @@ impl Monitor {
                                     }
                                 }),
                                 Fact::Ending { reason: why } => reason = Some(why),
-                                Fact::Ended { error, .. } => failure = error,
+                                Fact::Ended { error, .. } => {
+                                    failure = error;
+                                    conversation.hang_up();
+                                }
                                 _ => {}
                             }
                         }

@@ -177,6 +177,10 @@ impl Supervisor {
         if let Some(job) = self.inner.board.edit_job(&self.id, |job| show(job, &self.state)) {
             self.journal_job(job).await;
         }
+        if self.state.is_over() {
+            self.conversation.hang_up();
+            self.cut();
+        }
     }
 
     fn pass_figures(&mut self) {
@@ -217,14 +221,15 @@ impl Supervisor {
 
     /// The connection broke: nobody answers what was asked over it.
     fn cut(&mut self) {
+        let job = self.inner.board.job(&self.id);
+        let over = self.state.is_over();
+        let stopping = over || self.state.status() == EgressStatus::Ending;
         for (_, (_, asked, reply)) in self.replies.drain() {
-            let stopping = self
-                .inner
-                .board
-                .job(&self.id)
-                .is_some_and(|job| ended(job.status) || job.status == EgressStatus::Ending);
-            let answer = if asked == Asked::Stop && stopping { Ok(()) } else { Err(no_answer()) };
-            let _ = reply.send(answer);
+            let _ = reply.send(match asked {
+                Asked::Stop if stopping => Ok(()),
+                _ if over => Err(gone(job.as_ref())),
+                _ => Err(no_answer()),
+            });
         }
     }
 
