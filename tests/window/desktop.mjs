@@ -1,7 +1,7 @@
 // A desktop of its own for one test: screen, window manager, session bus, and, as asked, a keyring and a
 // tray. Nothing of the machine's own session or settings is seen or touched.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,10 +41,16 @@ export async function openDesktop({ keyring = true, tray = true, width = 1360, h
   };
   for (const place of Object.values(places)) mkdirSync(place, { recursive: true, mode: 0o700 });
 
+  // What a desktop opens files with; here it only notes what it was given.
+  mkdirSync(join(folder, "bin"));
+  const opened = join(folder, "opened");
+  writeFileSync(opened, "");
+  writeFileSync(join(folder, "bin/xdg-open"), `#!/bin/sh\nprintf '%s\\n' "$1" >> '${opened}'\n`, { mode: 0o755 });
+
   const started = [];
   let panel;
   const env = {
-    PATH: process.env.PATH,
+    PATH: `${join(folder, "bin")}:${process.env.PATH}`,
     LANG: "C.UTF-8",
     ...places,
     // By this every process of the desktop is known at the end, also one that left its group.
@@ -113,6 +119,8 @@ export async function openDesktop({ keyring = true, tray = true, width = 1360, h
     close,
     /** Runs a program on this desktop and gives what it wrote. */
     run: (program, ...args) => run(program, args, env),
+    /** The files and folders that were opened on the desktop so far. */
+    opened: () => readFileSync(opened, "utf8").split("\n").filter(Boolean),
     /** The notifications that were shown so far. */
     notifications: () => panel.output().match(/^notification: .*$/gm) ?? [],
     /** Every process on this desktop that runs this program. */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { LiveKit } from "../harness/livekit.mjs";
 import { Person } from "../harness/people.mjs";
@@ -152,6 +152,13 @@ test("from the first start to the file", { timeout: 600_000 }, async (t) => {
     assert.ok(path.endsWith(past.file), `${path} is called ${past.file}`);
     await until("its still", async () => (await steps.history(window))[0].still, steps.patient);
     await steps.look(window, "08 history");
+  });
+
+  await step("Play and Open folder hand it to the desktop", async () => {
+    await window.click("button", "Play Ada");
+    await until("the player", () => desktop.opened().includes(path), steps.patient);
+    await window.click("button", "Open folder of Ada");
+    await until("the file manager", () => desktop.opened().includes(dirname(path)), steps.patient);
   });
 
   await step("still nothing has the secret", () => assertNowhere(server.secret));
