@@ -32,6 +32,8 @@ const HISTORY: u32 = 500;
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
 /// How long everything else may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(8);
+/// How long the lock of the folder may be on its way from one studio to the next.
+const LOCK_WITHIN: Duration = Duration::from_millis(1000);
 /// The file whose lock says that a studio has the folder.
 const LOCK_FILE: &str = "studio.lock";
 
@@ -161,7 +163,12 @@ impl Studio {
         if tokio::time::timeout(CLOSE_WITHIN, all).await.is_err() {
             tasks.abort_all();
         }
-        drop(inner.lock.lock().take());
+        // Unlocked, not only closed: a child that is just being started still has our files open.
+        if let Some(lock) = inner.lock.lock().take()
+            && let Err(error) = lock.unlock()
+        {
+            tracing::warn!(%error, "the data folder may stay locked for a moment");
+        }
         finished
     }
 }
@@ -201,15 +208,22 @@ fn look(data_dir: &Path, store: &dyn crate::projects::ProjectStore) -> Result<Fo
         .write(true)
         .open(data_dir.join(LOCK_FILE))
         .map_err(cannot)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => {
-            return Err(precondition(
-                "Tallylight is running already.",
-                "Use the one that runs, or give this one a data folder of its own.",
-            ));
+    // The studio before this one may be on its last steps.
+    let until = std::time::Instant::now() + LOCK_WITHIN;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(std::fs::TryLockError::WouldBlock) if std::time::Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(precondition(
+                    "Tallylight is running already.",
+                    "Use the one that runs, or give this one a data folder of its own.",
+                ));
+            }
+            Err(std::fs::TryLockError::Error(error)) => return Err(cannot(error)),
         }
-        Err(std::fs::TryLockError::Error(error)) => return Err(cannot(error)),
     }
     let (journal, damaged) = Journal::open(data_dir)?;
     if damaged.is_some() {
