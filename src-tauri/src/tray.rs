@@ -8,9 +8,9 @@ use egress::id::EgressId;
 use studio::Studio;
 use studio::surface::{Change, Job, Snapshot};
 use tauri::image::Image;
-use tauri::menu::{Menu, MenuBuilder, MenuEvent, MenuItemBuilder, SubmenuBuilder};
+use tauri::menu::{Menu, MenuBuilder, MenuEvent, MenuItem, MenuItemBuilder, Submenu, SubmenuBuilder};
 use tauri::tray::{MouseButton, MouseButtonState, TrayIconBuilder, TrayIconEvent};
-use tauri::{AppHandle, Manager, Theme};
+use tauri::{AppHandle, Manager, Theme, Wry};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::opened::Opened;
@@ -54,6 +54,12 @@ impl Recording {
     }
 }
 
+/// What changes in the menu. The menu itself stays: one that is replaced closes under the operator's hand.
+struct Entries {
+    words: MenuItem<Wry>,
+    stop: Submenu<Wry>,
+}
+
 /// Puts the lamp into the tray. A desktop that cannot have one goes without.
 pub fn build(app: &AppHandle) {
     // The library behind it is loaded when it is first used, and a missing one panics.
@@ -63,7 +69,7 @@ pub fn build(app: &AppHandle) {
             .icon(icon(app, &idle))
             .icon_as_template(true)
             .tooltip(words(&idle))
-            .menu(&menu(app, &idle)?)
+            .menu(&menu(app)?)
             .show_menu_on_left_click(cfg!(target_os = "linux"))
             .on_menu_event(chosen)
             .on_tray_icon_event(|tray, event| {
@@ -112,8 +118,7 @@ pub fn redraw(app: &AppHandle) {
 
 fn draw(app: &AppHandle, recording: &Recording) {
     let Some(tray) = app.tray_by_id(ID) else { return };
-    let drawn = menu(app, recording)
-        .and_then(|menu| tray.set_menu(Some(menu)))
+    let drawn = write_entries(&app.state::<Entries>(), app, recording)
         .and_then(|()| tray.set_icon_with_as_template(Some(icon(app, recording)), recording.0.is_empty()))
         .and_then(|()| tray.set_tooltip(Some(words(recording))));
     if let Err(error) = drawn {
@@ -121,20 +126,36 @@ fn draw(app: &AppHandle, recording: &Recording) {
     }
 }
 
-fn menu(app: &AppHandle, recording: &Recording) -> tauri::Result<Menu<tauri::Wry>> {
-    let state = MenuItemBuilder::new(words(recording)).enabled(false).build(app)?;
-    let mut stop = SubmenuBuilder::new(app, "Stop").enabled(!recording.0.is_empty());
-    for (egress_id, title) in &recording.0 {
-        stop = stop.text(format!("{STOP}{egress_id}"), title);
-    }
-    MenuBuilder::new(app)
-        .item(&state)
+fn menu(app: &AppHandle) -> tauri::Result<Menu<Wry>> {
+    let words = MenuItemBuilder::new(words(&Recording::default())).enabled(false).build(app)?;
+    let stop = SubmenuBuilder::new(app, "Stop").enabled(false).build()?;
+    let menu = MenuBuilder::new(app)
+        .item(&words)
         .separator()
         .text(SHOW, "Show Tallylight")
-        .item(&stop.build()?)
+        .item(&stop)
         .separator()
         .text(QUIT, "Quit")
-        .build()
+        .build()?;
+    app.manage(Entries { words, stop });
+    Ok(menu)
+}
+
+/// Makes the entries say what records, and touches only those that change.
+fn write_entries(entries: &Entries, app: &AppHandle, recording: &Recording) -> tauri::Result<()> {
+    entries.words.set_text(words(recording))?;
+    let mut missing = recording.0.clone();
+    for item in entries.stop.items()? {
+        let job = item.id().as_ref().strip_prefix(STOP).map(EgressId::from);
+        match (job.and_then(|job| missing.remove(&job)), item.as_menuitem()) {
+            (Some(title), Some(item)) => item.set_text(title)?,
+            _ => entries.stop.remove(&item)?,
+        }
+    }
+    for (egress_id, title) in missing {
+        entries.stop.append(&MenuItemBuilder::with_id(format!("{STOP}{egress_id}"), title).build(app)?)?;
+    }
+    entries.stop.set_enabled(!recording.0.is_empty())
 }
 
 fn words(recording: &Recording) -> String {
