@@ -32,8 +32,6 @@ const HISTORY: u32 = 500;
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
 /// How long everything else may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(8);
-/// How long the lock of the folder may be on its way from one studio to the next.
-const LOCK_WITHIN: Duration = Duration::from_millis(1000);
 /// The file whose lock says that a studio has the folder.
 const LOCK_FILE: &str = "studio.lock";
 
@@ -54,12 +52,15 @@ impl Studio {
     /// # Errors
     /// Another studio has the folder, or it cannot be used.
     pub async fn open(options: StudioOptions) -> Result<Self, ApiError> {
-        let StudioOptions { data_dir, projects: store, secrets, job_program, default_folder } = options;
+        let StudioOptions { data_dir, projects: store, secrets, job_program, default_folder, lock_within } =
+            options;
         // The jobs are told where their folders are, and may look from elsewhere.
         let data_dir = std::path::absolute(data_dir).map_err(internal)?;
         let found = {
             let (data_dir, store) = (data_dir.clone(), store.clone());
-            tokio::task::spawn_blocking(move || look(&data_dir, &*store)).await.map_err(internal)??
+            tokio::task::spawn_blocking(move || look(&data_dir, &*store, lock_within))
+                .await
+                .map_err(internal)??
         };
         let mut problems = Vec::new();
         problems.extend(found.damaged.map(|aside| journal_damaged(&aside)));
@@ -199,7 +200,11 @@ async fn finish_jobs(studio: &Studio) -> Result<(), ApiError> {
 }
 
 /// Looks through a studio's folder.
-fn look(data_dir: &Path, store: &dyn crate::projects::ProjectStore) -> Result<Found, ApiError> {
+fn look(
+    data_dir: &Path,
+    store: &dyn crate::projects::ProjectStore,
+    lock_within: Duration,
+) -> Result<Found, ApiError> {
     let cannot = |error| storage(data_dir, "Tallylight's data folder cannot be used").with_detail(error);
     make_private(data_dir).map_err(cannot)?;
     let lock = std::fs::OpenOptions::new()
@@ -209,7 +214,7 @@ fn look(data_dir: &Path, store: &dyn crate::projects::ProjectStore) -> Result<Fo
         .open(data_dir.join(LOCK_FILE))
         .map_err(cannot)?;
     // The studio before this one may be on its last steps.
-    let until = std::time::Instant::now() + LOCK_WITHIN;
+    let until = std::time::Instant::now() + lock_within;
     loop {
         match lock.try_lock() {
             Ok(()) => break,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::projects::ProjectStore;
 use crate::secrets::SecretStore;
@@ -19,12 +20,21 @@ pub struct StudioOptions {
     pub job_program: Option<PathBuf>,
     /// Where recordings go until the operator says otherwise. None: "Tallylight" in the Videos folder.
     pub default_folder: Option<PathBuf>,
+    /// How long another studio may take to let go of the folder: it may be on its last steps.
+    pub lock_within: Duration,
 }
 
 impl StudioOptions {
     /// Options with everything else left to the defaults.
     pub fn new(data_dir: PathBuf, projects: Arc<dyn ProjectStore>, secrets: Arc<dyn SecretStore>) -> Self {
-        Self { data_dir, projects, secrets, job_program: None, default_folder: None }
+        Self {
+            data_dir,
+            projects,
+            secrets,
+            job_program: None,
+            default_folder: None,
+            lock_within: Duration::from_secs(1),
+        }
     }
 }
 

@@ -136,5 +136,9 @@ async fn open(data_dir: Option<PathBuf>) -> Result<Studio, ApiError> {
 
 fn options(dir: PathBuf) -> StudioOptions {
     let projects = JsonProjects::new(dir.join("projects.json"));
-    StudioOptions::new(dir, Arc::new(projects), Arc::new(MemorySecrets::default()))
+    StudioOptions {
+        // There is another folder.
+        lock_within: Duration::ZERO,
+        ..StudioOptions::new(dir, Arc::new(projects), Arc::new(MemorySecrets::default()))
+    }
 }
