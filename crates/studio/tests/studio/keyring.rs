@@ -1,7 +1,7 @@
 //! The OS keyring for real: gnome-keyring on a session bus of its own, in every state a desktop can be in.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::bench::example;
 
@@ -16,7 +16,7 @@ fn session_of(bus: &[&str], prepare: &str, words: &[&str], home: &Path) -> Vec<S
     command
         .args(["60", "dbus-run-session"])
         .args(bus)
-        .args(["--", "sh", "-c", &format!("{prepare} exec \"$@\""), "sh"])
+        .args(["--", "sh", "-c", &format!("{prepare} exec \"$@\" >\"$TOLD\""), "sh"])
         .arg(example("peer_keyring"))
         .args(words);
     run(command, home, runtime.path())
@@ -25,9 +25,13 @@ fn session_of(bus: &[&str], prepare: &str, words: &[&str], home: &Path) -> Vec<S
 fn run(mut command: Command, home: &Path, runtime: &Path) -> Vec<String> {
     command.env("HOME", home).env("XDG_DATA_HOME", home.join("data")).env("XDG_RUNTIME_DIR", runtime);
     command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").env_remove("DBUS_SESSION_BUS_ADDRESS");
-    let output = command.output().expect("dbus-run-session is installed");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    // Not over a pipe: a daemon that outlives its session by a moment would hold it open.
+    let told = home.join("told");
+    let log = std::fs::File::create(home.join("log")).unwrap();
+    command.env("TOLD", &told).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    let status = command.status().expect("dbus-run-session is installed");
+    assert!(status.success(), "{status}: {}", std::fs::read_to_string(home.join("log")).unwrap());
+    std::fs::read_to_string(told).unwrap().lines().map(str::to_owned).collect()
 }
 
 const UNLOCKED: &str = "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null;";
@@ -45,8 +49,11 @@ fn a_secret_is_kept_over_sessions_and_forgotten() {
 #[test]
 fn no_session_bus_is_told() {
     let (home, runtime) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut command = Command::new(example("peer_keyring"));
-    command.args(["check", "set", "one"]);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "exec \"$@\" >\"$TOLD\"", "sh"])
+        .arg(example("peer_keyring"))
+        .args(["check", "set", "one"]);
     let told = run(command, home.path(), runtime.path());
     assert_eq!(told.len(), 2);
     for line in told {
@@ -72,8 +79,8 @@ fn no_secret_service_is_told() {
 #[test]
 fn a_keyring_that_was_never_unlocked_is_told() {
     let home = tempfile::tempdir().unwrap();
-    let started = "gnome-keyring-daemon --start --components=secrets >/dev/null;";
-    let told = session(started, &["set", "one"], home.path());
+    // The bus starts the daemon when it is asked for.
+    let told = session("", &["set", "one"], home.path());
     assert!(told[0].starts_with("The keyring has not been set up or unlocked"), "{}", told[0]);
 }
 
@@ -82,8 +89,7 @@ fn a_locked_keyring_is_told() {
     let home = tempfile::tempdir().unwrap();
     assert_eq!(session(UNLOCKED, &["set", "one"], home.path()), ["ok"]);
     // A new session, whose daemon was not given the password: the collection is there, and locked.
-    let started = "gnome-keyring-daemon --start --components=secrets >/dev/null;";
-    let told = session(started, &["get"], home.path());
+    let told = session("", &["get"], home.path());
     assert!(told[0].starts_with("The keyring is locked"), "{}", told[0]);
     assert!(!told[0].contains("found"), "{}", told[0]);
 }
