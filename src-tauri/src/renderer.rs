@@ -1,8 +1,10 @@
 //! How WebKitGTK draws, chosen before it is loaded.
 
 /// Set by a WebDriver session.
+#[cfg(target_os = "linux")]
 const AUTOMATION: &str = "TAURI_WEBVIEW_AUTOMATION";
 /// Turns off WebKitGTK's way of handing pictures over as GPU buffers.
+#[cfg(target_os = "linux")]
 const DMABUF_OFF: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
 
 /// On a computer without a GPU, starts this program again (in the same process) with the renderer that
