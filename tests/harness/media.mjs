@@ -38,7 +38,7 @@ export async function decodeErrors(file) {
     (error) => error,
   );
   // ffmpeg's null output counts in frames of the mean rate, and complains of real time stamps that fall together there.
-  return stderr.split('\n').filter((line) => line && !/\[null @/.test(line));
+  return stderr.split('\n').filter((line) => line && !/\[null @|^\s*Last message repeated/.test(line));
 }
 
 const GRID_W = 64;

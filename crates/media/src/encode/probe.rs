@@ -67,13 +67,14 @@ impl VideoEncoder {
     pub(crate) fn h264(self, profile: &str, kbps: u32, key_int: u32, fixed: bool) -> String {
         let element = self.element();
         let encoder = match self {
-            // No B-frames and a short look-ahead: what is inside the encoder is lost when the process
-            // is killed. `veryfast` and the rest are LiveKit Egress's settings.
+            // No B-frames, a short look-ahead, threads on slices and not on frames: what is inside the
+            // encoder is lost when the process is killed, and is the time from Record to the first
+            // picture on the disk. `veryfast` and the rest are LiveKit Egress's settings.
             Self::X264 => {
                 let scenecut = if fixed { "scenecut=0" } else { "" };
                 format!(
                     "x264enc speed-preset=veryfast bitrate={kbps} vbv-buf-capacity=2000 key-int-max={key_int} \
-                     bframes=0 rc-lookahead=8 option-string=\"{scenecut}\""
+                     bframes=0 rc-lookahead=4 sync-lookahead=0 sliced-threads=true option-string=\"{scenecut}\""
                 )
             }
             Self::Nvenc => format!("videoconvert ! {element} bitrate={kbps} gop-size={key_int} bframes=0"),
