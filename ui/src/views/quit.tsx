@@ -2,8 +2,9 @@
 // "Finish and quit", "Keep recording in the background", "Cancel".
 
 import { LoaderCircle } from "lucide-react";
-import { useEffect, useRef } from "react";
+import { useEffect, useEffectEvent, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
+import type { ShellEvent } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
 import { Button } from "@/kit/button";
 import { Dialog } from "@/kit/dialog";
@@ -29,11 +30,15 @@ export function QuitDialog() {
   const jobs = useStudio(useShallow(runningJobs));
   const backend = useBackend();
   const ask = useQuit();
+  const heard = useEffectEvent((event: ShellEvent) => {
+    if (event === "quit_requested") ask();
+  });
+  // Once: a request that comes between two listeners would be lost.
   useEffect(() => {
     let gone = false;
     let end: (() => void) | null = null;
     void backend
-      .onShell((event) => event === "quit_requested" && ask())
+      .onShell((event) => heard(event))
       .then((stop) => {
         if (gone) stop();
         else end = stop;
@@ -42,7 +47,7 @@ export function QuitDialog() {
       gone = true;
       end?.();
     };
-  });
+  }, [backend]);
   // A stray Enter must not end what is on air.
   const cancel = useRef<HTMLButtonElement>(null);
   const quit = useCommand((api, finish: boolean) => api.quit(finish));
