@@ -26,7 +26,8 @@ async function record(scene, who, { seconds = 8, encoding = PRESET, container = 
 function assertSync(list, heard, person) {
   const together = sync(flashes(list), beeps(heard, person));
   assert.ok(together.pairs.length >= 5, `${together.pairs.length} flashes with a beep`);
-  atMost('flash against beep, p80, ms', together.p80Ms, 20);
+  const series = together.pairs.map((p) => `${p.atS.toFixed(1)} s: ${p.offsetMs.toFixed(1)}`).join(', ');
+  atMost(`flash against beep, p80, ms (${series})`, together.p80Ms, 20);
   return together;
 }
 
