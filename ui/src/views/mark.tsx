@@ -1,9 +1,19 @@
-/** The sign of Tallylight: a lamp. It is lit only while something records. */
+/** The sign of Tallylight: a lamp on its mount. It is lit only while something records. */
 export function Mark({ lit, className }: { lit?: boolean; className?: string }) {
+  const lamp = lit ? "var(--color-tally-ink)" : "none";
   return (
-    <svg viewBox="0 0 20 20" className={className} aria-hidden>
-      <circle cx="10" cy="10" r="8.5" fill="none" stroke="currentColor" strokeWidth="1.5" opacity="0.55" />
-      <circle cx="10" cy="10" r="4.5" fill={lit ? "var(--color-tally-ink)" : "currentColor"} />
+    <svg viewBox="0 0 16 16" className={className} aria-hidden>
+      <rect x="6" y="8" width="4" height="7" rx="1" fill="currentColor" opacity="0.7" />
+      <rect
+        x="1.75"
+        y="1.75"
+        width="12.5"
+        height="4.5"
+        rx="1.5"
+        fill={lamp}
+        stroke="currentColor"
+        strokeWidth="1.5"
+      />
     </svg>
   );
 }

@@ -406,6 +406,9 @@ impl Engine {
         }
         self.begin_outputs(now_ns);
         self.outputs.tick(now_ns);
+        if let Some(error) = self.outputs.all_failed() {
+            self.stage.fail(error);
+        }
         if self.lanes.running() && !self.outputs.any() && !self.stage.ending() {
             self.lanes.stop_program();
         }

@@ -233,6 +233,12 @@ impl Outputs {
         }
     }
 
+    /// Why the last output failed, when none is left: the job has nothing to do any more.
+    pub fn all_failed(&self) -> Option<ApiError> {
+        let last = self.results.last().filter(|_| !self.any())?;
+        last.1.error.clone()
+    }
+
     /// Every output that ended, with what came of it.
     pub fn results(&self) -> &[(OutputId, FileResult)] {
         &self.results

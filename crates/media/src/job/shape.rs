@@ -7,13 +7,13 @@ use egress::filename::{NameFacts, resolve};
 use egress::id::EgressId;
 use egress::manifest::{ManifestFacts, manifest, manifest_path};
 use egress::roster::TrackKind;
-use egress::spec::{EgressSpec, EndRule, FileOutput, Selection, Treatment, VideoSelect};
+use egress::spec::{EgressSpec, FileOutput, Selection, Treatment};
 use room::event::Codec;
 
 use crate::compose::decode::audio_caps;
 use crate::job::Facts;
 use crate::job::outputs::Shape;
-use crate::source::select::Wanted;
+use crate::source::select::{Wanted, WantedTrack};
 
 /// What names are made of, apart from the tracks.
 #[derive(Debug, Clone)]
@@ -51,38 +51,26 @@ pub fn shape(
         && wanted.audio.first().is_some_and(|(t, _)| !container::is_g711(&t.codec));
     let audio = sound.then(|| opus.then(|| audio_caps(Codec::Opus)));
 
-    let single = match (&wanted.video, wanted.audio.as_slice()) {
-        (Some(track), []) => Some((track, TrackKind::Video)),
-        (None, [(track, _)]) => Some((track, TrackKind::Audio)),
-        _ => None,
+    let known = |track: &WantedTrack, kind| TrackFacts {
+        track_id: track.track_id.clone(),
+        kind,
+        source: track.source,
+        codec: track.codec.clone(),
+        publisher_identity: track.identity.clone(),
     };
-    let person = match (&spec.selection.ends, &spec.selection.video) {
-        (EndRule::ParticipantLeaves(identity), _) | (_, Some(VideoSelect::Participant { identity, .. })) => {
-            Some(identity.clone())
-        }
-        _ => None,
-    };
-    let is_track = single.is_some() && matches!(spec.treatment, Treatment::Passthrough);
-    let identifier = person
-        .clone()
-        .or_else(|| single.filter(|_| is_track).map(|(t, _)| t.track_id.0.clone()))
-        .unwrap_or_else(|| names.room_name.clone());
-    let publisher = person.or_else(|| {
-        wanted.video.iter().chain(wanted.audio.iter().map(|(t, _)| t)).map(|t| t.identity.clone()).next()
-    });
-    let facts = NameFacts {
-        room_name: names.room_name.clone(),
-        room_id: names.room_id.clone(),
-        egress_id: names.egress_id.clone(),
-        publisher_identity: publisher,
-        track_id: single.map(|(t, _)| t.track_id.clone()),
-        track_kind: single.map(|(_, kind)| kind),
-        track_source: single.map(|(t, _)| t.source),
-        at_ns: now_ns,
-        time_zone: jiff::tz::TimeZone::system(),
-        identifier,
-        retry: 0,
-    };
+    let pictures = wanted.video.iter().map(|t| known(t, TrackKind::Video));
+    let tracks: Vec<TrackFacts> =
+        pictures.chain(wanted.audio.iter().map(|(t, _)| known(t, TrackKind::Audio))).collect();
+    let zone = jiff::tz::TimeZone::system();
+    let facts = NameFacts::of(
+        &names.egress_id,
+        &names.room_name,
+        &names.room_id,
+        &names.asked,
+        &tracks,
+        now_ns,
+        zone,
+    );
     Ok(Shape { container, name: resolve(&file.name, container, &facts), video, audio })
 }
 
