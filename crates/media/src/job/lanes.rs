@@ -1,5 +1,6 @@
 //! The two lanes of a job, each either passed through as published or decoded, composed and encoded.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use egress::error::{ApiError, ErrorCode, Fault};
@@ -236,17 +237,18 @@ impl Lanes {
             return Ok(Some(unit));
         }
         let Some(encoding) = &self.video_encoding else { return Ok(None) };
-        if !self.decoders.contains_key(&id) {
-            let media = media.clone();
-            let size = (encoding.width, encoding.height);
-            let decoder = Decoder::video(codec, &unit.caps, size, move |decoded| {
-                let _ = media.send(FromMedia::Decoded(id, decoded));
-            });
-            self.decoders.insert(id, decoder.map_err(|e| no_decoder(codec, &e))?);
-        }
-        if let Some(decoder) = self.decoders.get(&id) {
-            decoder.push_unit(&unit);
-        }
+        let decoder = match self.decoders.entry(id) {
+            Entry::Occupied(running) => running.into_mut(),
+            Entry::Vacant(place) => {
+                let media = media.clone();
+                let size = (encoding.width, encoding.height);
+                let decoder = Decoder::video(codec, &unit.caps, size, move |decoded| {
+                    let _ = media.send(FromMedia::Decoded(id, decoded));
+                });
+                place.insert(decoder.map_err(|e| no_decoder(codec, &e))?)
+            }
+        };
+        decoder.push_unit(&unit);
         Ok(None)
     }
 

@@ -115,6 +115,9 @@ impl FileOutput {
     }
 }
 
+/// A container being written, and the time of its first media, unix, ns.
+type OpenFile = (Box<dyn Mux>, i64);
+
 struct Writer<R> {
     plan: FilePlan,
     counts: Arc<FileCounts>,
@@ -137,7 +140,7 @@ impl<R: Fn(FileReport)> Writer<R> {
     /// None: dropped, not finished.
     fn write(&self, messages: &Receiver<Message>) -> Option<Result<(), MuxError>> {
         let mut waiting = Vec::new();
-        let mut open: Option<(Box<dyn Mux>, i64)> = None;
+        let mut open: Option<OpenFile> = None;
         loop {
             match messages.recv().ok()? {
                 Message::Unit(unit) => {
@@ -169,7 +172,7 @@ impl<R: Fn(FileReport)> Writer<R> {
     }
 
     /// Opens the container once there is a first picture, and something of every lane.
-    fn begin(&self, waiting: &mut Vec<Unit>) -> Result<Option<(Box<dyn Mux>, i64)>, MuxError> {
+    fn begin(&self, waiting: &mut Vec<Unit>) -> Result<Option<OpenFile>, MuxError> {
         let first = |lane| waiting.iter().find(move |u| u.lane == lane && u.keyframe);
         let video = if self.plan.video {
             let Some(unit) = first(Lane::Video) else {

@@ -1,6 +1,7 @@
 //! What every container writer can do.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use egress::spec::Container;
@@ -78,6 +79,23 @@ pub fn open(container: Container, path: &Path, lanes: &Lanes) -> Result<Box<dyn 
         Container::Webm => Box::new(WebmMux::open(path, lanes)?),
         Container::Ogg => Box::new(OggMux::open(path)?),
     })
+}
+
+/// Appends to a file in one piece, or not at all: when the disk is full, what got onto it is taken back, so
+/// that the file still ends with something whole. `length` is the file's, and is kept.
+pub(crate) fn append_whole(file: &mut File, length: &mut u64, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(*length))?;
+    match file.write_all(bytes) {
+        Ok(()) => {
+            *length += bytes.len() as u64;
+            Ok(())
+        }
+        Err(error) => {
+            // If this fails too, the repair at the next start does it.
+            let _ = file.set_len(*length);
+            Err(error)
+        }
+    }
 }
 
 /// A short name for caps in errors.

@@ -2,12 +2,11 @@
 //! is an ordinary file that ends there.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::Path;
 
 use ogg::writing::{PacketWriteEndInfo, PacketWriter};
 
-use crate::output::mux::{Mux, MuxError, caps_name};
+use crate::output::mux::{Mux, MuxError, append_whole, caps_name};
 use crate::source::opus::{RATE_HZ, packet_samples};
 use crate::unit::{Lane, Unit};
 
@@ -20,6 +19,7 @@ const PAGE_SAMPLES: u64 = RATE_HZ as u64 / 5;
 /// An Ogg file being written.
 pub struct OggMux {
     file: File,
+    length: u64,
     pages: PacketWriter<'static, Vec<u8>>,
     serial: u32,
     granule: u64,
@@ -37,6 +37,7 @@ impl OggMux {
         let file = OpenOptions::new().write(true).open(path)?;
         let mut mux = Self {
             file,
+            length: 0,
             pages: PacketWriter::new(Vec::new()),
             serial: rand_serial(path),
             granule: u64::from(PRE_SKIP_SAMPLES),
@@ -52,7 +53,7 @@ impl OggMux {
     fn flush(&mut self) -> Result<(), MuxError> {
         let bytes = std::mem::take(self.pages.inner_mut());
         if !bytes.is_empty() {
-            self.file.write_all(&bytes)?;
+            append_whole(&mut self.file, &mut self.length, &bytes)?;
         }
         Ok(())
     }
@@ -115,8 +116,5 @@ fn opus_tags() -> Vec<u8> {
 
 /// Any number that is not the same for every file does (RFC 3533 §6).
 fn rand_serial(path: &Path) -> u32 {
-    use std::hash::{BuildHasher, Hash, Hasher};
-    let mut hasher = std::hash::RandomState::new().build_hasher();
-    path.hash(&mut hasher);
-    hasher.finish() as u32
+    std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), path) as u32
 }

@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use crate::output::mux::{Lanes, Mux, MuxError, caps_name};
+use crate::output::mux::{Lanes, Mux, MuxError, append_whole, caps_name};
 use crate::output::ogg::{PRE_SKIP_SAMPLES, opus_head};
 use crate::source::opus::ns_of;
 use crate::unit::{Lane, Unit};
@@ -126,9 +126,11 @@ impl WebmMux {
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), MuxError> {
-        self.file.seek(SeekFrom::Start(self.position))?;
-        self.file.write_all(bytes)?;
-        self.position += bytes.len() as u64;
+        if let Err(error) = append_whole(&mut self.file, &mut self.position, bytes) {
+            // The space that was given back may be enough for the index.
+            let _ = complete_file(&mut self.file, None);
+            return Err(error.into());
+        }
         Ok(())
     }
 }

@@ -47,8 +47,11 @@ pub(super) fn table(values: impl Iterator<Item = u32>, count: usize) -> Vec<u8> 
     out
 }
 
+/// Kind and body of a box.
+pub(super) type Inner<'a> = ([u8; 4], &'a [u8]);
+
 /// Kind and body of each box in a body.
-pub(super) fn children(mut body: &[u8]) -> Result<Vec<([u8; 4], &[u8])>, Mp4Error> {
+pub(super) fn children(mut body: &[u8]) -> Result<Vec<Inner<'_>>, Mp4Error> {
     let mut found = Vec::new();
     while body.len() >= 8 {
         let size = be32(body, 0)? as usize;

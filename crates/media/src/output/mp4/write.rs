@@ -1,13 +1,12 @@
 //! The writer.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::Path;
 
 use super::boxes::{Mp4Error, boxed, numbers, put, put_parts, table};
 use super::complete::complete_file;
 use super::entry::{self, Entry};
-use crate::output::mux::{Lanes, Mux, MuxError, caps_name};
+use crate::output::mux::{Lanes, Mux, MuxError, append_whole, caps_name};
 use crate::unit::{Lane, Unit};
 
 /// Length of a fragment, ns. A process that is killed loses at most the open one. A fragment's head takes
@@ -25,6 +24,7 @@ const MATRIX: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 #[derive(Debug)]
 pub struct Mp4Mux {
     file: File,
+    length: u64,
     tracks: Vec<Track>,
     sequence: u32,
     fragment_start_ns: Option<i64>,
@@ -70,6 +70,7 @@ impl Mp4Mux {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         Ok(Self {
             file,
+            length: 0,
             tracks: Vec::new(),
             sequence: 0,
             fragment_start_ns: None,
@@ -91,7 +92,7 @@ impl Mp4Mux {
         put(&mut out, b"ftyp", b"isom\x00\x00\x02\x00isomiso6iso2mp41");
         put(&mut out, b"free", &[0; 8]);
         put(&mut out, b"moov", &movie(&entries));
-        self.file.write_all(&out)?;
+        append_whole(&mut self.file, &mut self.length, &out)?;
         self.tracks = (1u32..)
             .zip(entries)
             .map(|(id, (lane, entry))| Track {
@@ -119,7 +120,11 @@ impl Mp4Mux {
         let mut out = self.fragment_head(length + 8);
         let media: Vec<&[u8]> = self.tracks.iter().map(|t| t.media.as_slice()).collect();
         put_parts(&mut out, b"mdat", &media);
-        self.file.write_all(&out)?;
+        if let Err(error) = append_whole(&mut self.file, &mut self.length, &out) {
+            // The space that was given back may be enough for the index.
+            let _ = complete_file(&mut self.file);
+            return Err(error.into());
+        }
         for track in &mut self.tracks {
             track.base += track.samples.iter().map(|s| u64::from(s.duration)).sum::<u64>();
             track.samples.clear();
