@@ -1,6 +1,8 @@
 //! Files are playable at every moment, ordinary ones once finished or repaired. Coded media comes from
 //! GStreamer's test sources; an independent program (ffprobe) says what is in the files.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
