@@ -486,6 +486,10 @@ impl Engine {
                 let _ = media.send(FromMedia::File(report));
             },
         );
+        if self.lanes.running() {
+            // It joins a program that is on: without this it would wait for the next keyframe.
+            self.lanes.force_keyframe();
+        }
         self.begin_outputs(now_ns);
     }
 

@@ -13,7 +13,6 @@ const PAYLOAD_TYPE: u8 = 96;
 #[derive(Debug)]
 pub struct Depayloader {
     chain: Chain,
-    codec: Codec,
 }
 
 /// What comes out of a [`Depayloader`].
@@ -82,12 +81,7 @@ impl Depayloader {
             ChainEvent::Finished => deliver(Picture::Finished),
             ChainEvent::Failed(error) => deliver(Picture::Failed(error)),
         })?;
-        Ok(Self { chain, codec: stream.codec })
-    }
-
-    /// The codec it was started for.
-    pub fn codec(&self) -> Codec {
-        self.codec
+        Ok(Self { chain })
     }
 
     /// Gives it the next packet.
@@ -161,11 +155,6 @@ impl KeyframeGate {
             self.open = false;
         }
         if self.open { Passage::Pass } else { Passage::Hold }
-    }
-
-    /// Whether it waits for a keyframe.
-    pub fn waiting(&self) -> bool {
-        !self.open
     }
 }
 

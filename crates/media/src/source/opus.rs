@@ -131,16 +131,6 @@ impl OpusRun {
         out
     }
 
-    /// Begins the run at `time_ns` if nothing has been published yet.
-    pub fn begin(&mut self, time_ns: i64) {
-        self.position.get_or_insert(Position { end_ns: time_ns, rtp_end: 0, stream: u64::MAX });
-    }
-
-    /// End of what was given out, ns.
-    pub fn end_ns(&self) -> Option<i64> {
-        self.position.map(|p| p.end_ns)
-    }
-
     fn fill(&mut self, gap: i64, hole: Hole, out: &mut Vec<OpusPacket>) {
         let Some(at) = self.position.as_mut() else { return };
         let mut left = gap;

@@ -166,9 +166,6 @@ impl Track {
             }
             None => ticks,
         };
-        if self.samples.is_empty() && self.media.is_empty() {
-            self.base = self.base.max(ticks);
-        }
         self.last = Some(Last { ticks, duration, flags, data });
     }
 
