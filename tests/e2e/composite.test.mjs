@@ -76,6 +76,23 @@ test('as published: H.264 and Opus in MP4, bit by bit and in sync', async (t) =>
   }
 });
 
+test('as published, with the camera off at first: said so, and begun when it comes on', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(9, { video: { codec: 'h264' }, audio: true });
+  await ada.mute('camera');
+  const egress = compositeEgress({ video: ada.video.sid, audio: ada.audio.sid, encoding: null });
+  const job = await scene.job(egress, [fileOutput(scene.folder)]);
+  const { fact } = await job.fact('warning');
+  assert.match(fact.warning.message, /camera is off/);
+  await ada.unmute('camera');
+  await job.elapsed(4000);
+  const result = await job.stop();
+  await assertWhole(result, { container: 'mp4' });
+  const list = await pictures(result.path);
+  assert.ok(cadence(list, { person: 9, fps: 30 }).frames > 90);
+  assert.equal(job.events.filter((e) => e.fact.type === 'warning').length, 1, 'it is said once');
+});
+
 test('as published: VP8 and Opus in WebM, in sync', async (t) => {
   const scene = await Scene.open(t);
   const ada = await scene.person(5, { video: { codec: 'vp8' }, audio: true });

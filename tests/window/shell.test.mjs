@@ -20,7 +20,15 @@ after(async () => {
   await desktop?.close();
 });
 
-const gone = () => until("Tallylight to end", () => desktop.processes("tallylight").length === 0, steps.patient);
+const gone = () => steps.ended(desktop);
+
+/** Tallylight without a driver, which would set its environment and its place. */
+async function startTallylight(t) {
+  await gone();
+  const child = start(program("tallylight"), [], { env: desktop.env });
+  t.after(() => end(child));
+  return child;
+}
 
 test("the page can reach nothing but the studio", { timeout: 120_000 }, async (t) => {
   let asked = 0;
@@ -76,12 +84,12 @@ test("the page can reach nothing but the studio", { timeout: 120_000 }, async (t
   assert.equal(asked, 0, "nobody outside was asked for anything");
 });
 
-test("the window comes back where it was", { timeout: 120_000 }, async () => {
+test("the window comes back where it was", { timeout: 120_000 }, async (t) => {
   const place = async () => {
     const list = await until("the window", async () => (await desktop.run("wmctrl", "-l", "-G")).match(/^.*Tallylight$/m)?.[0]);
     return list.split(/\s+/).slice(2, 6).join(" ");
   };
-  let child = start(program("tallylight"), [], { env: desktop.env });
+  const child = await startTallylight(t);
   await place();
   await desktop.run("wmctrl", "-r", "Tallylight", "-e", "0,150,60,1100,720");
   const moved = await until("the window to move", async () => {
@@ -92,22 +100,18 @@ test("the window comes back where it was", { timeout: 120_000 }, async () => {
   await gone();
   assert.equal(await child.gone, 0, child.output());
 
-  child = start(program("tallylight"), [], { env: desktop.env });
+  await startTallylight(t);
   await until("the window at its old place", async () => (await place()) === moved, steps.patient);
-  await desktop.run("wmctrl", "-c", "Tallylight");
-  await gone();
-  await end(child);
 });
 
-test("without a GPU it draws the way that costs a quarter", { timeout: 120_000 }, async () => {
+test("without a GPU it draws the way that costs a quarter", { timeout: 120_000 }, async (t) => {
   const gpu = existsSync("/dev/dri") && readdirSync("/dev/dri").some((name) => name.startsWith("renderD"));
-  const child = start(program("tallylight"), [], { env: desktop.env });
+  const child = await startTallylight(t);
   await until("the window", async () => (await desktop.run("wmctrl", "-l")).includes("Tallylight"), steps.patient);
   const [{ pid }] = desktop.processes("tallylight");
   assert.equal(pid, child.pid, "it is still the process that was started");
   const environ = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
   assert.equal(environ.includes("WEBKIT_DISABLE_DMABUF_RENDERER=1"), !gpu);
-  await end(child);
 });
 
 test("a list of projects that a power cut left half written is replaced by the one before", { timeout: 120_000 }, async () => {

@@ -13,10 +13,16 @@ export const patient = { within_ms: 20_000 };
 
 /** Opens Tallylight on a desktop. */
 export async function openTallylight(desktop, env = {}) {
+  await ended(desktop);
   const window = await openWindow(desktop, program("tallylight"), { TALLYLIGHT_JOB: program("tallylight-job"), ...env });
   // The page asks for the studio at once and shows something as soon as that is open.
   await until("the page", () => window.script("return document.querySelector('main') !== null"), patient);
   return window;
+}
+
+/** Waits until Tallylight is gone from a desktop: a window that is still closing would take the next start's place. */
+export function ended(desktop) {
+  return until("Tallylight to end", () => desktop.processes("tallylight").length === 0, patient);
 }
 
 /** Keeps a picture of the window for whoever wants to look. */

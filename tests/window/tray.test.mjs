@@ -56,7 +56,7 @@ async function windowState() {
 
 const pressClose = () => desktop.run("wmctrl", "-c", "Tallylight");
 const inState = (state) => until(`the window to be ${state}`, async () => (await windowState()) === state, steps.patient);
-const gone = () => until("Tallylight to end", () => desktop.processes("tallylight").length === 0, steps.patient);
+const gone = () => steps.ended(desktop);
 const samePicture = async (tray, state) => (await pixels(await tray.icon())) === (await pixels(lamp(state)));
 
 /** The pixels of a PNG, however it is packed. */

@@ -37,7 +37,7 @@ const AWAY_NS: i64 = 4_000_000_000;
 /// How long a selected track may be away: ids do not come back, but the room's list may be in the middle
 /// of a reconnect.
 const TRACK_AWAY_NS: i64 = 500_000_000;
-/// How long after joining a person who publishes nothing is remarked on, ns.
+/// How long a person who publishes nothing, or a file that nothing comes for, goes without remark, ns.
 const SILENT_SOURCE_NS: i64 = 5_000_000_000;
 
 /// The egress of a job.
@@ -67,6 +67,7 @@ pub struct Engine {
     source_seen: bool,
     away_since_ns: Option<i64>,
     silence_told: bool,
+    stalled_since_ns: Option<i64>,
     armed: bool,
 }
 
@@ -107,6 +108,7 @@ impl Engine {
             source_seen: false,
             away_since_ns: None,
             silence_told: false,
+            stalled_since_ns: None,
             armed: false,
         }
     }
@@ -428,16 +430,8 @@ impl Engine {
             }
             return None;
         }
-        let nothing = self.wanted.video.is_none() && self.wanted.audio.is_empty();
-        if nothing && !self.silence_told && waited > SILENT_SOURCE_NS && !self.wanted.source_gone {
-            self.silence_told = true;
-            let warning = ApiError::new(
-                ErrorCode::FailedPrecondition,
-                Fault::Input,
-                "Nothing is being published yet: no camera and no microphone is on.",
-                "Recording begins by itself when a camera or microphone comes on.",
-            );
-            facts.record(Fact::Warning { warning });
+        if !self.silence_told && waited > SILENT_SOURCE_NS && !self.wanted.source_gone {
+            self.remark_on_silence(now_ns, facts);
         }
         if !self.wanted.source_gone {
             if self.away_since_ns.take().is_some() {
@@ -454,6 +448,38 @@ impl Engine {
             _ => TRACK_AWAY_NS,
         };
         (now_ns - since > patience).then_some(EndReason::SourceClosed)
+    }
+
+    /// Says once why nothing is recorded although somebody is there.
+    fn remark_on_silence(&mut self, now_ns: i64, facts: &mut Facts) {
+        let stalled_since_ns = match self.outputs.any_not_begun() {
+            true => *self.stalled_since_ns.get_or_insert(now_ns),
+            false => {
+                self.stalled_since_ns = None;
+                now_ns
+            }
+        };
+        let warn = |message: &str, remedy: &str| {
+            ApiError::new(ErrorCode::FailedPrecondition, Fault::Input, message, remedy)
+        };
+        let warning = if self.wanted_tracks().next().is_none() {
+            warn(
+                "Nothing is being published yet: no camera and no microphone is on.",
+                "Recording begins by itself when a camera or microphone comes on.",
+            )
+        } else if self.lanes.passes_pictures()
+            && self.wanted.video.as_ref().is_some_and(|video| video.muted)
+            && now_ns - stalled_since_ns > SILENT_SOURCE_NS
+        {
+            warn(
+                "The camera is off, and a recording as published cannot begin without its picture.",
+                "It begins by itself when the camera comes on. To record the sound at once, start a recording that is re-encoded: it shows black until then.",
+            )
+        } else {
+            return;
+        };
+        self.silence_told = true;
+        facts.record(Fact::Warning { warning });
     }
 
     /// When the source went away for good; none while it is there.

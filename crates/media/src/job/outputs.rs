@@ -144,6 +144,11 @@ impl Outputs {
         }
     }
 
+    /// Whether an output still waits for its first media.
+    pub fn any_not_begun(&self) -> bool {
+        self.any_waiting() || self.open.values().any(|o| o.file.counts.started_ns.load(Relaxed) == 0)
+    }
+
     /// Whether an open output is not fed yet.
     pub fn any_unfed(&self) -> bool {
         self.open.values().any(|o| !o.fed)

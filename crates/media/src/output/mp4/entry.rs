@@ -1,6 +1,11 @@
 //! What a track's samples are: the heads of its codec.
 
+use std::io::Cursor;
+
+use bytes::Bytes;
 use gstreamer as gst;
+use scuffle_av1::seq::SequenceHeaderObu;
+use scuffle_av1::{AV1CodecConfigurationRecord, ObuHeader, ObuType};
 
 use super::boxes::{boxed, numbers};
 use crate::output::mux::{MuxError, caps_name};
@@ -34,7 +39,7 @@ pub(super) fn video(caps: &gst::Caps, first: &[u8]) -> Result<Entry, MuxError> {
         ("video/x-h265", "hvc1") => (b"hvc1", boxed(b"hvcC", &[&codec_data.ok_or_else(unsupported)?])),
         ("video/x-h265", _) => (b"hev1", boxed(b"hvcC", &[&codec_data.ok_or_else(unsupported)?])),
         ("video/x-av1", _) => {
-            let config = codec_data.unwrap_or_else(|| vec![0x81, 0x08, 0x0c, 0x00]);
+            let config = codec_data.or_else(|| av1_config(first)).ok_or_else(unsupported)?;
             (b"av01", boxed(b"av1C", &[&config]))
         }
         _ => return Err(unsupported()),
@@ -114,6 +119,42 @@ fn avc_config(picture: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// The decoder configuration of AV1 from the sequence header in a picture (AV1-ISOBMFF §2.3), which
+/// `av1parse` of GStreamer 1.22 does not give.
+fn av1_config(picture: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = picture;
+    while !rest.is_empty() {
+        let mut cursor = Cursor::new(rest);
+        let header = ObuHeader::parse(&mut cursor).ok()?;
+        let end = usize::try_from(cursor.position().checked_add(header.size?)?).ok()?;
+        let (unit, tail) = rest.split_at_checked(end)?;
+        if header.obu_type == ObuType::SequenceHeader {
+            let sequence = SequenceHeaderObu::parse(header, &mut cursor).ok()?;
+            let point = sequence.operating_points.first()?;
+            let colour = sequence.color_config;
+            let record = AV1CodecConfigurationRecord {
+                seq_profile: sequence.seq_profile,
+                seq_level_idx_0: point.seq_level_idx,
+                seq_tier_0: point.seq_tier,
+                high_bitdepth: colour.bit_depth > 8,
+                twelve_bit: colour.bit_depth > 10,
+                monochrome: colour.mono_chrome,
+                chroma_subsampling_x: colour.subsampling_x,
+                chroma_subsampling_y: colour.subsampling_y,
+                chroma_sample_position: colour.chroma_sample_position,
+                hdr_wcg_idc: 0,
+                initial_presentation_delay_minus_one: None,
+                config_obu: Bytes::copy_from_slice(unit),
+            };
+            let mut out = Vec::new();
+            record.mux(&mut out).ok()?;
+            return Some(out);
+        }
+        rest = tail;
+    }
+    None
+}
+
 fn bytes(caps: &gst::Caps, name: &str) -> Option<Vec<u8>> {
     let buffer = caps.structure(0)?.get::<gst::Buffer>(name).ok()?;
     let map = buffer.map_readable().ok()?;
@@ -126,4 +167,49 @@ fn field(caps: &gst::Caps, name: &str) -> String {
 
 fn number(caps: &gst::Caps, name: &str) -> u32 {
     caps.structure(0).and_then(|s| s.get::<i32>(name).ok()).unwrap_or(0).max(0) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use gstreamer::prelude::*;
+
+    use super::*;
+
+    /// The first temporal unit of a stream made here.
+    fn av1_picture(format: &str) -> Vec<u8> {
+        gst::init().unwrap();
+        let text = format!(
+            "videotestsrc num-buffers=2 ! video/x-raw,format={format},width=320,height=240,framerate=30/1
+             ! av1enc cpu-used=8 ! av1parse
+             ! video/x-av1,stream-format=obu-stream,alignment=tu ! appsink name=sink sync=false"
+        );
+        let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let sink = pipeline.by_name("sink").unwrap().downcast::<gstreamer_app::AppSink>().unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let sample = sink.pull_sample().unwrap();
+        let data = sample.buffer().unwrap().map_readable().unwrap().to_vec();
+        pipeline.set_state(gst::State::Null).unwrap();
+        data
+    }
+
+    #[test]
+    fn av1_is_described_as_its_sequence_header_says() {
+        // 4:2:0 is profile 0, 4:4:4 profile 1, 4:2:2 profile 2.
+        for (format, profile, colour) in [("I420", 0, 0x0c), ("Y444", 1, 0x00), ("Y42B", 2, 0x08)] {
+            let picture = av1_picture(format);
+            let config = av1_config(&picture).unwrap();
+            assert_eq!((config[0], config[1] >> 5, config[3]), (0x81, profile, 0), "{format}");
+            assert_eq!(config[2] & 0xfc, colour, "{format}: {config:02x?}");
+            assert!(!config[4..].is_empty() && picture.windows(config.len() - 4).any(|w| w == &config[4..]));
+            assert_eq!(config[4] >> 3 & 0xf, 1, "the sequence header is in it");
+            assert_eq!(config[1] & 0x1f, 0, "{format}: level 2.0 is enough for 240 lines");
+        }
+    }
+
+    #[test]
+    fn a_picture_without_a_sequence_header_describes_nothing() {
+        assert_eq!(av1_config(&[0x12, 0x00]), None);
+        assert_eq!(av1_config(&[0x0a, 0x7f, 0x00]), None, "cut short");
+        assert_eq!(av1_config(&[]), None);
+    }
 }
