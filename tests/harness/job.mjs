@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nowMs } from './schedule.mjs';
 import { recorderToken } from './token.mjs';
-import { sleep, until } from './wait.mjs';
+import { until, within } from './wait.mjs';
 
 /** The program under test. */
 export function jobProgram() {
@@ -234,7 +234,7 @@ export class Job {
   /** What came of an output, once the job has ended. */
   async result(output = 'file', withinMs = 40_000) {
     const result = await this.outputEnded(output, withinMs);
-    await Promise.race([this.exited, sleep(15_000)]);
+    await within(15_000, this.exited);
     if (!this.exit) throw new Error(`the job does not exit\n${this.told()}\n${this.log()}`);
     return result;
   }

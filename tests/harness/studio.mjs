@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sleep, until } from './wait.mjs';
+import { until, within } from './wait.mjs';
 
 export function workerProgram() {
   const program = join(process.env.TALLYLIGHT_JOB ?? '', '..', 'tallylight-worker');
@@ -63,7 +63,7 @@ export class Worker {
 
   /** Waits for the end: `{code, signal}`. */
   async ended(withinMs = 60_000) {
-    await Promise.race([this.exited, sleep(withinMs)]);
+    await within(withinMs, this.exited);
     if (!this.exit) throw new Error(`the worker does not end\n${this.stderr}`);
     return this.exit;
   }

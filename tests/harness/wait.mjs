@@ -12,3 +12,10 @@ export async function until(what, is, { withinMs = 30_000, everyMs = 20 } = {}) 
     await sleep(everyMs);
   }
 }
+
+/** Waits for a promise, but no longer than this. */
+export async function within(ms, promise) {
+  let timer;
+  await Promise.race([promise, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
+}
