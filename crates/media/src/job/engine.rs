@@ -25,20 +25,17 @@ use crate::job::lanes::Lanes;
 use crate::job::levels::Levels;
 use crate::job::outputs::Outputs;
 use crate::job::shape::{NameContext, shape};
+use crate::job::watch::{Sight, SourceWatch, Verdict};
 use crate::source::depayload::{Passage, Picture};
 use crate::source::select::{Wanted, WantedTrack, select};
 use crate::unit::Lane;
 
-/// How long a source may take to appear before the job fails, as in LiveKit Egress, ns.
-const SOURCE_PATIENCE_NS: i64 = 30_000_000_000;
 /// How long a person may be away before they count as gone: a client that loses its network joins
 /// again within this. Nothing is written meanwhile.
 const AWAY_NS: i64 = 4_000_000_000;
 /// How long a selected track may be away: ids do not come back, but the room's list may be in the middle
 /// of a reconnect.
 const TRACK_AWAY_NS: i64 = 500_000_000;
-/// How long a person who publishes nothing, or a file that nothing comes for, goes without remark, ns.
-const SILENT_SOURCE_NS: i64 = 5_000_000_000;
 
 /// The egress of a job.
 pub struct Engine {
@@ -63,11 +60,7 @@ pub struct Engine {
     refused: HashSet<TrackId>,
     video_stream: Option<StreamId>,
     full_size: FullSize,
-    began_ns: i64,
-    source_seen: bool,
-    away_since_ns: Option<i64>,
-    silence_told: bool,
-    stalled_since_ns: Option<i64>,
+    watch: SourceWatch,
     armed: bool,
 }
 
@@ -86,6 +79,10 @@ impl Engine {
             // Ids are unique by validation; a second one of a name is dropped.
             let _ = outputs.add(output.clone());
         }
+        let patience_ns = match spec.selection.ends {
+            EndRule::ParticipantLeaves(_) => AWAY_NS,
+            _ => TRACK_AWAY_NS,
+        };
         Self {
             outputs,
             lanes,
@@ -104,11 +101,7 @@ impl Engine {
             refused: HashSet::new(),
             video_stream: None,
             full_size: FullSize::default(),
-            began_ns: now_ns,
-            source_seen: false,
-            away_since_ns: None,
-            silence_told: false,
-            stalled_since_ns: None,
+            watch: SourceWatch::new(now_ns, patience_ns),
             armed: false,
         }
     }
@@ -242,7 +235,9 @@ impl Engine {
             }
         }
         self.lanes.sound_muted(self.wanted.audio.iter().all(|(t, _)| t.muted));
-        self.source_seen |= self.source_is_there();
+        if self.source_is_there() {
+            self.watch.saw();
+        }
         self.open_outputs(now_ns, facts);
     }
 
@@ -422,69 +417,30 @@ impl Engine {
         if self.stage.ending() || self.connection != ConnectionState::Connected {
             return None;
         }
-        let waited = now_ns - self.began_ns;
-        if !self.source_seen {
-            if waited > SOURCE_PATIENCE_NS {
+        let sight = Sight {
+            gone: self.wanted.source_gone,
+            silent: self.wanted_tracks().next().is_none(),
+            held_by_camera: self.lanes.passes_pictures()
+                && self.wanted.video.as_ref().is_some_and(|video| video.muted)
+                && self.outputs.any_not_begun(),
+        };
+        match self.watch.look(sight, now_ns) {
+            Verdict::AsBefore => {}
+            Verdict::Remark(warning) => facts.record(Fact::Warning { warning }),
+            Verdict::Left => self.lanes.hold(Some(now_ns)),
+            Verdict::Back => self.lanes.hold(None),
+            Verdict::Gone => return Some(EndReason::SourceClosed),
+            Verdict::NeverCame => {
                 self.stage.fail(not_found(&self.spec.selection));
                 return Some(EndReason::Failure);
             }
-            return None;
         }
-        if !self.silence_told && waited > SILENT_SOURCE_NS && !self.wanted.source_gone {
-            self.remark_on_silence(now_ns, facts);
-        }
-        if !self.wanted.source_gone {
-            if self.away_since_ns.take().is_some() {
-                self.lanes.hold(None);
-            }
-            return None;
-        }
-        let since = *self.away_since_ns.get_or_insert_with(|| {
-            self.lanes.hold(Some(now_ns));
-            now_ns
-        });
-        let patience = match self.spec.selection.ends {
-            EndRule::ParticipantLeaves(_) => AWAY_NS,
-            _ => TRACK_AWAY_NS,
-        };
-        (now_ns - since > patience).then_some(EndReason::SourceClosed)
-    }
-
-    /// Says once why nothing is recorded although somebody is there.
-    fn remark_on_silence(&mut self, now_ns: i64, facts: &mut Facts) {
-        let stalled_since_ns = match self.outputs.any_not_begun() {
-            true => *self.stalled_since_ns.get_or_insert(now_ns),
-            false => {
-                self.stalled_since_ns = None;
-                now_ns
-            }
-        };
-        let warn = |message: &str, remedy: &str| {
-            ApiError::new(ErrorCode::FailedPrecondition, Fault::Input, message, remedy)
-        };
-        let warning = if self.wanted_tracks().next().is_none() {
-            warn(
-                "Nothing is being published yet: no camera and no microphone is on.",
-                "Recording begins by itself when a camera or microphone comes on.",
-            )
-        } else if self.lanes.passes_pictures()
-            && self.wanted.video.as_ref().is_some_and(|video| video.muted)
-            && now_ns - stalled_since_ns > SILENT_SOURCE_NS
-        {
-            warn(
-                "The camera is off, and a recording as published cannot begin without its picture.",
-                "It begins by itself when the camera comes on. To record the sound at once, start a recording that is re-encoded: it shows black until then.",
-            )
-        } else {
-            return;
-        };
-        self.silence_told = true;
-        facts.record(Fact::Warning { warning });
+        None
     }
 
     /// When the source went away for good; none while it is there.
     pub fn away_since_ns(&self) -> Option<i64> {
-        self.away_since_ns
+        self.watch.away_since_ns()
     }
 
     fn source_is_there(&self) -> bool {
@@ -522,7 +478,7 @@ impl Engine {
     /// Codecs as published of what is wanted; none while too little is known to name a file.
     fn received_codecs(&self) -> Option<Vec<String>> {
         if !matches!(self.spec.treatment, Treatment::Passthrough) {
-            return (self.source_seen || self.wanted_tracks().next().is_some()).then(Vec::new);
+            return (self.watch.seen() || self.wanted_tracks().next().is_some()).then(Vec::new);
         }
         let selection = &self.spec.selection;
         if selection.video.is_some() != self.wanted.video.is_some()

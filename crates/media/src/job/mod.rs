@@ -17,6 +17,7 @@ pub mod process;
 pub mod recording;
 pub mod shape;
 pub mod usage;
+pub mod watch;
 
 use ::egress::fact::Fact;
 

@@ -1,0 +1,171 @@
+//! Whether the source of a job is there, away for a moment, or gone, and what is worth a word meanwhile.
+
+use egress::error::{ApiError, ErrorCode, Fault};
+
+/// How long a source may take to appear before the job fails, as in LiveKit Egress, ns.
+const APPEARS_NS: i64 = 30_000_000_000;
+/// How long a person who publishes nothing, or a file that nothing comes for, goes without remark, ns.
+const SILENT_NS: i64 = 5_000_000_000;
+
+/// What a job sees of its source.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sight {
+    /// The person or the tracks have left.
+    pub gone: bool,
+    /// None of what is wanted is published.
+    pub silent: bool,
+    /// A file cannot begin without the picture of a camera that is off.
+    pub held_by_camera: bool,
+}
+
+/// What a look at the source comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Nothing new.
+    AsBefore,
+    /// It is there, and the operator should know this.
+    Remark(ApiError),
+    /// It has just gone away, perhaps for a moment.
+    Left,
+    /// It is there again.
+    Back,
+    /// It never came.
+    NeverCame,
+    /// It has been away for too long.
+    Gone,
+}
+
+/// Watches the source of one job.
+#[derive(Debug)]
+pub struct SourceWatch {
+    began_ns: i64,
+    patience_ns: i64,
+    seen: bool,
+    away_since_ns: Option<i64>,
+    held_since_ns: Option<i64>,
+    remarked: bool,
+}
+
+impl SourceWatch {
+    /// `patience_ns`: how long the source may be away before it counts as gone.
+    pub fn new(began_ns: i64, patience_ns: i64) -> Self {
+        Self { began_ns, patience_ns, seen: false, away_since_ns: None, held_since_ns: None, remarked: false }
+    }
+
+    /// The source is in the room's list.
+    pub fn saw(&mut self) {
+        self.seen = true;
+    }
+
+    /// Whether the source was ever there.
+    pub fn seen(&self) -> bool {
+        self.seen
+    }
+
+    /// When the source went away; none while it is there.
+    pub fn away_since_ns(&self) -> Option<i64> {
+        self.away_since_ns
+    }
+
+    /// Judges what is seen now.
+    pub fn look(&mut self, sight: Sight, now_ns: i64) -> Verdict {
+        let waited_ns = now_ns - self.began_ns;
+        if !self.seen {
+            return if waited_ns > APPEARS_NS { Verdict::NeverCame } else { Verdict::AsBefore };
+        }
+        if sight.gone {
+            return match self.away_since_ns {
+                None => {
+                    self.away_since_ns = Some(now_ns);
+                    Verdict::Left
+                }
+                Some(since) if now_ns - since > self.patience_ns => Verdict::Gone,
+                Some(_) => Verdict::AsBefore,
+            };
+        }
+        if self.away_since_ns.take().is_some() {
+            return Verdict::Back;
+        }
+        let held_ns = match sight.held_by_camera {
+            true => now_ns - *self.held_since_ns.get_or_insert(now_ns),
+            false => {
+                self.held_since_ns = None;
+                0
+            }
+        };
+        if self.remarked || waited_ns <= SILENT_NS {
+            return Verdict::AsBefore;
+        }
+        let (message, remedy) = if sight.silent {
+            (
+                "Nothing is being published yet: no camera and no microphone is on.",
+                "Recording begins by itself when a camera or microphone comes on.",
+            )
+        } else if held_ns > SILENT_NS {
+            (
+                "The camera is off, and a recording as published cannot begin without its picture.",
+                "It begins by itself when the camera comes on. To have the sound at once, record re-encoded: the picture is black until then.",
+            )
+        } else {
+            return Verdict::AsBefore;
+        };
+        self.remarked = true;
+        Verdict::Remark(ApiError::new(ErrorCode::FailedPrecondition, Fault::Input, message, remedy))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+    const THERE: Sight = Sight { gone: false, silent: false, held_by_camera: false };
+    const GONE: Sight = Sight { gone: true, ..THERE };
+
+    fn watch() -> SourceWatch {
+        let mut watch = SourceWatch::new(0, 4 * SECOND);
+        watch.saw();
+        watch
+    }
+
+    #[test]
+    fn a_source_that_never_comes_is_given_up_after_half_a_minute() {
+        let mut watch = SourceWatch::new(0, SECOND);
+        assert_eq!(watch.look(GONE, 30 * SECOND), Verdict::AsBefore);
+        assert_eq!(watch.look(GONE, 30 * SECOND + 1), Verdict::NeverCame);
+    }
+
+    #[test]
+    fn a_person_may_be_away_for_a_moment() {
+        let mut watch = watch();
+        assert_eq!(watch.look(GONE, SECOND), Verdict::Left);
+        assert_eq!(watch.look(GONE, 5 * SECOND), Verdict::AsBefore);
+        assert_eq!(watch.look(THERE, 5 * SECOND), Verdict::Back);
+        assert_eq!(watch.away_since_ns(), None);
+        assert_eq!(watch.look(GONE, 6 * SECOND), Verdict::Left);
+        assert_eq!(watch.look(GONE, 10 * SECOND + 1), Verdict::Gone);
+        assert_eq!(watch.away_since_ns(), Some(6 * SECOND));
+    }
+
+    #[test]
+    fn silence_is_remarked_on_once() {
+        let mut watch = watch();
+        let silent = Sight { silent: true, ..THERE };
+        assert_eq!(watch.look(silent, 5 * SECOND), Verdict::AsBefore);
+        assert!(matches!(watch.look(silent, 6 * SECOND), Verdict::Remark(_)));
+        assert_eq!(watch.look(silent, 7 * SECOND), Verdict::AsBefore);
+    }
+
+    #[test]
+    fn a_file_that_waits_for_a_camera_is_remarked_on_after_it_has_waited() {
+        let mut watch = watch();
+        let held = Sight { held_by_camera: true, ..THERE };
+        // Armed for long: what counts is the wait of the file.
+        assert_eq!(watch.look(THERE, 60 * SECOND), Verdict::AsBefore);
+        assert_eq!(watch.look(held, 61 * SECOND), Verdict::AsBefore);
+        assert_eq!(watch.look(THERE, 64 * SECOND), Verdict::AsBefore);
+        assert_eq!(watch.look(held, 65 * SECOND), Verdict::AsBefore);
+        assert_eq!(watch.look(held, 70 * SECOND), Verdict::AsBefore);
+        assert!(matches!(watch.look(held, 71 * SECOND), Verdict::Remark(_)));
+    }
+}
