@@ -28,6 +28,10 @@ fn pictures(codec: &str, seconds: i64) -> Vec<Unit> {
             "x264enc speed-preset=ultrafast tune=zerolatency option-string=\"keyint=infinite:scenecut=0\" ! \
              h264parse ! video/x-h264,stream-format=avc3,alignment=au"
         }
+        "av1" => {
+            "av1enc cpu-used=8 usage-profile=realtime lag-in-frames=0 ! av1parse ! \
+             video/x-av1,stream-format=obu-stream,alignment=tu"
+        }
         _ => "vp8enc deadline=1 keyframe-max-dist=100000",
     };
     let caps = gst::Caps::builder("video/x-raw")
@@ -197,6 +201,33 @@ fn boxes(path: &Path) -> Vec<String> {
         at += size;
     }
     found
+}
+
+#[test]
+fn sound_that_is_here_before_its_first_picture_does_not_stop_a_file() {
+    for (codec, container) in [("av1", Container::Mp4), ("h264", Container::Mp4), ("vp8", Container::Webm)] {
+        let folder = tempfile::tempdir().unwrap();
+        // A keyframe is large, and on its way for longer than a packet of sound.
+        let (mut units, pictures) = (sound(2), pictures(codec, 2));
+        units.extend(pictures);
+        units.sort_by_key(|u| u.time_ns + if u.lane == Lane::Video { 150_000_000 } else { 0 });
+        let result = write(folder.path(), "show", container, &units).finish();
+        assert_eq!(result.error, None, "{codec}");
+        let (streams, _) = probe(&result.path.unwrap());
+        assert_eq!(streams, [(codec.to_owned(), 60), ("opus".to_owned(), 101)]);
+    }
+}
+
+#[test]
+fn sound_alone_in_webm_can_be_found_by_its_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = write(folder.path(), "show", Container::Webm, &sound(3)).finish();
+    let bytes = fs::read(result.path.unwrap()).unwrap();
+    // CueTrack, of eight bytes; with 0x42 before it, it is another element.
+    let head = [0xf7, 1, 0, 0, 0, 0, 0, 0, 8];
+    let cues = bytes.windows(18).filter(|w| w[0] != 0x42 && w[1..10] == head);
+    let cues: Vec<u8> = cues.map(|w| w[17]).collect();
+    assert!(!cues.is_empty() && cues.iter().all(|track| *track == 2), "{cues:?}");
 }
 
 #[test]

@@ -18,8 +18,9 @@ const FLUSH_NS: i64 = 30_000_000;
 const DRAIN_NS: i64 = 400_000_000;
 /// Limit for encoders, ns.
 const ENCODE_NS: i64 = 15_000_000_000;
-/// Limit for files, ns.
-const CLOSE_NS: i64 = 40_000_000_000;
+/// Limit for files, ns. The index of a day's recording on a slow disk takes minutes to make, and nothing is
+/// gained by leaving before it is there: the next start would do the same work again.
+const CLOSE_NS: i64 = 15 * 60 * 1_000_000_000;
 
 /// How far a job is with ending.
 #[derive(Debug, Default)]
@@ -81,13 +82,6 @@ impl Stage {
         matches!(self, Self::Broken(_))
     }
 
-    /// A stream's pictures have all come out of their packets.
-    pub fn depayloaded(&mut self, id: StreamId, decoded_next: bool) {
-        if !decoded_next {
-            self.drained(id);
-        }
-    }
-
     /// A stream has come out whole.
     pub fn drained(&mut self, id: StreamId) {
         if let Self::Ending(ending) = self {
@@ -125,7 +119,7 @@ impl Engine {
     }
 
     /// Takes the next step of ending, if it is time.
-    pub fn advance(&mut self, now_ns: i64) {
+    pub fn advance(&mut self, now_ns: i64, facts: &mut Facts) {
         let delivering = self.delivering();
         let Stage::Ending(ending) = &mut self.stage else { return };
         let waited = now_ns - ending.since_ns;
@@ -137,9 +131,9 @@ impl Engine {
                         if let Some(ingest) = self.streams.get(&id) {
                             ingest.finish();
                         }
-                    } else if self.lanes.has_decoder(id) {
+                    } else if self.lanes.decoders.has(id) {
                         ending.pending.insert(id);
-                        self.lanes.finish_decoder(id);
+                        self.lanes.decoders.finish(id);
                     }
                 }
                 Phase::Draining
@@ -152,7 +146,11 @@ impl Engine {
                 self.outputs.finish_all();
                 Phase::Closing
             }
-            Phase::Closing if !self.outputs.any() || waited > CLOSE_NS => Phase::Done,
+            Phase::Closing if !self.outputs.any() => Phase::Done,
+            Phase::Closing if waited > CLOSE_NS => {
+                self.outputs.abandon(facts);
+                Phase::Done
+            }
             same => same,
         };
         if next != ending.phase {

@@ -146,12 +146,7 @@ impl Engine {
             RoomEvent::Roster(roster) => self.on_roster(&roster, now_ns, facts),
             RoomEvent::StreamStarted(stream) => self.on_stream(stream, now_ns, facts),
             RoomEvent::Packet(packet) => self.on_packet(&packet, facts),
-            RoomEvent::StreamEnded(id) => {
-                if let Some(ingest) = self.streams.get(&id) {
-                    ingest.finish();
-                }
-                self.lanes.sound_off(id.0);
-            }
+            RoomEvent::StreamEnded(id) => self.on_stream_end(id),
             RoomEvent::SubscriptionFailed { track_id, error } => self.refuse(&track_id, error, facts),
             RoomEvent::Ended(end) => return Some(self.on_room_end(end, facts)),
         }
@@ -292,11 +287,31 @@ impl Engine {
             facts.record(Fact::TrackAdded { track });
         }
         if stream.kind == TrackKind::Audio
-            && let Err(error) = self.lanes.sound_stream(&stream, &self.media)
+            && let Err(error) = self.lanes.sound_stream(&stream)
         {
             self.refuse(&stream.track_id, error, facts);
         }
         self.open_outputs(now_ns, facts);
+    }
+
+    /// Lets a stream that has ended come out whole; it is forgotten when it has.
+    fn on_stream_end(&mut self, id: StreamId) {
+        let Some(ingest) = self.streams.get_mut(&id) else { return };
+        ingest.ended = true;
+        ingest.finish();
+        if ingest.stream.kind == TrackKind::Audio {
+            self.lanes.sound_off(id.0);
+            self.lanes.decoders.finish(id);
+        }
+    }
+
+    /// A stream has come out whole.
+    fn on_stream_out(&mut self, id: StreamId) {
+        self.stage.drained(id);
+        if self.streams.get(&id).is_some_and(|ingest| ingest.ended) {
+            self.streams.remove(&id);
+            self.lanes.forget(id);
+        }
     }
 
     fn on_packet(&mut self, packet: &Packet, facts: &mut Facts) {
@@ -323,7 +338,7 @@ impl Engine {
                     self.levels.decoded(&track, &decoded);
                 }
                 if matches!(decoded, Decoded::Finished) {
-                    self.stage.drained(id);
+                    self.on_stream_out(id);
                 }
                 if let Some(error) = self.lanes.decoded(id, decoded, current, sides.unwrap_or(BOTH)) {
                     self.drop_stream(id, error, facts);
@@ -351,7 +366,9 @@ impl Engine {
                 if self.video_stream != Some(id) {
                     return;
                 }
-                if ingest.gate.judge(unit.keyframe, damaged) == Passage::Hold {
+                // A decoder that cannot keep up is given keyframes alone: late pictures would all be late.
+                let unfit = damaged || self.lanes.decoders.lags(id, now_ns);
+                if ingest.gate.judge(unit.keyframe, unfit) == Passage::Hold {
                     self.lanes.held_pictures += 1;
                     self.room.request_keyframe(ingest.stream.track_id.clone());
                     return;
@@ -359,9 +376,12 @@ impl Engine {
                 if self.lanes.passes_pictures()
                     && !self.full_size.reached(&unit, self.wanted.video.as_ref(), now_ns)
                 {
+                    if self.full_size.overdue(now_ns) {
+                        self.room.request_keyframe(ingest.stream.track_id.clone());
+                    }
                     return;
                 }
-                match self.lanes.picture(id, ingest.stream.codec, unit, &self.media) {
+                match self.lanes.picture(id, ingest.stream.codec, unit, now_ns) {
                     Ok(Some(unit)) => {
                         self.lanes.cache.push(&unit);
                         self.outputs.push(&unit);
@@ -376,8 +396,11 @@ impl Engine {
                 self.begin_outputs(now_ns);
             }
             Picture::Finished => {
-                self.lanes.finish_decoder(id);
-                self.stage.depayloaded(id, self.lanes.decodes_pictures());
+                if self.lanes.decoders.has(id) {
+                    self.lanes.decoders.finish(id);
+                } else {
+                    self.on_stream_out(id);
+                }
             }
             Picture::Failed(error) => {
                 let codec = ingest.stream.codec.name();

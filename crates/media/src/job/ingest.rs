@@ -32,6 +32,8 @@ pub struct Ingest {
     pub stream: Arc<Stream>,
     /// Holds pictures back that cannot be decoded.
     pub gate: KeyframeGate,
+    /// Nothing more comes; what is inside is on its way out.
+    pub ended: bool,
     depayloader: Option<Depayloader>,
 }
 
@@ -50,7 +52,7 @@ impl Ingest {
         } else {
             None
         };
-        Ok(Self { stream: stream.clone(), gate: KeyframeGate::default(), depayloader })
+        Ok(Self { stream: stream.clone(), gate: KeyframeGate::default(), ended: false, depayloader })
     }
 
     /// Takes a video packet.

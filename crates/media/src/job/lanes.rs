@@ -1,7 +1,6 @@
 //! The two lanes of a job, each either passed through as published or decoded, composed and encoded.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::roster::{TrackKind, TrackSource};
@@ -11,13 +10,14 @@ use room::event::{Codec, Packet, Stream, StreamId};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::chain::ChainError;
-use crate::compose::decode::{Decoded, Decoder, audio_caps};
+use crate::compose::decode::{Decoded, audio_caps};
 use crate::compose::mix::{Mixer, Sides};
 use crate::compose::picture::PictureLine;
 use crate::compose::program::{Program, Step};
 use crate::encode::encoder::{Encoded, Encoder};
 use crate::encode::probe::VideoEncoder;
 use crate::job::cache::Cache;
+use crate::job::decoders::Decoders;
 use crate::job::ingest::FromMedia;
 use crate::source::opus::{OpusRun, ns_of};
 use crate::unit::{Lane, Unit};
@@ -55,8 +55,8 @@ pub struct Lanes {
     video_encoder: Option<Encoder>,
     audio_encoder: Option<Encoder>,
     finished: HashSet<Lane>,
-    decoders: HashMap<StreamId, Decoder>,
-    runs: HashMap<StreamId, OpusRun>,
+    /// The decoders of its streams.
+    pub decoders: Decoders,
     passed_run: OpusRun,
     passed_codec: Option<Codec>,
     sound_seen: bool,
@@ -98,9 +98,8 @@ impl Lanes {
             video_encoder: None,
             audio_encoder: None,
             finished: HashSet::new(),
-            decoders: HashMap::new(),
-            runs: HashMap::new(),
-            passed_run: OpusRun::default(),
+            decoders: Decoders::new(media.clone()),
+            passed_run: OpusRun::gapless(),
             passed_codec: None,
             sound_seen: false,
             picture_wanted: has_video,
@@ -220,7 +219,7 @@ impl Lanes {
         id: StreamId,
         codec: Codec,
         unit: Unit,
-        media: &UnboundedSender<FromMedia>,
+        now_ns: i64,
     ) -> Result<Option<Unit>, ApiError> {
         if self.passes_pictures {
             if *self.passed_codec.get_or_insert(codec) != codec {
@@ -237,18 +236,8 @@ impl Lanes {
             return Ok(Some(unit));
         }
         let Some(encoding) = &self.video_encoding else { return Ok(None) };
-        let decoder = match self.decoders.entry(id) {
-            Entry::Occupied(running) => running.into_mut(),
-            Entry::Vacant(place) => {
-                let media = media.clone();
-                let size = (encoding.width, encoding.height);
-                let decoder = Decoder::video(codec, &unit.caps, size, move |decoded| {
-                    let _ = media.send(FromMedia::Decoded(id, decoded));
-                });
-                place.insert(decoder.map_err(|e| no_decoder(codec, &e))?)
-            }
-        };
-        decoder.push_unit(&unit);
+        let size = (encoding.width, encoding.height);
+        self.decoders.picture(id, codec, &unit, size, now_ns).map_err(|e| no_decoder(codec, &e))?;
         Ok(None)
     }
 
@@ -256,11 +245,7 @@ impl Lanes {
     ///
     /// # Errors
     /// If it cannot be decoded here.
-    pub fn sound_stream(
-        &mut self,
-        stream: &Stream,
-        media: &UnboundedSender<FromMedia>,
-    ) -> Result<(), ApiError> {
+    pub fn sound_stream(&mut self, stream: &Stream) -> Result<(), ApiError> {
         if self.passes_sound && stream.codec != Codec::Opus {
             self.passes_sound = false;
             self.audio_encoding = Some(G711_ENCODING);
@@ -269,11 +254,8 @@ impl Lanes {
         }
         // Sound that is passed through is decoded all the same, for its meter.
         if self.program.mixer.is_some() || self.passes_sound {
-            let (id, media) = (stream.id, media.clone());
-            let decoder = Decoder::audio(stream.codec, move |decoded| {
-                let _ = media.send(FromMedia::Decoded(id, decoded));
-            });
-            self.decoders.insert(id, decoder.map_err(|e| no_decoder(stream.codec, &e))?);
+            let started = self.decoders.sound_stream(stream.id, stream.codec);
+            started.map_err(|e| no_decoder(stream.codec, &e))?;
         }
         Ok(())
     }
@@ -285,9 +267,7 @@ impl Lanes {
         }
         if self.passes_sound {
             self.sound_seen = true;
-            if let Some(meter) = self.decoders.get(&packet.stream) {
-                meter.push_sound(packet.time_ns, 0, packet.payload.clone());
-            }
+            self.decoders.meter(packet);
             let run = &mut self.passed_run;
             let packets = run.push(
                 packet.stream.0,
@@ -302,23 +282,7 @@ impl Lanes {
             }
             return units;
         }
-        let Some(decoder) = self.decoders.get(&packet.stream) else { return Vec::new() };
-        if stream.codec == Codec::Opus {
-            let run = self.runs.entry(packet.stream).or_default();
-            for p in run.push(
-                packet.stream.0,
-                packet.rtp_time,
-                packet.time_ns,
-                packet.lost_before,
-                &packet.payload,
-            ) {
-                decoder.push_sound(p.time_ns, ns_of(p.samples), p.payload);
-            }
-        } else {
-            let samples = packet.payload.len() as i64;
-            let duration_ns = samples * 1_000_000_000 / i64::from(stream.clock_rate_hz.max(1));
-            decoder.push_sound(packet.time_ns, duration_ns, packet.payload.clone());
-        }
+        self.decoders.sound(stream, packet);
         Vec::new()
     }
 
@@ -331,8 +295,9 @@ impl Lanes {
         sides: Sides,
     ) -> Option<ApiError> {
         match decoded {
-            Decoded::Picture { time_ns, frame } if current => {
-                if let Some(line) = self.program.pictures.as_mut() {
+            Decoded::Picture { time_ns, frame } => {
+                self.decoders.came_out(id, time_ns);
+                if current && let Some(line) = self.program.pictures.as_mut() {
                     line.push(time_ns, frame);
                 }
             }
@@ -343,7 +308,7 @@ impl Lanes {
                 }
             }
             Decoded::Failed(error) => {
-                self.decoders.remove(&id);
+                self.decoders.remove(id);
                 return Some(
                     ApiError::new(
                         ErrorCode::Unsupported,
@@ -354,7 +319,7 @@ impl Lanes {
                     .with_detail(error),
                 );
             }
-            Decoded::Picture { .. } | Decoded::Finished => {}
+            Decoded::Finished => {}
         }
         None
     }
@@ -460,16 +425,12 @@ impl Lanes {
         }
     }
 
-    /// Lets a stream's decoder out.
-    pub fn finish_decoder(&self, id: StreamId) {
-        if let Some(decoder) = self.decoders.get(&id) {
-            decoder.finish();
+    /// Forgets a stream that has ended and come out whole.
+    pub fn forget(&mut self, id: StreamId) {
+        self.decoders.remove(id);
+        if let Some(mixer) = self.program.mixer.as_mut() {
+            mixer.quiet(id.0);
         }
-    }
-
-    /// Whether a stream has a decoder.
-    pub fn has_decoder(&self, id: StreamId) -> bool {
-        self.decoders.contains_key(&id)
     }
 
     /// Ends the program at `end_ns`: everything before it is encoded, and the encoders are let out.

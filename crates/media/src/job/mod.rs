@@ -3,6 +3,7 @@
 
 pub mod cache;
 pub mod clock;
+pub mod decoders;
 pub mod ending;
 pub mod engine;
 pub mod full_size;

@@ -218,6 +218,15 @@ impl Outputs {
         }
     }
 
+    /// Gives up files that do not become complete. They play, and the next start completes them.
+    pub fn abandon(&mut self, facts: &mut Facts) {
+        for (output, open) in self.open.drain() {
+            let result = open.file.abandoned();
+            facts.record(Fact::OutputEnded { output: output.clone(), result: result.clone() });
+            self.results.push((output, result));
+        }
+    }
+
     /// Takes a file's report.
     pub fn on_report(
         &mut self,

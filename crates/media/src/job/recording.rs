@@ -100,7 +100,7 @@ pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Fa
             }
             _ = quick.tick(), if hurried => {
                 end = engine.tick(clock.now_ns(), facts);
-                engine.advance(clock.now_ns());
+                engine.advance(clock.now_ns(), facts);
             }
             _ = calm.tick(), if !hurried => {
                 end = engine.tick(clock.now_ns(), facts);

@@ -109,6 +109,11 @@ impl FileOutput {
         let _ = self.queue.send(Message::Finish);
     }
 
+    /// What there is of a file that does not become complete in time.
+    pub fn abandoned(&self) -> FileResult {
+        result(&self.plan, &self.counts, Err(MuxError::Stuck))
+    }
+
     /// Bytes on disk now.
     pub fn size_bytes(&self) -> u64 {
         fs::metadata(&self.plan.path).map_or(0, |m| m.len())
@@ -159,8 +164,11 @@ impl<R: Fn(FileReport)> Writer<R> {
                     return Some(match open {
                         Some((mux, start)) => {
                             mux.finish((self.counts.ended_ns.load(Relaxed) - start).max(0)).and_then(|()| {
-                                File::open(&self.plan.path)?.sync_all()?;
-                                sync_folder(&self.plan.path);
+                                // Somebody may have renamed it meanwhile: it is whole all the same.
+                                if let Ok(file) = File::open(&self.plan.path) {
+                                    file.sync_all()?;
+                                    sync_folder(&self.plan.path);
+                                }
                                 Ok(())
                             })
                         }
@@ -199,14 +207,13 @@ impl<R: Fn(FileReport)> Writer<R> {
         let lanes = Lanes { video: video.map(|u| u.caps.clone()), audio };
         let mut mux = mux::open(self.plan.container, &self.plan.path, &lanes)?;
         self.counts.started_ns.store(start, Relaxed);
-        let mut pictures_begun = false;
-        for unit in waiting.drain(..) {
-            pictures_begun |= unit.lane == Lane::Video && unit.keyframe && unit.time_ns >= start;
-            let belongs = match unit.lane {
-                Lane::Video => pictures_begun,
-                Lane::Audio => true,
-            };
-            if belongs {
+        let mut units = std::mem::take(waiting);
+        // The picture it begins with is written first: it may hold what the file's head says of its codec.
+        if let Some(at) = units.iter().position(|u| u.lane == Lane::Video && u.keyframe) {
+            units[..=at].rotate_right(1);
+        }
+        for unit in units {
+            if unit.lane == Lane::Audio || unit.time_ns >= start {
                 self.put(mux.as_mut(), start, &unit)?;
             }
         }
@@ -231,20 +238,24 @@ impl<R: Fn(FileReport)> Writer<R> {
     }
 
     fn result(&self, outcome: Result<(), MuxError>) -> FileResult {
-        let (started, ended) = (self.counts.started_ns.load(Relaxed), self.counts.ended_ns.load(Relaxed));
-        let path = &self.plan.path;
-        if started == 0 {
+        if self.counts.started_ns.load(Relaxed) == 0 {
             // Nothing came: an empty file would only confuse.
-            let _ = fs::remove_file(path);
+            let _ = fs::remove_file(&self.plan.path);
         }
-        FileResult {
-            path: (started != 0).then(|| path.clone()),
-            size_bytes: fs::metadata(path).map_or(0, |m| m.len()),
-            started_at_ns: started,
-            ended_at_ns: ended,
-            duration_ns: (ended - started).max(0),
-            error: outcome.err().map(|error| write_error(path, &error)),
-        }
+        result(&self.plan, &self.counts, outcome)
+    }
+}
+
+fn result(plan: &FilePlan, counts: &FileCounts, outcome: Result<(), MuxError>) -> FileResult {
+    let (started, ended) = (counts.started_ns.load(Relaxed), counts.ended_ns.load(Relaxed));
+    let path = &plan.path;
+    FileResult {
+        path: (started != 0).then(|| path.clone()),
+        size_bytes: fs::metadata(path).map_or(0, |m| m.len()),
+        started_at_ns: started,
+        ended_at_ns: ended,
+        duration_ns: (ended - started).max(0),
+        error: outcome.err().map(|error| write_error(path, &error)),
     }
 }
 

@@ -271,6 +271,8 @@ struct Scan {
     tracks: Option<u64>,
     /// Start and end of each cluster, its time, and whether it begins with a keyframe or is sound.
     clusters: Vec<(u64, u64, i64)>,
+    /// The track that the index is of: the pictures', or the only one.
+    cue_track: u64,
     last_ms: i64,
     frame_ms: i64,
     /// End of the last whole element.
@@ -286,8 +288,11 @@ fn complete_file(file: &mut File, end_ms: Option<i64>) -> Result<i64, MuxError> 
         .clusters
         .iter()
         .flat_map(|(start, _, time_ms)| {
-            let place =
-                [uint(id::CUE_TRACK, 1), uint(id::CUE_CLUSTER_POSITION, start - scan.segment_body)].concat();
+            let place = [
+                uint(id::CUE_TRACK, scan.cue_track),
+                uint(id::CUE_CLUSTER_POSITION, start - scan.segment_body),
+            ]
+            .concat();
             let point =
                 [uint(id::CUE_TIME, (*time_ms).max(0) as u64), element(id::CUE_TRACK_POSITIONS, &place)]
                     .concat();
@@ -358,7 +363,8 @@ fn scan(file: &mut File) -> Result<Scan, MuxError> {
     if found != id::SEGMENT {
         return Err(broken());
     }
-    let mut scan = Scan { segment_body, end: segment_body, ..Scan::default() };
+    let mut scan =
+        Scan { segment_body, end: segment_body, cue_track: u64::from(AUDIO_TRACK), ..Scan::default() };
     let mut at = segment_body;
     let mut open: Option<(u64, i64)> = None;
     while let Some((found, body, size)) = head_at(file, at, total)? {
@@ -393,6 +399,7 @@ fn scan(file: &mut File) -> Result<Scan, MuxError> {
                 let mut head = [0u8; 3];
                 file.seek(SeekFrom::Start(body))?;
                 file.read_exact(&mut head)?;
+                scan.cue_track = scan.cue_track.min(u64::from(head[0] & 0x7f));
                 let time = open.map_or(0, |(_, t)| t) + i64::from(i16::from_be_bytes([head[1], head[2]]));
                 if time > scan.last_ms {
                     scan.frame_ms = (time - scan.last_ms).min(40);

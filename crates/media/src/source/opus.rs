@@ -17,6 +17,12 @@ const SHORTEST_SAMPLES: i64 = 120;
 /// A timestamp that is this far from where the stream stands is a new beginning, not a hole.
 const NEW_BEGINNING_SAMPLES: i64 = RATE_HZ * 3600 * 6;
 
+/// Where the timestamps and the room's clock disagree by more than this about a hole, the timestamps have
+/// stood still or jumped (a call came in on the publisher's telephone, a sound card was changed).
+const DISAGREE_SAMPLES: i64 = RATE_HZ / 4;
+/// Longest hole (200 ms) that is filled for a decoder.
+const DECODER_FILL_SAMPLES: i64 = RATE_HZ / 5;
+
 /// One packet of the gapless run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpusPacket {
@@ -49,8 +55,10 @@ pub fn packet_samples(payload: &[u8]) -> Option<i64> {
 }
 
 /// Makes the run. Time is an argument; it does no IO.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OpusRun {
+    /// Longer holes are not filled, samples.
+    longest_fill: i64,
     /// Where the run stands; none before the first packet.
     position: Option<Position>,
     /// TOC of the last published packet, with the frame count cleared.
@@ -76,6 +84,17 @@ enum Hole {
 }
 
 impl OpusRun {
+    /// A run without a hole, for a file.
+    pub fn gapless() -> Self {
+        Self { longest_fill: i64::MAX, position: None, toc: 0 }
+    }
+
+    /// A run for a decoder: the mixer lays sound by its time, so that only what the decoder can bridge is
+    /// filled. The fillers of an hour's mute would keep it busy for the first seconds of speech after it.
+    pub fn for_decoder() -> Self {
+        Self { longest_fill: DECODER_FILL_SAMPLES, ..Self::gapless() }
+    }
+
     /// The packets that a published packet adds: fillers before it, then itself. Nothing, if its time
     /// has been given out already.
     pub fn push(
@@ -92,18 +111,21 @@ impl OpusRun {
         if let Some(at) = self.position {
             // Within a stream its own sample count says how long a hole is; the clock may be off by a
             // few ms there, and a packet must not be cut in because of that.
-            let gap = if at.stream == stream {
-                rtp_time.wrapping_sub(at.rtp_end) as i64
-            } else {
-                samples_of(time_ns - at.end_ns)
-            };
+            let by_clock = samples_of(time_ns - at.end_ns);
+            let by_count = rtp_time.wrapping_sub(at.rtp_end) as i64;
+            // They stood still: by them, everything new is old. Or they jumped ahead.
+            let stood = by_count <= -samples && by_clock > -samples;
+            let jumped = by_count.saturating_sub(by_clock) > DISAGREE_SAMPLES;
+            let gap = if at.stream != stream || stood || jumped { by_clock } else { by_count };
             if gap.abs() < NEW_BEGINNING_SAMPLES {
                 if gap <= -samples {
                     return Vec::new();
                 }
                 let hole =
                     if lost_before > 0 && gap > CONCEAL_MAX_SAMPLES { Hole::Silence } else { Hole::Conceal };
-                self.fill(gap, hole, &mut out);
+                if gap <= self.longest_fill {
+                    self.fill(gap, hole, &mut out);
+                }
                 let end_ns = self.position.map_or(at.end_ns, |p| p.end_ns);
                 // Follow the room's clock, so that hours of sound stay beside the picture, but never
                 // start before what was given out.
@@ -186,7 +208,7 @@ mod tests {
 
     #[test]
     fn packets_in_a_row_pass_untouched() {
-        let mut run = OpusRun::default();
+        let mut run = OpusRun::gapless();
         for n in 0..50u8 {
             let out = run.push(1, 960 * u64::from(n), FRAME_NS * i64::from(n), 0, &packet(n));
             assert_eq!(out.len(), 1);
@@ -197,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_short_loss_asks_for_concealment_and_a_long_one_is_silent() {
-        let mut run = OpusRun::default();
+        let mut run = OpusRun::gapless();
         run.push(1, 0, 0, 0, &packet(0));
         let out = run.push(1, 960 * 4, FRAME_NS * 4, 3, &packet(1));
         assert_eq!(out.len(), 4);
@@ -209,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_mute_keeps_its_time_and_late_packets_do_not_run_over_it() {
-        let mut run = OpusRun::default();
+        let mut run = OpusRun::gapless();
         run.push(1, 0, 0, 0, &packet(0));
         let filled = run.silence_until(FRAME_NS * 100);
         assert_eq!(filled.iter().map(|p| p.samples).sum::<i64>(), 960 * 99);
@@ -221,11 +243,44 @@ mod tests {
 
     #[test]
     fn a_republished_track_goes_on_by_the_rooms_clock() {
-        let mut run = OpusRun::default();
+        let mut run = OpusRun::gapless();
         run.push(1, 5000, 0, 0, &packet(0));
         let out = run.push(2, 99, FRAME_NS * 51, 0, &packet(1));
         assert_eq!(out.last().unwrap().time_ns, FRAME_NS * 51);
         assert_eq!(out.iter().map(|p| p.samples).sum::<i64>(), 960 * 51);
+    }
+
+    #[test]
+    fn timestamps_that_stood_still_do_not_silence_what_follows() {
+        let mut run = OpusRun::gapless();
+        run.push(1, 0, 0, 0, &packet(0));
+        // Nothing for 20 s, and the publisher's count did not go on; the room's clock did.
+        run.silence_until(FRAME_NS * 750);
+        assert!(run.push(1, 960, FRAME_NS, 0, &packet(1)).is_empty(), "the clock does not know yet");
+        let out = run.push(1, 960 * 2, FRAME_NS * 1000, 0, &packet(2));
+        let last = out.last().unwrap();
+        assert_eq!((last.time_ns, last.filler), (FRAME_NS * 1000, false));
+        assert_eq!(run.push(1, 960 * 3, FRAME_NS * 1001, 0, &packet(3)).len(), 1);
+    }
+
+    #[test]
+    fn timestamps_that_jump_add_no_time() {
+        let mut run = OpusRun::gapless();
+        run.push(1, 0, 0, 0, &packet(0));
+        let out = run.push(1, 48_000 * 3600, FRAME_NS * 3, 0, &packet(1));
+        assert_eq!(out.iter().map(|p| p.samples).sum::<i64>(), 960 * 3);
+        assert_eq!(run.push(1, 48_000 * 3600 + 960, FRAME_NS * 4, 0, &packet(2)).len(), 1);
+    }
+
+    #[test]
+    fn a_decoder_is_not_fed_the_silence_of_a_long_mute() {
+        let mut run = OpusRun::for_decoder();
+        run.push(1, 0, 0, 0, &packet(0));
+        let hour = 48_000 * 3600;
+        let out = run.push(1, hour, ns_of(hour as i64), 0, &packet(1));
+        assert_eq!(out.len(), 1);
+        assert_eq!(out[0].time_ns, ns_of(hour as i64));
+        assert_eq!(run.push(1, hour + 960 * 4, ns_of(hour as i64) + FRAME_NS * 4, 3, &packet(2)).len(), 4);
     }
 
     proptest! {
@@ -233,7 +288,7 @@ mod tests {
         /// what was published.
         #[test]
         fn the_run_has_no_holes(steps in proptest::collection::vec(1u64..40, 1..60)) {
-            let mut run = OpusRun::default();
+            let mut run = OpusRun::gapless();
             let mut rtp = 0u64;
             let mut all = run.push(1, 0, 0, 0, &packet(0));
             for step in &steps {

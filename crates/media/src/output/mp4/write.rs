@@ -250,8 +250,8 @@ fn track(id: u32, lane: Lane, entry: &Entry) -> Vec<u8> {
     tkhd.extend(numbers(&MATRIX));
     tkhd.extend(numbers(&[entry.size.0 << 16, entry.size.1 << 16]));
     let elst = table([0, entry.media_time, 0x1_0000].into_iter(), 1);
-    // "und", no language.
-    let mdhd = numbers(&[0, 0, 0, entry.timescale, 0, 0x55c4_0000]);
+    // 64-bit times: 32 bits of 90 kHz are over after 13 hours. "und", no language.
+    let mdhd = numbers(&[0x0100_0000, 0, 0, 0, 0, entry.timescale, 0, 0, 0x55c4_0000]);
     let hdlr = [&[0; 8][..], handler, &[0; 12], name].concat();
     let url = boxed(b"url ", &[&numbers(&[1])]);
     let dref = boxed(b"dref", &[&numbers(&[0, 1]), &url]);
