@@ -76,7 +76,7 @@ export function cadence(list, { person, fps }) {
     unreadable: list.filter((p) => !p.code).length,
     others: list.filter((p) => p.code && p.code.person !== person).length,
     offsetS: middle,
-    jitterMs: Math.max(0, ...offsets.map((o) => Math.abs(o - middle))) * 1000,
+    jitterMs: offsets.reduce((most, o) => Math.max(most, Math.abs(o - middle)), 0) * 1000,
     p95JitterMs: percentile(offsets.map((o) => Math.abs(o - middle)), 0.95) * 1000,
   };
 }
@@ -165,7 +165,7 @@ export function sync(flashTimes, beepTimes) {
     pairs,
     p80Ms: percentile(offsets.map(Math.abs), 0.8),
     meanMs: average(offsets),
-    worstMs: Math.max(0, ...offsets.map(Math.abs)),
+    worstMs: offsets.reduce((most, o) => Math.max(most, Math.abs(o)), 0),
     driftMs: pairs.length > 2 ? slope(pairs) * (pairs.at(-1).atS - pairs[0].atS) : 0,
   };
 }

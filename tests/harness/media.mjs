@@ -99,7 +99,8 @@ export async function sound(file, { channel } = {}) {
   const raw = Buffer.concat(chunks);
   const startS = blocks[0].at;
   const last = blocks.at(-1);
-  const total = Math.max(...blocks.map((b) => Math.round((b.at - startS) * 48000) + b.count));
+  // An hour has more blocks than a call may have arguments.
+  const total = blocks.reduce((most, b) => Math.max(most, Math.round((b.at - startS) * 48000) + b.count), 0);
   const samples = new Float32Array(Math.max(total, Math.round((last.at - startS) * 48000) + last.count));
   const holes = [];
   const overlaps = [];
