@@ -1,18 +1,24 @@
 //! The job's end of the socket to the studio, which may go and come back.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use egress::fact::{Event, Figures};
+use egress::id::TrackId;
 use egress::roster::Roster;
 use egress::wire::{FRAME_JSON, FRAME_THUMBNAIL, FromJob, MAX_FRAME_BYTES, SOCKET_FILE, Thumbnail, ToJob};
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
-/// Frames that may wait for a slow studio before figures and pictures are left out.
-const WAITING_FRAMES: usize = 64;
+/// How long a studio may take to read one frame. One that is frozen is as good as gone: the facts that would
+/// wait for it are in the log, where it finds them when it comes again.
+const READS_WITHIN: Duration = Duration::from_secs(30);
 
 /// What comes from the studio's side.
 #[derive(Debug)]
@@ -33,21 +39,84 @@ pub enum FromStudio {
 pub struct Link {
     incoming: mpsc::UnboundedReceiver<(u64, Incoming)>,
     peer: Option<Peer>,
-    put_back: std::collections::VecDeque<ToJob>,
+    put_back: VecDeque<ToJob>,
     holding: bool,
 }
 
 #[derive(Debug)]
 struct Peer {
     number: u64,
-    frames: mpsc::UnboundedSender<Vec<u8>>,
+    outbox: Arc<Outbox>,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.outbox.change(|waiting| waiting.closed = true);
+    }
 }
 
 #[derive(Debug)]
 enum Incoming {
-    Frames(mpsc::UnboundedSender<Vec<u8>>),
+    Outbox(Arc<Outbox>),
     Message(ToJob),
     Gone,
+}
+
+/// Whole frames that wait for a studio to read them. Of what is of the moment only the newest waits, so that
+/// a studio that does not read costs no memory.
+#[derive(Debug, Default)]
+struct Outbox {
+    waiting: Mutex<Waiting>,
+    news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Facts and answers, each of which must arrive.
+    told: VecDeque<Vec<u8>>,
+    roster: Option<Vec<u8>>,
+    figures: Option<Vec<u8>>,
+    /// One of each track, so that all tracks get their turn.
+    thumbnails: VecDeque<(TrackId, Vec<u8>)>,
+    closed: bool,
+}
+
+impl Outbox {
+    fn change(&self, change: impl FnOnce(&mut Waiting)) {
+        change(&mut self.waiting.lock());
+        self.news.notify_one();
+    }
+
+    /// The next frame to send; none once all are sent and no more come.
+    async fn next(&self) -> Option<Vec<u8>> {
+        loop {
+            {
+                let mut waiting = self.waiting.lock();
+                match waiting.take() {
+                    None if !waiting.closed => {}
+                    next => return next,
+                }
+            }
+            self.news.notified().await;
+        }
+    }
+}
+
+impl Waiting {
+    fn take(&mut self) -> Option<Vec<u8>> {
+        self.told
+            .pop_front()
+            .or_else(|| self.roster.take())
+            .or_else(|| self.figures.take())
+            .or_else(|| self.thumbnails.pop_front().map(|(_, frame)| frame))
+    }
+
+    fn put_thumbnail(&mut self, track_id: &TrackId, frame: Vec<u8>) {
+        match self.thumbnails.iter_mut().find(|(of, _)| of == track_id) {
+            Some((_, older)) => *older = frame,
+            None => self.thumbnails.push_back((track_id.clone(), frame)),
+        }
+    }
 }
 
 impl Link {
@@ -56,13 +125,17 @@ impl Link {
     /// # Errors
     /// If the socket cannot be made.
     pub fn listen(folder: &Path) -> io::Result<Self> {
+        Self::listen_to(folder, READS_WITHIN)
+    }
+
+    fn listen_to(folder: &Path, reads_within: Duration) -> io::Result<Self> {
         let path = folder.join(SOCKET_FILE);
         // Left by a job of the same folder that died; nobody else uses the name.
         let _ = std::fs::remove_file(&path);
         let name = path.to_fs_name::<GenericFilePath>()?;
         let listener = ListenerOptions::new().name(name).create_tokio()?;
         let (sender, incoming) = mpsc::unbounded_channel();
-        tokio::spawn(accept(listener, sender));
+        tokio::spawn(accept(listener, sender, reads_within));
         Ok(Self { incoming, peer: None, put_back: Default::default(), holding: false })
     }
 
@@ -84,7 +157,7 @@ impl Link {
                 return std::future::pending().await;
             };
             match incoming {
-                Incoming::Frames(frames) => self.peer = Some(Peer { number, frames }),
+                Incoming::Outbox(outbox) => self.peer = Some(Peer { number, outbox }),
                 // From a studio that has been replaced.
                 _ if self.peer.as_ref().is_none_or(|p| p.number != number) => {}
                 Incoming::Message(ToJob::Hello { after }) => return FromStudio::Connected { after },
@@ -110,75 +183,79 @@ impl Link {
 
     /// Sends a fact.
     pub fn event(&self, event: &Event) {
-        self.json(&FromJob::Event { event: event.clone() });
+        self.json(&FromJob::Event { event: event.clone() }, |waiting, frame| waiting.told.push_back(frame));
     }
 
     /// Answers a command.
     pub fn reply(&self, request: u64, error: Option<egress::error::ApiError>) {
-        self.json(&FromJob::Reply { request, error });
+        self.json(&FromJob::Reply { request, error }, |waiting, frame| waiting.told.push_back(frame));
     }
 
-    /// Sends the people.
+    /// Sends the people, in place of those that were not read yet.
     pub fn roster(&self, roster: &Roster) {
-        self.json(&FromJob::Roster { roster: roster.clone() });
+        self.json(&FromJob::Roster { roster: roster.clone() }, |waiting, frame| waiting.roster = Some(frame));
     }
 
-    /// Sends figures, unless the studio is behind.
+    /// Sends figures, in place of those that were not read yet.
     pub fn figures(&self, figures: &Figures) {
-        self.json(&FromJob::Figures { figures: figures.clone() });
+        let message = FromJob::Figures { figures: figures.clone() };
+        self.json(&message, |waiting, frame| waiting.figures = Some(frame));
     }
 
-    /// Sends a picture, unless the studio is behind.
+    /// Sends a picture, in place of one of the same track that was not read yet.
     pub fn thumbnail(&self, thumbnail: &Thumbnail) {
-        self.frame(FRAME_THUMBNAIL, &thumbnail.encode());
+        self.frame(FRAME_THUMBNAIL, &thumbnail.encode(), |waiting, frame| {
+            waiting.put_thumbnail(&thumbnail.track_id, frame);
+        });
     }
 
-    fn json(&self, message: &FromJob) {
+    fn json(&self, message: &FromJob, put: impl FnOnce(&mut Waiting, Vec<u8>)) {
         match serde_json::to_vec(message) {
-            Ok(body) => self.frame(FRAME_JSON, &body),
+            Ok(body) => self.frame(FRAME_JSON, &body, put),
             Err(error) => tracing::error!(%error, "a message could not be written"),
         }
     }
 
-    fn frame(&self, kind: u8, body: &[u8]) {
+    fn frame(&self, kind: u8, body: &[u8], put: impl FnOnce(&mut Waiting, Vec<u8>)) {
         let Some(peer) = &self.peer else { return };
         let mut frame = Vec::with_capacity(5 + body.len());
         frame.extend_from_slice(&(1 + body.len() as u32).to_le_bytes());
         frame.push(kind);
         frame.extend_from_slice(body);
-        let _ = peer.frames.send(frame);
+        peer.outbox.change(|waiting| put(waiting, frame));
     }
 }
 
-async fn accept(listener: Listener, to: mpsc::UnboundedSender<(u64, Incoming)>) {
+async fn accept(listener: Listener, to: mpsc::UnboundedSender<(u64, Incoming)>, reads_within: Duration) {
     let mut number = 0;
     loop {
         match listener.accept().await {
             Ok(stream) => {
                 number += 1;
-                tokio::spawn(serve(stream, number, to.clone()));
+                tokio::spawn(serve(stream, number, to.clone(), reads_within));
             }
             Err(error) => {
                 tracing::warn!(%error, "a studio could not connect");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
 }
 
-async fn serve(stream: Stream, number: u64, to: mpsc::UnboundedSender<(u64, Incoming)>) {
+async fn serve(
+    stream: Stream,
+    number: u64,
+    to: mpsc::UnboundedSender<(u64, Incoming)>,
+    reads_within: Duration,
+) {
     let (mut reader, mut writer) = (&stream, &stream);
-    let (frames, mut waiting) = mpsc::unbounded_channel::<Vec<u8>>();
-    if to.send((number, Incoming::Frames(frames))).is_err() {
+    let outbox = Arc::new(Outbox::default());
+    if to.send((number, Incoming::Outbox(outbox.clone()))).is_err() {
         return;
     }
     let write = async {
-        while let Some(frame) = waiting.recv().await {
-            // Facts and answers must arrive; pictures of the moment may be left out.
-            if waiting.len() > WAITING_FRAMES && frame.get(4) == Some(&FRAME_THUMBNAIL) {
-                continue;
-            }
-            writer.write_all(&frame).await?;
+        while let Some(frame) = outbox.next().await {
+            tokio::time::timeout(reads_within, writer.write_all(&frame)).await??;
         }
         io::Result::Ok(())
     };
@@ -208,4 +285,110 @@ async fn serve(stream: Stream, number: u64, to: mpsc::UnboundedSender<(u64, Inco
         tracing::debug!(%error, "the studio's connection ended");
     }
     let _ = to.send((number, Incoming::Gone));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use egress::fact::Fact;
+    use egress::id::TrackId;
+
+    use super::*;
+
+    /// More than a socket takes in by itself.
+    const JPEG_BYTES: usize = 40_000;
+    const ROUNDS: u64 = 2000;
+
+    async fn hello(link: &mut Link, folder: &Path) -> Stream {
+        let name = folder.join(SOCKET_FILE).to_fs_name::<GenericFilePath>().unwrap();
+        let stream = Stream::connect(name).await.unwrap();
+        let mut body = vec![FRAME_JSON];
+        serde_json::to_writer(&mut body, &ToJob::Hello { after: 0 }).unwrap();
+        (&stream).write_all(&(body.len() as u32).to_le_bytes()).await.unwrap();
+        (&stream).write_all(&body).await.unwrap();
+        assert!(matches!(link.next().await, FromStudio::Connected { after: 0 }));
+        stream
+    }
+
+    /// What comes until nothing comes for a moment, or the job hangs up.
+    async fn read_all(stream: &Stream) -> (Vec<(u8, Vec<u8>)>, bool) {
+        let mut frames = Vec::new();
+        let mut from = stream;
+        loop {
+            let one = async {
+                let length = from.read_u32_le().await?;
+                let mut frame = vec![0; length as usize];
+                from.read_exact(&mut frame).await?;
+                io::Result::Ok(frame)
+            };
+            match tokio::time::timeout(Duration::from_millis(300), one).await {
+                Ok(Ok(frame)) => frames.push((frame[0], frame[1..].to_vec())),
+                Ok(Err(_)) => return (frames, true),
+                Err(_) => return (frames, false),
+            }
+        }
+    }
+
+    fn event(seq: u64) -> Event {
+        Event { seq, at_ns: 0, fact: Fact::Armed }
+    }
+
+    fn thumbnail(track: &str, round: u64) -> Thumbnail {
+        Thumbnail { track_id: TrackId::from(track), jpeg: vec![round as u8; JPEG_BYTES] }
+    }
+
+    #[tokio::test]
+    async fn a_studio_that_does_not_read_finds_every_fact_and_the_newest_of_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut link = Link::listen(dir.path()).unwrap();
+        let stream = hello(&mut link, dir.path()).await;
+        for round in 1..=ROUNDS {
+            link.figures(&Figures { cpu_percent: round as f64, ..Figures::default() });
+            link.roster(&Roster { room_sid: round.to_string(), ..Roster::default() });
+            link.thumbnail(&thumbnail("TR_a", round));
+            link.thumbnail(&thumbnail("TR_b", round));
+            if round % 100 == 0 {
+                link.event(&event(round / 100));
+            }
+            tokio::task::yield_now().await;
+        }
+        let (frames, hung_up) = read_all(&stream).await;
+        assert!(!hung_up);
+        assert!(frames.len() < 200, "{} frames waited", frames.len());
+        let (mut facts, mut figures, mut roster) = (Vec::new(), None, None);
+        for (_, body) in frames.iter().filter(|(kind, _)| *kind == FRAME_JSON) {
+            match serde_json::from_slice(body).unwrap() {
+                FromJob::Event { event } => facts.push(event.seq),
+                FromJob::Figures { figures: newest } => figures = Some(newest.cpu_percent),
+                FromJob::Roster { roster: newest } => roster = Some(newest.room_sid),
+                FromJob::Reply { .. } => {}
+            }
+        }
+        assert_eq!(facts, (1..=ROUNDS / 100).collect::<Vec<_>>());
+        assert_eq!(figures, Some(ROUNDS as f64));
+        assert_eq!(roster, Some(ROUNDS.to_string()));
+        for track in ["TR_a", "TR_b"] {
+            let pictures = frames.iter().filter(|(kind, _)| *kind == FRAME_THUMBNAIL);
+            let mut pictures = pictures.filter_map(|(_, body)| Thumbnail::decode(body));
+            assert_eq!(pictures.rfind(|t| t.track_id.as_str() == track), Some(thumbnail(track, ROUNDS)));
+        }
+    }
+    #[tokio::test]
+    async fn a_studio_that_is_frozen_for_long_is_gone_until_it_comes_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut link = Link::listen_to(dir.path(), Duration::from_millis(200)).unwrap();
+        let frozen = hello(&mut link, dir.path()).await;
+        for round in 1..=ROUNDS {
+            link.event(&event(round));
+            link.thumbnail(&thumbnail("TR_a", round));
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(link.next().await, FromStudio::Gone));
+        assert!(!link.connected());
+        assert!(read_all(&frozen).await.1, "it is told when it wakes");
+        let again = hello(&mut link, dir.path()).await;
+        link.event(&event(1));
+        assert_eq!(read_all(&again).await.0.len(), 1);
+    }
 }
