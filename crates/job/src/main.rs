@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! tallylight-job                              runs the job that standard input describes
-//! tallylight-job repair FILE                  completes a file that a dead job left behind
+//! tallylight-job repair FILE [--job FOLDER]   completes a file that a dead job left behind; with the job's
+//!                                             folder only if that job is dead
 //! tallylight-job still FILE OUT.jpg [--width PIXELS]
 //! tallylight-job probe                        what this computer can do
 //! ```
@@ -15,6 +16,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use egress::error::ApiError;
 use egress::wire::{LOG_FILE, Launch};
+use media::job::process::FolderLock;
+use media::output::repair::{repair, repair_of_dead};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -35,7 +38,11 @@ fn run() -> anyhow::Result<ExitCode> {
         [] => job(),
         ["repair", file] => {
             media::init()?;
-            Ok(print(media::output::repair::repair(Path::new(file))))
+            Ok(print(repair(Path::new(file))))
+        }
+        ["repair", file, "--job", folder] => {
+            media::init()?;
+            Ok(print(repair_of_dead(Path::new(file), Path::new(folder))))
         }
         ["still", file, to] => still(file, to, 320),
         ["still", file, to, "--width", width] => still(file, to, width.parse().context("--width")?),
@@ -43,7 +50,9 @@ fn run() -> anyhow::Result<ExitCode> {
             media::init()?;
             Ok(print(Ok(media::encode::probe::probe())))
         }
-        _ => bail!("usage: tallylight-job [repair FILE | still FILE OUT.jpg [--width PIXELS] | probe]"),
+        _ => bail!(
+            "usage: tallylight-job [repair FILE [--job FOLDER] | still FILE OUT.jpg [--width PIXELS] | probe]"
+        ),
     }
 }
 
@@ -70,6 +79,8 @@ fn job() -> anyhow::Result<ExitCode> {
     let log = OpenOptions::new().create(true).append(true).open(launch.folder.join(LOG_FILE))?;
     let filter = EnvFilter::try_from_env("TALLYLIGHT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(log).init();
+    // First of all, and to the end: without it a studio may take this job for dead.
+    let _lock = FolderLock::take(&launch.folder)?;
     media::init()?;
     // Two workers: one for the network, one for the job's loop. GStreamer has threads of its own.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -93,11 +93,11 @@ impl Conversation {
                             return Heard::Cut;
                         }
                     },
-                    exit = self.process.gone() => return Heard::Gone(exit),
+                    exit = self.process.gone(&self.folder) => return Heard::Gone(exit),
                 }
             }
             tokio::select! {
-                exit = self.process.gone() => return Heard::Gone(exit),
+                exit = self.process.gone(&self.folder) => return Heard::Gone(exit),
                 () = tokio::time::sleep_until(self.retry_at), if !self.over => {}
             }
             match Link::connect(&self.folder.short).await {

@@ -14,29 +14,33 @@ use rusqlite::{Connection, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 use serde::{Deserialize, Serialize};
 
-use crate::process::ProcessId;
+use crate::process::{Birth, ProcessId};
 use crate::surface::Job;
 
 /// Name of the journal in the studio's folder.
 pub const JOURNAL_FILE: &str = "journal.db";
 
-const MIGRATIONS: &[M<'static>] = &[M::up(
-    "CREATE TABLE jobs (
-        egress_id TEXT PRIMARY KEY,
-        created_at_ms INTEGER NOT NULL,
-        project_id TEXT,
-        spec TEXT NOT NULL,
-        request TEXT NOT NULL,
-        folder TEXT NOT NULL,
-        pid INTEGER,
-        process_started_s INTEGER,
-        last_seq INTEGER NOT NULL DEFAULT 0,
-        job TEXT NOT NULL,
-        running INTEGER NOT NULL
-    ) STRICT;
-    CREATE INDEX jobs_by_time ON jobs (created_at_ms);
-    CREATE INDEX jobs_running ON jobs (running) WHERE running = 1;",
-)];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(
+        "CREATE TABLE jobs (
+            egress_id TEXT PRIMARY KEY,
+            created_at_ms INTEGER NOT NULL,
+            project_id TEXT,
+            spec TEXT NOT NULL,
+            request TEXT NOT NULL,
+            folder TEXT NOT NULL,
+            pid INTEGER,
+            process_started_s INTEGER,
+            last_seq INTEGER NOT NULL DEFAULT 0,
+            job TEXT NOT NULL,
+            running INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX jobs_by_time ON jobs (created_at_ms);
+        CREATE INDEX jobs_running ON jobs (running) WHERE running = 1;",
+    ),
+    // Where the system has a mark of a process that a step of the clock does not move.
+    M::up("ALTER TABLE jobs ADD COLUMN process_birth TEXT;"),
+];
 
 /// What can go wrong with the journal.
 #[derive(Debug, thiserror::Error)]
@@ -195,9 +199,14 @@ impl Journal {
 
     /// Writes which process has the job.
     pub(crate) fn started(&self, id: &EgressId, process: ProcessId) -> Result<(), JournalError> {
+        let (mark, started_s) = match process.birth {
+            Birth::Mark(mark) => (Some(mark), None),
+            Birth::Clock(s) => (None, i64::try_from(s).ok()),
+            Birth::Unknown => (None, None),
+        };
         self.connection.lock().execute(
-            "UPDATE jobs SET pid = ?2, process_started_s = ?3 WHERE egress_id = ?1",
-            params![id.as_str(), process.pid, process.started_s.and_then(|s| i64::try_from(s).ok())],
+            "UPDATE jobs SET pid = ?2, process_birth = ?3, process_started_s = ?4 WHERE egress_id = ?1",
+            params![id.as_str(), process.pid, mark, started_s],
         )?;
         Ok(())
     }
@@ -252,7 +261,8 @@ impl Journal {
     fn select(&self, which: &str, limit: u32) -> Result<Vec<Row>, JournalError> {
         let connection = self.connection.lock();
         let mut statement = connection.prepare(&format!(
-            "SELECT egress_id, spec, folder, pid, process_started_s, last_seq, job FROM jobs {which} LIMIT {limit}"
+            "SELECT egress_id, spec, folder, pid, process_birth, process_started_s, last_seq, job
+             FROM jobs {which} LIMIT {limit}"
         ))?;
         let mut found = statement.query([])?;
         let mut rows = Vec::new();
@@ -271,14 +281,15 @@ impl Journal {
 
 fn read(row: &rusqlite::Row<'_>) -> Result<Row, JournalError> {
     let pid: Option<u32> = row.get(3)?;
-    let started_s: Option<i64> = row.get(4)?;
+    let (mark, started_s): (Option<String>, Option<i64>) = (row.get(4)?, row.get(5)?);
     let started_s = started_s.and_then(|s| u64::try_from(s).ok());
+    let birth = mark.map(Birth::Mark).or(started_s.map(Birth::Clock)).unwrap_or(Birth::Unknown);
     Ok(Row {
         spec: serde_json::from_str(&row.get::<_, String>(1)?)?,
         folder: PathBuf::from(row.get::<_, String>(2)?),
-        process: pid.map(|pid| ProcessId { pid, started_s }),
-        last_seq: u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0),
-        job: serde_json::from_str(&row.get::<_, String>(6)?)?,
+        process: pid.map(|pid| ProcessId { pid, birth }),
+        last_seq: u64::try_from(row.get::<_, i64>(6)?).unwrap_or(0),
+        job: serde_json::from_str(&row.get::<_, String>(7)?)?,
     })
 }
 

@@ -19,7 +19,9 @@ use crate::frames::Frames;
 use crate::journal::{Journal, Row};
 use crate::link::Link;
 use crate::options::{StudioOptions, default_recordings_folder};
-use crate::process::{Exit, JobFolder, Process, ProcessId, alive, find_program, make_private};
+use crate::process::{
+    Birth, Exit, JobFolder, Process, ProcessId, alive, find_program, make_private, number_alive,
+};
 use crate::projects::Saved;
 use crate::studio::{Inner, Studio};
 use crate::supervisor::{Command, Supervisor, conclude};
@@ -252,6 +254,10 @@ async fn adopt(inner: Arc<Inner>, row: Row) {
             return;
         }
     };
+    let process = tokio::select! {
+        () = inner.until_closed() => return,
+        process = process_of(&row, &folder) => process,
+    };
     // The journal may be behind the job's own log by what happened while no studio ran.
     let state = JobState::of(&recovery::logged(&folder.path, 0));
     let mut job = row.job.clone();
@@ -262,9 +268,7 @@ async fn adopt(inner: Arc<Inner>, row: Row) {
     if !preview {
         inner.board.publish(Change::Job { job });
     }
-    // As the job itself told it, for a studio that died before it could write it down.
-    let process = row.process.or_else(|| state.pid().map(|pid| ProcessId { pid, started_s: None }));
-    if let Some(process) = living(process, &folder).await {
+    if let Some(process) = living(process.clone(), &folder).await {
         tracing::info!(egress_id = %id, pid = process.pid, "a job of an earlier run goes on");
         let conversation = Conversation::new(Process::Adopted(process), folder.clone());
         let handle = Supervisor::start(&inner, id, folder, conversation, state, attachable(&row));
@@ -282,11 +286,32 @@ async fn adopt(inner: Arc<Inner>, row: Row) {
     }
 }
 
-/// The process, if it lives. That its socket answers is the proof where its number is not known for sure.
+/// The process of a job, as the journal has it; or as the job itself told it, for a studio that died before it
+/// could write it down. A job that was only just started tells it in a moment.
+async fn process_of(row: &Row, folder: &JobFolder) -> Option<ProcessId> {
+    if let Some(process) = &row.process {
+        return Some(process.clone());
+    }
+    loop {
+        let starting = folder.locked();
+        match JobState::of(&recovery::logged(&folder.path, 0)).pid() {
+            Some(pid) => return Some(ProcessId { pid, birth: Birth::Unknown }),
+            None if starting => tokio::time::sleep(Duration::from_millis(50)).await,
+            None => return None,
+        }
+    }
+}
+
+/// The process, if it lives. A live job that is taken for dead loses its file, so all there is must agree that
+/// it is dead: its number, its lock, and where the number is not known for sure, its socket.
 async fn living(process: Option<ProcessId>, folder: &JobFolder) -> Option<ProcessId> {
     let process = process?;
-    let certain = process.started_s.is_some();
-    (alive(process) && (certain || Link::connect(&folder.short).await.is_ok())).then_some(process)
+    let sure = matches!(process.birth, Birth::Mark(_));
+    let answers = async || !sure && number_alive(process.pid) && Link::connect(&folder.short).await.is_ok();
+    if alive(&process) || answers().await {
+        return Some(ProcessId::of(process.pid));
+    }
+    folder.locked().then_some(process)
 }
 
 /// What Record would attach to the job.

@@ -14,6 +14,10 @@ use crate::error::SpawnError;
 /// What a job process says outside its own log, for instance as it crashes.
 const STDERR_FILE: &str = "stderr.log";
 
+/// The file in a job's folder that the job has locked for as long as it lives (`media::job::process`), and
+/// `tallylight-job repair` while it works.
+const LOCK_FILE: &str = "lock";
+
 /// How often a process that is not our child is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
 
@@ -62,6 +66,13 @@ impl JobFolder {
         {
             tracing::warn!(folder = %self.path.display(), %error, "a job's folder stays");
         }
+    }
+
+    /// Whether a job lives here, or somebody repairs its files. False where it cannot be known: a disk may
+    /// know no locks, and jobs of earlier versions took none.
+    pub(crate) fn locked(&self) -> bool {
+        let Ok(file) = std::fs::File::open(self.path.join(LOCK_FILE)) else { return false };
+        matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
     }
 
     /// The last words of the process on its standard error.
@@ -118,12 +129,43 @@ fn link_to(folder: &Path) -> std::io::Result<PathBuf> {
     Ok(link)
 }
 
-/// A process by its id and the second it started in: an id alone may have gone to another program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A process by its id and its birth: an id alone may have gone to another program.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProcessId {
     pub(crate) pid: u32,
-    /// Unix time, s; none where the system did not tell.
-    pub(crate) started_s: Option<u64>,
+    pub(crate) birth: Birth,
+}
+
+/// When a process began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Birth {
+    /// The boot and the tick of it, as the kernel counts them: no step of the clock moves it.
+    Mark(String),
+    /// Unix time, s. On Linux, whose earlier versions of the journal have it, a step of the clock moves it.
+    Clock(u64),
+    /// The system did not tell.
+    Unknown,
+}
+
+impl ProcessId {
+    /// The process that has this id now.
+    pub(crate) fn of(pid: u32) -> Self {
+        let started_s = || with_process(pid, sysinfo::Process::start_time).filter(|&seconds| seconds > 0);
+        let birth =
+            mark(pid).map(Birth::Mark).or_else(|| started_s().map(Birth::Clock)).unwrap_or(Birth::Unknown);
+        Self { pid, birth }
+    }
+}
+
+/// The mark of a process, where the system has one: Linux.
+fn mark(pid: u32) -> Option<String> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is a name in parentheses, which may hold spaces and more parentheses; the start is the
+    // 22nd.
+    let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
+    let ticks = std::str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace().nth(19)?;
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(format!("{} {ticks}", boot.trim()))
 }
 
 /// A job's process, ours or one that an earlier studio started.
@@ -169,30 +211,34 @@ impl Process {
         stdin.write_all(&launch).await.map_err(SpawnError::Launch)?;
         stdin.shutdown().await.map_err(SpawnError::Launch)?;
         drop(stdin);
-        let id = ProcessId { pid, started_s: start_time_s(pid) };
-        Ok(Self::Child { child: Box::new(child), id })
+        Ok(Self::Child { child: Box::new(child), id: ProcessId::of(pid) })
     }
 
     pub(crate) fn id(&self) -> ProcessId {
         match self {
-            Self::Child { id, .. } | Self::Adopted(id) => *id,
+            Self::Child { id, .. } | Self::Adopted(id) => id.clone(),
         }
     }
 
-    /// Waits for the end of the process. Cancel safe.
-    pub(crate) async fn gone(&mut self) -> Exit {
-        match self {
+    /// Waits for the end of the process, and of whoever else still writes for the job in this folder.
+    /// Cancel safe.
+    pub(crate) async fn gone(&mut self, folder: &JobFolder) -> Exit {
+        let exit = match self {
             Self::Child { child, .. } => match child.wait().await {
                 Ok(status) => Exit::Status(status),
                 Err(_) => Exit::Unknown,
             },
             Self::Adopted(id) => {
-                while alive(*id) {
+                while alive(id) {
                     tokio::time::sleep(WATCH_EVERY).await;
                 }
                 Exit::Unknown
             }
+        };
+        while folder.locked() {
+            tokio::time::sleep(WATCH_EVERY).await;
         }
+        exit
     }
 
     /// Ends the process at once.
@@ -202,21 +248,27 @@ impl Process {
                 let _ = child.start_kill();
             }
             Self::Adopted(id) => {
-                signal(*id, Signal::Kill);
+                signal(id, Signal::Kill);
             }
         }
     }
 }
 
 /// Whether this very process lives.
-pub(crate) fn alive(id: ProcessId) -> bool {
-    with_process(id.pid, |process| {
-        !matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead) && same(process, id)
-    })
-    .unwrap_or(false)
+pub(crate) fn alive(id: &ProcessId) -> bool {
+    with_process(id.pid, |process| runs(process) && same(process, id)).unwrap_or(false)
 }
 
-fn signal(id: ProcessId, signal: Signal) {
+/// Whether any process of this number lives.
+pub(crate) fn number_alive(pid: u32) -> bool {
+    with_process(pid, runs).unwrap_or(false)
+}
+
+fn runs(process: &sysinfo::Process) -> bool {
+    !matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead)
+}
+
+fn signal(id: &ProcessId, signal: Signal) {
     with_process(id.pid, |process| {
         if same(process, id) {
             process.kill_with(signal);
@@ -224,13 +276,14 @@ fn signal(id: ProcessId, signal: Signal) {
     });
 }
 
-/// The start time is computed from the boot time, which the clock's corrections move a little.
-fn same(process: &sysinfo::Process, id: ProcessId) -> bool {
-    id.started_s.is_none_or(|started| process.start_time().abs_diff(started) <= 2)
-}
-
-fn start_time_s(pid: u32) -> Option<u64> {
-    with_process(pid, sysinfo::Process::start_time).filter(|&seconds| seconds > 0)
+fn same(process: &sysinfo::Process, id: &ProcessId) -> bool {
+    match &id.birth {
+        Birth::Mark(born) => mark(id.pid).as_ref() == Some(born),
+        // The clock's small corrections move it a little.
+        Birth::Clock(started_s) => process.start_time().abs_diff(*started_s) <= 2,
+        // It may be anybody: its lock and its socket have to tell.
+        Birth::Unknown => false,
+    }
 }
 
 fn with_process<T>(pid: u32, look: impl FnOnce(&sysinfo::Process) -> T) -> Option<T> {
@@ -247,10 +300,39 @@ mod tests {
     #[test]
     fn this_process_lives_and_its_number_with_another_start_does_not() {
         let pid = std::process::id();
-        let started_s = start_time_s(pid);
-        assert!(started_s.is_some());
-        assert!(alive(ProcessId { pid, started_s }));
-        assert!(!alive(ProcessId { pid, started_s: Some(started_s.unwrap() - 1000) }));
+        let id = ProcessId::of(pid);
+        assert_ne!(id.birth, Birth::Unknown);
+        assert!(alive(&id));
+        let started_s = with_process(pid, sysinfo::Process::start_time).unwrap();
+        assert!(alive(&ProcessId { pid, birth: Birth::Clock(started_s) }));
+        assert!(!alive(&ProcessId { pid, birth: Birth::Clock(started_s - 1000) }));
+        assert!(!alive(&ProcessId { pid, birth: Birth::Mark("another".into()) }));
+        assert!(!alive(&ProcessId { pid, birth: Birth::Unknown }) && number_alive(pid));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_is_known_by_what_a_step_of_the_clock_does_not_move() {
+        let started = |name: &str| {
+            // The kernel tells the name of a process as it is.
+            let dir = tempfile::tempdir().unwrap();
+            let program = dir.path().join(name);
+            std::fs::copy("/bin/sleep", &program).unwrap();
+            let mut child = std::process::Command::new(&program).arg("60").spawn().unwrap();
+            let id = ProcessId::of(child.id());
+            child.kill().unwrap();
+            child.wait().unwrap();
+            id.birth
+        };
+        let marks = ["plain", ") Z 1 (2"].map(started).map(|birth| match birth {
+            Birth::Mark(mark) => mark,
+            other => panic!("{other:?}"),
+        });
+        let [first, second] = marks.each_ref().map(|mark| mark.split_once(' ').unwrap());
+        assert_eq!(first.0, second.0, "one boot");
+        let [first, second] = [first.1, second.1].map(|ticks| ticks.parse::<u64>().unwrap());
+        // A hundred ticks a second on every Linux that there is.
+        assert!(first > 0 && (first..first + 1000).contains(&second), "{marks:?}");
     }
 
     #[cfg(unix)]

@@ -35,7 +35,13 @@ pub(crate) fn unfinished(job: &Job) -> Vec<(OutputId, Option<String>)> {
 }
 
 /// Saves one file of a dead job.
-pub(crate) async fn save_file(program: &Path, job: &Job, id: &OutputId, path: Option<String>) -> FileResult {
+pub(crate) async fn save_file(
+    program: &Path,
+    folder: &JobFolder,
+    job: &Job,
+    id: &OutputId,
+    path: Option<String>,
+) -> FileResult {
     let started_at_ns = job
         .outputs
         .iter()
@@ -57,7 +63,7 @@ pub(crate) async fn save_file(program: &Path, job: &Job, id: &OutputId, path: Op
     if !Path::new(&path).exists() {
         return nothing(no_file(), None);
     }
-    match tool::repair(program, Path::new(&path)).await {
+    match tool::repair(program, Path::new(&path), &folder.path).await {
         Ok(mut result) => {
             if result.started_at_ns == 0 {
                 result.started_at_ns = started_at_ns;
@@ -181,4 +187,18 @@ fn never_began() -> ApiError {
         "Tallylight ended before the recording began.",
         "Record again.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_cut_off_hides_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = |seq| serde_json::to_string(&ours(Fact::Armed, seq)).unwrap();
+        let text = format!("{}\n{}\n{}\n{}", line(1), &line(2)[..10], line(2), &line(3)[..10]);
+        std::fs::write(dir.path().join(EVENTS_FILE), text).unwrap();
+        assert_eq!(logged(dir.path(), 0).iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2]);
+    }
 }

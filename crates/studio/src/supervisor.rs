@@ -329,7 +329,7 @@ async fn save(
         job.recovered = !recovery::unfinished(job).is_empty();
     })?;
     for (output, path) in recovery::unfinished(&open) {
-        let result = recovery::save_file(&inner.program, &open, &output, path).await;
+        let result = recovery::save_file(&inner.program, folder, &open, &output, path).await;
         say(Fact::OutputEnded { output, result });
     }
     let saved = inner.board.job(id)?;

@@ -28,10 +28,10 @@ pub(crate) struct Probe {
     pub(crate) problems: Vec<ApiError>,
 }
 
-/// Makes a file that a dead job left an ordinary one.
-pub(crate) async fn repair(program: &Path, file: &Path) -> Result<FileResult, ApiError> {
+/// Makes a file that a dead job left an ordinary one. `folder` is the job's.
+pub(crate) async fn repair(program: &Path, file: &Path, folder: &Path) -> Result<FileResult, ApiError> {
     let mut command = Command::new(program);
-    command.arg("repair").arg(file);
+    command.arg("repair").arg(file).arg("--job").arg(folder);
     json(run(command, REPAIR_WITHIN).await?)
 }
 

@@ -31,7 +31,10 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => run(),
-        ["repair", file] => repair(Path::new(file)),
+        ["repair", file, "--job", folder] => {
+            lock(Path::new(folder)).try_lock().expect("the job lives");
+            repair(Path::new(file));
+        }
         ["still", file, jpeg, "--width", _] => {
             assert!(Path::new(file).exists());
             std::fs::write(jpeg, b"jpeg").unwrap();
@@ -65,6 +68,11 @@ fn repair(file: &Path) {
     println!("{}", serde_json::to_string(&result).unwrap());
 }
 
+/// The file whose lock says that a job lives.
+fn lock(folder: &Path) -> std::fs::File {
+    std::fs::File::options().create(true).append(true).open(folder.join("lock")).unwrap()
+}
+
 fn now_ns() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64
 }
@@ -94,6 +102,8 @@ async fn live(launch: Launch) {
     if launch.spec.room_name == "listens-late" {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     }
+    let held = lock(&launch.folder);
+    held.lock().unwrap();
     let log =
         std::fs::File::options().create(true).append(true).open(launch.folder.join(EVENTS_FILE)).unwrap();
     let listener = UnixListener::bind(launch.folder.join(SOCKET_FILE)).unwrap();

@@ -144,6 +144,8 @@ async fn the_studio_is_killed_and_then_both() {
     let studio = bench.open_with(job_program()).await;
     until_recorded(&studio, &id, 2000).await;
     assert!(lives(pid));
+    let lock = std::fs::File::open(bench.data_dir().join("jobs").join(id.as_str()).join("lock")).unwrap();
+    assert!(matches!(lock.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)), "it has its lock");
     studio.stop(id.clone()).await.unwrap();
     let job = until_job(&studio, &id, "the end", |job| job.ended_at_ms.is_some()).await;
     assert_eq!((job.status, job.recovered), (EgressStatus::Complete, false), "{:?}", job.error);

@@ -106,6 +106,63 @@ async fn a_job_outlives_its_studio_and_the_next_one_takes_it_over() {
     eventually("the job goes", || !lives(pid)).await;
 }
 
+/// Changes the journal while no studio runs.
+fn edit_journal(bench: &Bench, sql: &str) {
+    let journal = rusqlite::Connection::open(bench.data_dir().join("journal.db")).unwrap();
+    journal.execute_batch(sql).unwrap();
+}
+
+#[tokio::test]
+async fn a_step_of_the_clock_kills_no_job() {
+    // A start time of before the clock was corrected: in a row of now, where nobody looks at it, and in the
+    // journal of an earlier version.
+    for journal in [
+        "UPDATE jobs SET process_started_s = 1000",
+        "UPDATE jobs SET process_started_s = 1000;
+         ALTER TABLE jobs DROP COLUMN process_birth;
+         PRAGMA user_version = 1;",
+    ] {
+        let bench = Bench::new();
+        let (mut other, id) = other_studio(&bench, "show", false);
+        kill(other.id());
+        other.wait().unwrap();
+        edit_journal(&bench, journal);
+        let studio = bench.open().await;
+        let job = until_job(&studio, &id, "adoption", |job| job.figures.is_some()).await;
+        assert_eq!((job.status, job.recovered), (EgressStatus::Active, false), "{journal}");
+        studio.stop(id.clone()).await.unwrap();
+        let job = until_job(&studio, &id, "the end", |job| job.ended_at_ms.is_some()).await;
+        assert_eq!((job.status, job.recovered), (EgressStatus::Complete, false), "{journal}");
+        studio.shut_down(true).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_holds_its_lock_is_not_repaired() {
+    // The journal has the number of another process; then none, as of a studio that died too early.
+    for journal in
+        ["UPDATE jobs SET process_birth = 'another'", "UPDATE jobs SET pid = NULL, process_birth = NULL"]
+    {
+        let bench = Bench::new();
+        let (mut other, id) = other_studio(&bench, "show", false);
+        kill(other.id());
+        other.wait().unwrap();
+        edit_journal(&bench, journal);
+        // Nothing but the lock tells that it lives.
+        std::fs::remove_file(bench.data_dir().join("jobs").join(id.as_str()).join("socket")).unwrap();
+        let studio = bench.open().await;
+        tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+        let job = until_job(&studio, &id, "the job", |_| true).await;
+        assert_eq!((job.status, job.recovered), (EgressStatus::Active, false), "{journal}");
+        let file = std::fs::read(job.outputs[0].path.as_ref().unwrap()).unwrap();
+        assert!(!file.windows(5).any(|word| word == b"whole"), "nobody wrote into its file: {journal}");
+        // The lock is gone with its process.
+        kill(pid_of(&bench, &id));
+        assert_saved(&until_job(&studio, &id, "the end", |job| job.status == EgressStatus::Failed).await);
+        studio.shut_down(true).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_adopted_job_that_is_killed_is_saved_too() {
     let bench = Bench::new();
