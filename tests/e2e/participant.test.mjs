@@ -1,11 +1,13 @@
 // Participant egress: one file that follows a person through everything they do.
 
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { beeps, black, cadence, flashes, pictures, silences, stretches, sync } from '../harness/content.mjs';
 import { fileOutput, participantEgress } from '../harness/job.mjs';
 import { sound } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
+import { until } from '../harness/wait.mjs';
 
 /** Lets the recording go on for so long. */
 const goOn = (job, ms) => job.elapsed((job.figures?.outputs[0]?.elapsed_ms ?? 0) + ms);
@@ -109,6 +111,24 @@ test('who leaves ends the recording; a person alone in sound records too', async
   const heard = await sound(result.path);
   assert.ok(beeps(heard, 4).length >= 2);
   assert.deepEqual(beeps(heard, 5), [], 'nobody else is heard');
+});
+
+test('what has ended is let go of: republishing costs nothing that stays', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(7, { audio: true, video: { codec: 'vp8', width: 320, height: 180 } });
+  const job = await scene.job(participantEgress(ada.identity), [fileOutput(scene.folder)]);
+  await job.elapsed(2000);
+  const threads = () => readdirSync(`/proc/${job.pid}/task`).length;
+  const before = threads();
+  for (let n = 0; n < 4; n++) {
+    await ada.unpublish('microphone');
+    await ada.unpublish('camera');
+    await ada.publishAudio();
+    await ada.publishVideo({ codec: 'vp8', width: 320, height: 180 });
+    await goOn(job, 1500);
+  }
+  await until(`the job has its ${before} threads again`, () => threads() <= before);
+  await assertWhole(await job.stop(), { container: 'mp4' });
 });
 
 test('a camera that comes late does not stretch the file', async (t) => {

@@ -4,9 +4,9 @@
 use std::collections::HashSet;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{EgressStatus, EndReason, Fact};
+use egress::fact::{ConnectionState, EgressStatus, EndReason, Fact};
 use egress::spec::{EndRule, Selection, VideoSelect};
-use room::event::StreamId;
+use room::event::{RoomEnd, StreamId};
 
 use crate::job::Facts;
 use crate::job::engine::Engine;
@@ -91,6 +91,39 @@ impl Stage {
 }
 
 impl Engine {
+    /// The room has ended for this job: why, and what the operator should know of it.
+    pub(super) fn on_room_end(&mut self, end: RoomEnd, facts: &mut Facts) -> EndReason {
+        facts.record(Fact::Connection { state: ConnectionState::Disconnected });
+        match end {
+            RoomEnd::Left => EndReason::StopRequested,
+            RoomEnd::RoomClosed => EndReason::SourceClosed,
+            RoomEnd::Removed => {
+                let warning = ApiError::new(
+                    ErrorCode::PermissionDenied,
+                    Fault::Server,
+                    "Somebody removed the recorder from the room.",
+                    "Start the recording again if this was not meant.",
+                );
+                facts.record(Fact::Warning { warning });
+                EndReason::SourceClosed
+            }
+            RoomEnd::DuplicateIdentity => {
+                let warning = ApiError::new(
+                    ErrorCode::FailedPrecondition,
+                    Fault::Server,
+                    "Another recorder joined the room under the same id and took this one's place.",
+                    "The other one records on. Look there for the rest.",
+                );
+                facts.record(Fact::Warning { warning });
+                EndReason::SourceClosed
+            }
+            RoomEnd::Lost(error) => {
+                self.stage.fail(error);
+                EndReason::RoomLost
+            }
+        }
+    }
+
     /// Begins to end the job.
     pub fn end(&mut self, reason: EndReason, now_ns: i64, facts: &mut Facts) {
         if self.stage.ending() {

@@ -20,6 +20,7 @@ use crate::compose::mix::Sides;
 use crate::job::Facts;
 use crate::job::ending::{Stage, not_found};
 use crate::job::full_size::FullSize;
+use crate::job::health::TrackHealth;
 use crate::job::ingest::{FromMedia, Ingest};
 use crate::job::lanes::Lanes;
 use crate::job::levels::Levels;
@@ -57,7 +58,7 @@ pub struct Engine {
     subscribed: HashSet<TrackId>,
     facts_of: HashMap<TrackId, TrackFacts>,
     received: Vec<TrackFacts>,
-    refused: HashSet<TrackId>,
+    health: TrackHealth,
     video_stream: Option<StreamId>,
     full_size: FullSize,
     watch: SourceWatch,
@@ -98,7 +99,7 @@ impl Engine {
             subscribed: HashSet::new(),
             facts_of: HashMap::new(),
             received: Vec::new(),
-            refused: HashSet::new(),
+            health: TrackHealth::default(),
             video_stream: None,
             full_size: FullSize::default(),
             watch: SourceWatch::new(now_ns, patience_ns),
@@ -153,39 +154,6 @@ impl Engine {
         None
     }
 
-    fn on_room_end(&mut self, end: room::event::RoomEnd, facts: &mut Facts) -> EndReason {
-        use room::event::RoomEnd;
-        facts.record(Fact::Connection { state: ConnectionState::Disconnected });
-        match end {
-            RoomEnd::Left => EndReason::StopRequested,
-            RoomEnd::RoomClosed => EndReason::SourceClosed,
-            RoomEnd::Removed => {
-                let warning = ApiError::new(
-                    ErrorCode::PermissionDenied,
-                    Fault::Server,
-                    "Somebody removed the recorder from the room.",
-                    "Start the recording again if this was not meant.",
-                );
-                facts.record(Fact::Warning { warning });
-                EndReason::SourceClosed
-            }
-            RoomEnd::DuplicateIdentity => {
-                let warning = ApiError::new(
-                    ErrorCode::FailedPrecondition,
-                    Fault::Server,
-                    "Another recorder joined the room under the same id and took this one's place.",
-                    "The other one records on. Look there for the rest.",
-                );
-                facts.record(Fact::Warning { warning });
-                EndReason::SourceClosed
-            }
-            RoomEnd::Lost(error) => {
-                self.stage.fail(error);
-                EndReason::RoomLost
-            }
-        }
-    }
-
     fn on_roster(&mut self, roster: &Roster, now_ns: i64, facts: &mut Facts) {
         self.names.room_id.clone_from(&roster.room_sid);
         self.settle_single_track(roster);
@@ -195,7 +163,7 @@ impl Engine {
             self.wanted.audio.truncate(1);
         }
         for track in encrypted(roster) {
-            if self.is_wanted(&track) && !self.refused.contains(&track) {
+            if self.is_wanted(&track) {
                 let error = ApiError::new(
                     ErrorCode::Unsupported,
                     Fault::Input,
@@ -211,11 +179,7 @@ impl Engine {
             self.room.unsubscribe(gone.clone());
             facts.record(Fact::TrackRemoved { track_id: gone });
         }
-        for new in tracks.iter().filter(|t| !self.refused.contains(t)) {
-            if self.subscribed.insert(new.clone()) {
-                self.room.subscribe(new.clone(), LayerQuality::High);
-            }
-        }
+        self.subscribe(now_ns);
         let on = self.wanted.video.as_ref().is_some_and(|v| !v.muted);
         self.lanes.picture_on(on, self.wanted.video.as_ref().map(|v| v.source), now_ns);
         let (was, is) = (track_id(&before), track_id(&self.wanted));
@@ -234,6 +198,16 @@ impl Engine {
             self.watch.saw();
         }
         self.open_outputs(now_ns, facts);
+    }
+
+    /// Subscribes to what is wanted and may be taken.
+    fn subscribe(&mut self, now_ns: i64) {
+        let wanted: Vec<TrackId> = self.wanted_tracks().map(|t| t.track_id.clone()).collect();
+        for track in wanted.into_iter().filter(|t| self.health.takes(t, now_ns)) {
+            if self.subscribed.insert(track.clone()) {
+                self.room.subscribe(track, LayerQuality::High);
+            }
+        }
     }
 
     /// A Track egress names its track for picture and sound alike; the room says which it is.
@@ -341,7 +315,7 @@ impl Engine {
                     self.on_stream_out(id);
                 }
                 if let Some(error) = self.lanes.decoded(id, decoded, current, sides.unwrap_or(BOTH)) {
-                    self.drop_stream(id, error, facts);
+                    self.drop_stream(id, error, now_ns, facts);
                 }
                 self.note_armed(facts);
             }
@@ -408,10 +382,10 @@ impl Engine {
                     ErrorCode::Unsupported,
                     Fault::Input,
                     format!("This track's {codec} stream is broken."),
-                    "Ask its publisher to switch the camera off and on.",
+                    "Ask its publisher to publish it again.",
                 )
                 .with_detail(error);
-                self.drop_stream(id, error, facts);
+                self.drop_stream(id, error, now_ns, facts);
             }
         }
     }
@@ -420,6 +394,9 @@ impl Engine {
     pub fn tick(&mut self, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
         for unit in self.lanes.tick(now_ns, self.wanted_is_muted()) {
             self.outputs.push(&unit);
+        }
+        if self.health.pause_over(now_ns) {
+            self.subscribe(now_ns);
         }
         if self.outputs.any_waiting() {
             self.open_outputs(now_ns, facts);
@@ -542,17 +519,27 @@ impl Engine {
     }
 
     fn refuse(&mut self, track: &TrackId, error: ApiError, facts: &mut Facts) {
-        if self.refused.insert(track.clone()) {
-            self.room.unsubscribe(track.clone());
-            self.subscribed.remove(track);
+        if self.health.refuse(track) {
+            self.unsubscribe(track);
             facts.record(Fact::TrackRefused { track_id: track.clone(), error });
         }
     }
 
-    fn drop_stream(&mut self, id: StreamId, error: ApiError, facts: &mut Facts) {
-        if let Some(ingest) = self.streams.remove(&id) {
-            let track = ingest.stream.track_id.clone();
-            self.refuse(&track, error, facts);
+    fn unsubscribe(&mut self, track: &TrackId) {
+        self.room.unsubscribe(track.clone());
+        self.subscribed.remove(track);
+    }
+
+    /// A stream's media broke: its track is taken anew a few times before it is given up.
+    fn drop_stream(&mut self, id: StreamId, error: ApiError, now_ns: i64, facts: &mut Facts) {
+        let Some(ingest) = self.streams.remove(&id) else { return };
+        self.lanes.forget(id);
+        let track = &ingest.stream.track_id;
+        if self.health.breaks(track, now_ns) {
+            tracing::warn!(%track, %error, "a track broke and is taken anew");
+            self.unsubscribe(track);
+        } else {
+            self.refuse(track, error, facts);
         }
     }
 

@@ -314,7 +314,7 @@ impl Lanes {
                         ErrorCode::Unsupported,
                         Fault::Input,
                         "A track could not be decoded any further.",
-                        "Ask its publisher to switch it off and on again.",
+                        "Ask its publisher to publish it again.",
                     )
                     .with_detail(error),
                 );

@@ -7,6 +7,7 @@ pub mod decoders;
 pub mod ending;
 pub mod engine;
 pub mod full_size;
+pub mod health;
 pub mod ingest;
 pub mod lanes;
 pub mod levels;
