@@ -38,6 +38,9 @@ fn expose<S: Serializer>(secret: &SecretString, to: S) -> Result<S::Ok, S::Error
 pub const EVENTS_FILE: &str = "events.jsonl";
 /// Name of the job's socket in its folder.
 pub const SOCKET_FILE: &str = "socket";
+/// Name of the file in its folder that the job holds locked from its start to its exit: while it does, nobody
+/// else touches its recordings, whatever clocks and process lists say.
+pub const LOCK_FILE: &str = "lock";
 /// Name of the job's trace log in its folder.
 pub const LOG_FILE: &str = "job.log";
 /// Longest frame either side accepts, bytes.

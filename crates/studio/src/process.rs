@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use egress::wire::{Launch, SOCKET_FILE};
+use egress::wire::{LOCK_FILE, Launch, SOCKET_FILE};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, Signal, System};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
@@ -13,10 +13,6 @@ use crate::error::SpawnError;
 
 /// What a job process says outside its own log, for instance as it crashes.
 const STDERR_FILE: &str = "stderr.log";
-
-/// The file in a job's folder that the job has locked for as long as it lives (`media::job::process`), and
-/// `tallylight-job repair` while it works.
-const LOCK_FILE: &str = "lock";
 
 /// How often a process that is not our child is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(250);

@@ -216,7 +216,7 @@ impl Engine {
                 let error = ApiError::new(
                     ErrorCode::DiskFull,
                     Fault::Destination,
-                    "The disk was nearly full, so the recording was ended while it could be finished whole.",
+                    "There was hardly any room left on the disk, so the recording was ended while it could be finished whole.",
                     "Free some space or choose another folder, then record again.",
                 );
                 (EgressStatus::LimitReached, Some(error))

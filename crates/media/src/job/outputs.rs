@@ -11,7 +11,7 @@ use egress::id::OutputId;
 use egress::spec::{Container, FileOutput as FileSpec, OutputKind, OutputSpec};
 
 use crate::job::Facts;
-use crate::output::disk::{DiskVerdict, judge};
+use crate::output::disk::{DiskVerdict, judge, largest_file_bytes};
 use crate::output::file::{FileOutput, FilePlan, FileReport, reserve};
 use crate::unit::Unit;
 
@@ -37,6 +37,17 @@ struct Open {
     until_ns: Option<i64>,
     finishing: bool,
     rate: Rate,
+    /// The largest file its disk takes, bytes.
+    largest_bytes: Option<u64>,
+}
+
+impl Open {
+    /// Bytes that the file may still grow by.
+    fn room_bytes(&self) -> Option<u64> {
+        let free = fs4::available_space(&self.spec.folder).ok();
+        let below = self.largest_bytes.map(|largest| largest.saturating_sub(self.file.size_bytes()));
+        [free, below].into_iter().flatten().min()
+    }
 }
 
 /// Bytes written over the last seconds.
@@ -125,7 +136,12 @@ impl Outputs {
             match opened {
                 Ok(file) => {
                     let rate = Rate { since: Instant::now(), size: 0, bytes_s: 0 };
-                    let open = Open { file, spec, fed, until_ns: None, finishing: false, rate };
+                    let largest_bytes = largest_file_bytes(&spec.folder);
+                    if largest_bytes.is_some() {
+                        facts.record(Fact::Warning { warning: small_files() });
+                    }
+                    let open =
+                        Open { file, spec, fed, until_ns: None, finishing: false, rate, largest_bytes };
                     self.open.insert(output.id, open);
                 }
                 Err(error) => {
@@ -274,7 +290,7 @@ impl Outputs {
                     bitrate_bps: bytes_s * 8,
                     frames: counts.pictures.load(Relaxed),
                     dropped_frames: dropped,
-                    disk_left_s: free_bytes(&open.spec.folder).and_then(|free| free.checked_div(bytes_s)),
+                    disk_left_s: open.room_bytes().and_then(|room| room.checked_div(bytes_s)),
                 }
             })
             .collect()
@@ -293,8 +309,8 @@ impl Outputs {
     pub fn disk_full(&mut self, facts: &mut Facts) -> bool {
         let rate: u64 = self.open.values().map(|o| o.rate.bytes_s).sum();
         for open in self.open.values().filter(|o| !o.finishing) {
-            let Some(free) = free_bytes(&open.spec.folder) else { continue };
-            match judge(free, rate, open.file.counts.units.load(Relaxed)) {
+            let Some(room) = open.room_bytes() else { continue };
+            match judge(room, rate, open.file.counts.units.load(Relaxed)) {
                 DiskVerdict::Fine => {}
                 DiskVerdict::Full => return true,
                 DiskVerdict::Low { left_s } if !self.low_disk_told => {
@@ -302,11 +318,8 @@ impl Outputs {
                     let warning = ApiError::new(
                         ErrorCode::DiskFull,
                         Fault::Destination,
-                        format!(
-                            "The disk has room for {} more minutes of this recording.",
-                            left_s.div_ceil(60)
-                        ),
-                        "Free some space. The recording ends by itself, whole, before the disk is full.",
+                        format!("There is room for {} more minutes of this recording.", left_s.div_ceil(60)),
+                        "Free some space. The recording ends by itself, whole, before there is none left.",
                     );
                     facts.record(Fact::Warning { warning });
                 }
@@ -317,8 +330,13 @@ impl Outputs {
     }
 }
 
-fn free_bytes(folder: &Path) -> Option<u64> {
-    fs4::available_space(folder).ok()
+fn small_files() -> ApiError {
+    ApiError::new(
+        ErrorCode::Storage,
+        Fault::Destination,
+        "This disk is formatted as FAT32, which takes no file larger than 4 GB: the recording ends by itself there, whole.",
+        "For a longer recording choose a folder on another disk, or format this one as exFAT.",
+    )
 }
 
 /// Says in the log which file is about to be made, and makes it.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use egress::error::ApiError;
 use egress::fact::{ConnectionState, EgressStatus, Fact};
 use egress::spec::Task;
-use egress::wire::Launch;
+use egress::wire::{LOCK_FILE, Launch};
 use room::event::RoomEvent;
 use room::session::{Room, RoomOptions, join};
 use tokio::sync::mpsc;
@@ -19,9 +19,6 @@ use crate::job::{monitor, recording};
 
 /// How long the process stays after its last fact, for the studio to read it.
 const FAREWELL: Duration = Duration::from_millis(500);
-
-/// The file in a job's folder whose lock says that the job lives. The studio looks at it under this name.
-pub const LOCK_FILE: &str = "lock";
 
 /// How long to wait for the lock: a studio that looks at it has it for a moment.
 const LOCK_WITHIN: Duration = Duration::from_secs(2);

@@ -1,4 +1,9 @@
-//! When a disk is nearly full, as a pure function of what is free and what is being written.
+//! When there is no more room for a file, as a pure function of what is free and what is being written; and
+//! how large a file a disk takes at all.
+
+use std::path::{Path, PathBuf};
+
+use sysinfo::{DiskRefreshKind, Disks};
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +44,42 @@ pub fn judge(free_bytes: u64, rate_bytes_s: u64, units: u64) -> DiskVerdict {
     }
 }
 
+/// Largest file of FAT, bytes: sticks and cards that cameras use are often formatted so.
+const FAT_MAX_BYTES: u64 = (4 << 30) - 1;
+
+/// The largest file that the disk with `folder` takes, bytes; none: larger than any recording.
+pub fn largest_file_bytes(folder: &Path) -> Option<u64> {
+    let folder = folder.canonicalize().ok()?;
+    // Names and places alone: asking a network disk for its size may take for ever.
+    let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing());
+    let mounts =
+        disks.iter().map(|d| (d.mount_point().to_owned(), d.file_system().to_string_lossy().into_owned()));
+    limit_of(&folder, mounts)
+}
+
+fn limit_of(folder: &Path, mounts: impl Iterator<Item = (PathBuf, String)>) -> Option<u64> {
+    let on = mounts.filter(|(place, _)| folder.starts_with(place));
+    let (_, kind) = on.max_by_key(|(place, _)| place.components().count())?;
+    matches!(kind.to_ascii_lowercase().as_str(), "vfat" | "msdos" | "fat" | "fat32").then_some(FAT_MAX_BYTES)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_on_fat_has_a_largest_size() {
+        let mounts = || {
+            [("/", "ext4"), ("/media/stick", "vfat"), ("/media/stick/inner", "exfat"), ("/media", "tmpfs")]
+                .map(|(place, kind)| (PathBuf::from(place), kind.to_owned()))
+                .into_iter()
+        };
+        assert_eq!(limit_of(Path::new("/media/stick/show"), mounts()), Some(FAT_MAX_BYTES));
+        assert_eq!(limit_of(Path::new("/media/sticks"), mounts()), None);
+        assert_eq!(limit_of(Path::new("/media/stick/inner/a"), mounts()), None);
+        assert_eq!(limit_of(Path::new("/home"), mounts()), None);
+        assert_eq!(largest_file_bytes(&std::env::temp_dir()), None, "this machine's own");
+    }
 
     #[test]
     fn it_warns_and_then_ends_while_the_index_still_fits() {
