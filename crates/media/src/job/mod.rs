@@ -18,13 +18,20 @@ pub mod outputs;
 pub mod process;
 pub mod recording;
 pub mod shape;
+pub mod signal;
 pub mod usage;
 pub mod watch;
 
 use ::egress::fact::Fact;
+use room::event::RoomEvent;
+use room::session::Room;
+use tokio::sync::mpsc;
 
 use crate::job::link::Link;
 use crate::job::log::EventLog;
+
+/// A joined room.
+pub type Joined = (Room, mpsc::Receiver<RoomEvent>);
 
 /// Where facts go: into the job's log, and from there to the studio.
 #[derive(Debug)]

@@ -18,13 +18,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::chain::{Chain, ChainEvent};
 use crate::compose::decode::Decoder;
-use crate::job::Facts;
 use crate::job::ingest::{FromMedia, Ingest};
 use crate::job::levels::Levels;
 use crate::job::link::{FromStudio, Link};
-use crate::job::process::{EndSignal, Joined};
 use crate::job::recording::track_figures;
+use crate::job::signal::EndSignal;
 use crate::job::usage::Usage;
+use crate::job::{Facts, Joined};
 use crate::source::depayload::{Passage, Picture};
 use crate::unit::Unit;
 

@@ -8,14 +8,13 @@ use egress::error::ApiError;
 use egress::fact::{ConnectionState, EgressStatus, Fact};
 use egress::spec::Task;
 use egress::wire::{LOCK_FILE, Launch};
-use room::event::RoomEvent;
-use room::session::{Room, RoomOptions, join};
-use tokio::sync::mpsc;
+use room::session::{RoomOptions, join};
 
 use crate::job::Facts;
 use crate::job::link::{FromStudio, Link};
 use crate::job::log::EventLog;
-use crate::job::{monitor, recording};
+use crate::job::signal::EndSignal;
+use crate::job::{Joined, monitor, recording};
 
 /// How long the process stays after its last fact, for the studio to read it.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -64,9 +63,6 @@ impl FolderLock {
         Self { _file: None }
     }
 }
-
-/// A joined room.
-pub type Joined = (Room, mpsc::Receiver<RoomEvent>);
 
 /// Does what `launch` says.
 ///
@@ -136,56 +132,6 @@ async fn joined(
             },
             () = end.wait() => return Ok(None),
         }
-    }
-}
-
-/// The system's request to end: SIGTERM, or SIGINT from a terminal. SIGHUP is not one: a job outlives
-/// the terminal its studio was started in.
-pub struct EndSignal {
-    #[cfg(unix)]
-    signals: Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signal, tokio::signal::unix::Signal)>,
-}
-
-impl EndSignal {
-    /// Begins to listen.
-    pub fn new() -> Self {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            let signals = signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok());
-            let signals =
-                signals.zip(signal(SignalKind::hangup()).ok()).map(|((term, int), hup)| (term, int, hup));
-            Self { signals }
-        }
-        #[cfg(not(unix))]
-        Self {}
-    }
-
-    /// Returns when asked to end. Safe to cancel.
-    pub async fn wait(&mut self) {
-        #[cfg(unix)]
-        match self.signals.as_mut() {
-            Some((term, int, hup)) => loop {
-                tokio::select! {
-                    _ = term.recv() => return,
-                    _ = int.recv() => return,
-                    _ = hup.recv() => {}
-                }
-            },
-            None => std::future::pending().await,
-        }
-        #[cfg(not(unix))]
-        {
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-}
-
-impl Default for EndSignal {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

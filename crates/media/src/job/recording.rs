@@ -9,14 +9,14 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::encode::probe::{VideoEncoder, best_encoder};
-use crate::job::Facts;
 use crate::job::clock::RoomClock;
 use crate::job::engine::Engine;
 use crate::job::lanes::Lanes;
 use crate::job::link::{FromStudio, Link};
-use crate::job::process::{EndSignal, Joined};
 use crate::job::shape::NameContext;
+use crate::job::signal::EndSignal;
 use crate::job::usage::Usage;
+use crate::job::{Facts, Joined};
 
 /// How often time is looked at while something is encoded, or the job ends.
 const QUICK: Duration = Duration::from_millis(10);

@@ -16,7 +16,8 @@ use egress::id::OutputId;
 use egress::spec::Container;
 use gstreamer::Caps;
 
-use crate::output::mux::{self, Lanes, Mux, MuxError};
+use crate::output::container;
+use crate::output::mux::{Lanes, Mux, MuxError};
 use crate::unit::{Lane, Unit};
 
 /// How often what was written is forced onto the disk: what a power cut may cost.
@@ -205,7 +206,7 @@ impl<R: Fn(FileReport)> Writer<R> {
             None => return Ok(None),
         };
         let lanes = Lanes { video: video.map(|u| u.caps.clone()), audio };
-        let mut mux = mux::open(self.plan.container, &self.plan.path, &lanes)?;
+        let mut mux = container::open(self.plan.container, &self.plan.path, &lanes)?;
         self.counts.started_ns.store(start, Relaxed);
         let mut units = std::mem::take(waiting);
         // The picture it begins with is written first: it may hold what the file's head says of its codec.

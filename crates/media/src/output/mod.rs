@@ -1,5 +1,6 @@
 //! Units go into files that are playable at every moment.
 
+pub mod container;
 pub mod disk;
 pub mod file;
 pub mod mp3;

@@ -2,15 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::path::Path;
-
-use egress::spec::Container;
 
 use crate::chain::ChainError;
-use crate::output::mp3::Mp3Mux;
-use crate::output::mp4::Mp4Mux;
-use crate::output::ogg::OggMux;
-use crate::output::webm::WebmMux;
 use crate::unit::Unit;
 
 /// Puts units into a container. What was written is playable at every moment, whatever becomes of the
@@ -66,19 +59,6 @@ impl MuxError {
             _ => false,
         }
     }
-}
-
-/// Opens a writer for `container` on the existing, empty file at `path`.
-///
-/// # Errors
-/// If the file cannot be opened or a lane has no place in the container.
-pub fn open(container: Container, path: &Path, lanes: &Lanes) -> Result<Box<dyn Mux>, MuxError> {
-    Ok(match container {
-        Container::Mp4 => Box::new(Mp4Mux::open(path, lanes)?),
-        Container::Mp3 => Box::new(Mp3Mux::open(path, lanes)?),
-        Container::Webm => Box::new(WebmMux::open(path, lanes)?),
-        Container::Ogg => Box::new(OggMux::open(path)?),
-    })
 }
 
 /// Appends to a file in one piece, or not at all: when the disk is full, what got onto it is taken back, so
