@@ -45,9 +45,12 @@ export function grid(count: number, area: Rect, gap: number, aspect: Aspect): Re
   });
 }
 
+// A hair's breadth left of the frame would be minus nothing.
+const round = (value: number) => Math.round(value) || 0;
+
 /** Whole pixels: edges are rounded, not sizes, so that what touches goes on touching. */
 export function whole(rect: Rect): Rect {
-  const x = Math.round(rect.x);
-  const y = Math.round(rect.y);
-  return { x, y, width: Math.round(rect.x + rect.width) - x, height: Math.round(rect.y + rect.height) - y };
+  const x = round(rect.x);
+  const y = round(rect.y);
+  return { x, y, width: round(rect.x + rect.width) - x, height: round(rect.y + rect.height) - y };
 }
