@@ -1,12 +1,12 @@
 // The template page. LiveKit's contract for templates: `layout`, `url` and `token` in the address, START_RECORDING and
 // END_RECORDING on the console, errors in `div.error`.
 
-import EgressHelper from "@livekit/egress-sdk";
 import { Room } from "livekit-client";
 import { createRoot } from "react-dom/client";
 import { type Answer, Desk } from "./document/desk";
 import { find, fromPage } from "./document/find";
 import { Program } from "./program";
+import { EgressHelper } from "./room/egress";
 import { People } from "./room/people";
 import "./view/styles.css";
 

@@ -25,7 +25,7 @@ export function Program({ desk, people, onStart }: Props) {
   const placement = usePlacement(choice, everybody, frame);
   const layers = useMemo(() => new Layers(people), [people]);
   useEffect(() => layers.want(placement.tiles), [layers, placement]);
-  const onDrawn = useStart(people, placement, onStart);
+  const { began, onDrawn } = useStart(people, placement, onStart);
   const draw = useCallback(
     (tile: Tile, drawn: () => void) => (
       <LiveVideo track={people.publication(tile)?.videoTrack} onDrawn={drawn} />
@@ -34,7 +34,7 @@ export function Program({ desk, people, onStart }: Props) {
   );
   return (
     <RoomContext.Provider value={people.room}>
-      <Stage placement={placement} draw={draw} onDrawn={onDrawn} />
+      <Stage placement={placement} draw={draw} onDrawn={onDrawn} still={!began} />
       <RoomAudioRenderer />
     </RoomContext.Provider>
   );
@@ -68,30 +68,44 @@ function usePlacement(choice: Choice, people: readonly Person[], frame: Frame): 
   return placement;
 }
 
-/** Says when the recording begins, once. Returns what is to be called when a picture is drawn. */
-function useStart(people: People, { tiles }: Placement, onStart: () => void): (key: string) => void {
+/** Calls once the page has been painted, or soon after where it is not because nobody sees it. */
+function painted(call: () => void) {
+  let called = false;
+  const once = () => {
+    if (!called) call();
+    called = true;
+  };
+  setTimeout(once, 100);
+  requestAnimationFrame(() => requestAnimationFrame(once));
+}
+
+/** Says when the recording begins, once. `onDrawn` is to be called when a picture is drawn. */
+function useStart(people: People, { tiles }: Placement, onStart: () => void) {
   const [drawn, setDrawn] = useState<ReadonlySet<string>>(new Set<string>());
-  const began = useRef(false);
+  const [began, setBegan] = useState(false);
+  const starting = useRef(false);
   const drawnMs = useRef<number | null>(null);
   const subscribedMs = useRef<number | null>(null);
   useEffect(() => {
-    if (began.current) return;
-    const publications = [...people.room.remoteParticipants.values()].flatMap((one) => [
-      ...one.trackPublications.values(),
-    ]);
+    if (starting.current) return;
+    const everybody = [...people.room.remoteParticipants.values()];
+    const publications = everybody.flatMap((one) => [...one.trackPublications.values()]);
     if (publications.some(({ isSubscribed }) => isSubscribed)) subscribedMs.current ??= Date.now();
     const wanted = tiles.filter(({ picture }) => picture).map(({ key }) => key);
     if (wanted.some((key) => drawn.has(key))) drawnMs.current ??= Date.now();
     const scene = { wanted, drawn, drawnMs: drawnMs.current, subscribedMs: subscribedMs.current };
     const due = startMs(scene, Date.now());
-    if (due === null || !Number.isFinite(due)) return;
-    const start = () => {
-      began.current = true;
-      onStart();
-    };
-    if (due <= Date.now()) return start();
-    const timer = setTimeout(start, due - Date.now());
+    if (due === null) return;
+    const timer = setTimeout(() => {
+      starting.current = true;
+      // What the last picture changed has to be on the page before anything may fade or move.
+      painted(() => {
+        setBegan(true);
+        onStart();
+      });
+    }, due - Date.now());
     return () => clearTimeout(timer);
   }, [people, tiles, drawn, onStart]);
-  return useCallback((key: string) => setDrawn((before) => new Set(before).add(key)), []);
+  const onDrawn = useCallback((key: string) => setDrawn((before) => new Set(before).add(key)), []);
+  return { began, onDrawn };
 }

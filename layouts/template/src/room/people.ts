@@ -46,10 +46,18 @@ function microphoneOf(person: RemoteParticipant): Person["microphone"] {
   return sounds.some(({ isMuted }) => !isMuted) ? "on" : "muted";
 }
 
+/**
+ * Somebody who has left is kept for so long, their last picture with them. When a room is closed its people go one after
+ * the other, a moment before the recorder learns of it, and that belongs into no recording.
+ */
+const LINGER_MS = 300;
+
 export class People {
   readonly room: Room;
   /** When each screen was first seen: LiveKit does not say when it was shared. */
   readonly #sharedMs = new Map<string, number>();
+  /** Who has left, and until when they are kept. */
+  readonly #left = new Map<string, number>();
   readonly #listeners = new Set<() => void>();
   #now: readonly Person[] = [];
   #due = false;
@@ -85,10 +93,24 @@ export class People {
   };
 
   #look() {
-    // The last arrangement stands when the room ends: people who vanish one after the other belong into no recording.
+    // The last arrangement stands when the room has ended.
     if (this.room.state === ConnectionState.Disconnected) return;
-    this.#now = [...this.room.remoteParticipants.values()].flatMap((person) => this.#person(person) ?? []);
+    const here = this.room.remoteParticipants;
+    const left = this.#now
+      .filter(({ identity }) => !here.has(identity))
+      .filter(({ identity }) => this.#lingers(identity));
+    for (const identity of here.keys()) this.#left.delete(identity);
+    this.#now = [...[...here.values()].flatMap((person) => this.#person(person) ?? []), ...left];
     for (const listener of this.#listeners) listener();
+  }
+
+  #lingers(identity: string): boolean {
+    const now = Date.now();
+    const until = this.#left.get(identity) ?? now + LINGER_MS;
+    if (!this.#left.has(identity)) setTimeout(this.#changed, LINGER_MS);
+    if (now < until) this.#left.set(identity, until);
+    else this.#left.delete(identity);
+    return now < until;
   }
 
   #person(person: RemoteParticipant): Person | null {

@@ -1,8 +1,8 @@
-import type { RemoteVideoTrack, Track } from "livekit-client";
+import type { Track } from "livekit-client";
 import { useEffect, useRef } from "react";
 
 interface Props {
-  track: Track | RemoteVideoTrack | undefined;
+  track: Track | undefined;
   /** A picture of this track is there. */
   onDrawn: () => void;
 }
@@ -10,12 +10,14 @@ interface Props {
 /** A track's moving picture. Sound is played elsewhere. */
 export function LiveVideo({ track, onDrawn }: Props) {
   const video = useRef<HTMLVideoElement>(null);
+  const attached = useRef<Track>(undefined);
   const told = useRef(onDrawn);
   useEffect(() => {
     told.current = onDrawn;
   }, [onDrawn]);
   useEffect(() => {
     const element = video.current;
+    // Without a track the last picture stays: somebody who has left is seen until their tile is gone.
     if (!element || !track) return;
     // Not a frame callback: those wait for the page to be seen, and a recorder's page may not be.
     const look = () => {
@@ -23,13 +25,23 @@ export function LiveVideo({ track, onDrawn }: Props) {
     };
     element.addEventListener("loadeddata", look);
     element.addEventListener("resize", look);
-    track.attach(element);
+    if (attached.current !== track) {
+      attached.current?.detach(element);
+      attached.current = track;
+      track.attach(element);
+    }
     look();
     return () => {
       element.removeEventListener("loadeddata", look);
       element.removeEventListener("resize", look);
-      track.detach(element);
     };
   }, [track]);
+  useEffect(() => {
+    const element = video.current;
+    return () => {
+      if (element) attached.current?.detach(element);
+      attached.current = undefined;
+    };
+  }, []);
   return <video ref={video} muted playsInline autoPlay disablePictureInPicture />;
 }

@@ -18,7 +18,7 @@ interface Props {
   placement: Placement;
   draw: Draw;
   onDrawn: (key: string) => void;
-  /** The first arrangement stands at once; so does everything while this holds. */
+  /** Everything stands at once: before the recording begins, and on stills. */
   still?: boolean;
 }
 
@@ -68,7 +68,7 @@ export function Stage({ placement, draw, onDrawn, still = false }: Props) {
   }, [placement, still]);
 
   return (
-    <div className="stage" ref={root} data-layout={placement.layout}>
+    <div className="stage" ref={root} data-layout={placement.layout} data-still={still || undefined}>
       <Backdrop background={paint(placement.background)} ms={still ? 0 : placement.transition.ms} />
       {tiles.map(({ tile, gone }) => (
         <TileView key={tile.key} tile={tile} leaving={gone} draw={draw} onDrawn={onDrawn} />
