@@ -39,7 +39,7 @@ async function begin() {
     });
   });
   // Sizes are asked for by placement (room/layers.ts).
-  const room = new Room({ adaptiveStream: false, dynacast: false, disconnectOnPageLeave: false });
+  const room = new Room({ adaptiveStream: false, dynacast: false });
   const people = new People(room);
   await Promise.all([room.connect(url, token), letters]);
   try {

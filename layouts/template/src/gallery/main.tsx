@@ -1,5 +1,6 @@
 // The layouts without a room: `window.gallery.show(…)` draws people who are made up, with pictures that stand still.
 
+import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
 import { find, fromPage } from "../document/find";
 import { hash } from "../place/look";
@@ -90,6 +91,7 @@ window.gallery = {
     if (!found.ok) throw new Error(`${found.error.path}: ${found.error.reason}`);
     const frame = { width: innerWidth, height: innerHeight };
     const placement = place(found.choice, people, frame, Date.now());
-    root.render(<Stage placement={placement} draw={draw} onDrawn={() => {}} still />);
+    // On the page when the call returns.
+    flushSync(() => root.render(<Stage placement={placement} draw={draw} onDrawn={() => {}} still />));
   },
 };

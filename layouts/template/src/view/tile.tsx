@@ -42,6 +42,9 @@ export const TileView = memo(function TileView({ tile, leaving, draw, onDrawn }:
   // The picture for which the card has gone. After the camera was off, its card goes again when a new one is there.
   const [drawn, setDrawn] = useState(false);
   if (drawn && !tile.picture) setDrawn(false);
+  // A tile that is new waits for its picture with an empty place for a moment: a card that flashes up looks like a fault.
+  const [fresh, setFresh] = useState(tile.picture);
+  if (fresh && (drawn || !tile.picture)) setFresh(false);
   const { rect, card, border, ring } = tile;
   const short = Math.min(rect.width, rect.height);
   const place: CSSProperties = {
@@ -75,7 +78,10 @@ export const TileView = memo(function TileView({ tile, leaving, draw, onDrawn }:
     >
       <div className="content">
         {tile.kind === "camera" && (
-          <div className="card" style={{ background: card.background, opacity: seen ? 0 : 1 }}>
+          <div
+            className={fresh ? "card late" : "card"}
+            style={{ background: card.background, opacity: seen ? 0 : 1 }}
+          >
             <div className="moves">
               <div className="disc" style={disc}>
                 <bdi>{card.initials}</bdi>
