@@ -65,14 +65,15 @@ impl std::error::Error for Broken {}
 pub fn read(text: &str) -> Result<Layout, Broken> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(|error| Broken {
         path: String::new(),
-        reason: "This is not JSON: look for a missing comma, bracket or quotation mark just before.".to_owned(),
+        reason: "This is not JSON: look for a missing comma, bracket or quotation mark just before."
+            .to_owned(),
         line: u32::try_from(error.line()).ok(),
         column: u32::try_from(error.column()).ok(),
     })?;
     schema::check(&value)?;
     // The schema is made from the types, so what is left here is what the schema cannot know of serde.
-    let layout: Layout =
-        serde_json::from_value(value).map_err(|error| Broken::at("", format!("This is no layout: {error}.")))?;
+    let layout: Layout = serde_json::from_value(value)
+        .map_err(|error| Broken::at("", format!("This is no layout: {error}.")))?;
     rules::check(&layout)?;
     Ok(layout)
 }

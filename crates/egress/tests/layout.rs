@@ -46,9 +46,27 @@ fn the_schema_is_that_of_the_types() {
 #[test]
 fn the_check_knows_every_word_of_the_schema() {
     const KNOWN: &[&str] = &[
-        "$defs", "$ref", "$schema", "additionalProperties", "const", "default", "description", "format", "items",
-        "maxItems", "maxLength", "maximum", "minItems", "minLength", "minimum", "oneOf", "pattern", "properties",
-        "required", "title", "type",
+        "$defs",
+        "$ref",
+        "$schema",
+        "additionalProperties",
+        "const",
+        "default",
+        "description",
+        "format",
+        "items",
+        "maxItems",
+        "maxLength",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minimum",
+        "oneOf",
+        "pattern",
+        "properties",
+        "required",
+        "title",
+        "type",
     ];
     fn walk(schema: &Value, seen: &mut BTreeSet<String>) {
         let Some(object) = schema.as_object() else { return };
@@ -85,7 +103,8 @@ fn the_templates_types_are_the_rust_types() {
         .into_keys()
         .map(|file| format!("export type * from \"./{}\";\n", file.trim_end_matches(".ts")))
         .collect();
-    let index = format!("// Generated from the Rust types by the tests of egress. Not edited by hand.\n{names}");
+    let index =
+        format!("// Generated from the Rust types by the tests of egress. Not edited by hand.\n{names}");
     fs::write(fresh.path().join("index.ts"), index).unwrap();
     let generated = files(fresh.path());
     assert!(generated.contains_key("Layout.ts") && generated.contains_key("Who.ts"), "{generated:?}");
@@ -124,8 +143,8 @@ fn every_stock_document_holds() {
 
 #[test]
 fn a_document_is_written_as_it_was_read() {
-    let everything = text(&layouts().join("cases/everything.json"));
-    for (name, text) in egress::layout::stock::texts().chain([("everything", everything.as_str())]) {
+    let everything = include_str!("../../../layouts/cases/everything.json");
+    for (name, text) in egress::layout::stock::texts().chain([("everything", everything)]) {
         let layout = read(text).unwrap_or_else(|b| panic!("{name}: {b}"));
         let again = read(&serde_json::to_string(&layout).unwrap()).unwrap_or_else(|b| panic!("{name}: {b}"));
         assert_eq!(again, layout);
@@ -179,6 +198,21 @@ fn what_is_broken_is_refused_with_the_place_and_the_reason() {
     }
 }
 
+/// The examples are placed by the template's tests; that their documents are layouts is checked here.
+#[test]
+fn the_examples_of_placement_are_of_layouts() {
+    let cases: Vec<Value> = serde_json::from_str(&text(&layouts().join("cases/place.json"))).unwrap();
+    let documents: Vec<_> =
+        cases.iter().map(|case| &case["layout"]).filter(|layout| layout.is_object()).collect();
+    assert!(documents.len() > 5);
+    for document in documents {
+        read(&document.to_string()).unwrap_or_else(|broken| panic!("{}: {broken}", document["name"]));
+    }
+    for name in cases.iter().filter_map(|case| case["layout"].as_str()) {
+        assert_eq!(resolve(name), name);
+    }
+}
+
 #[test]
 fn a_layout_that_is_not_there_is_named() {
     let layout = read(&grid().to_string()).unwrap();
@@ -189,7 +223,8 @@ fn a_layout_that_is_not_there_is_named() {
 
 #[test]
 fn names_are_read_as_livekit_reads_them() {
-    let cases: Vec<(String, String)> = serde_json::from_str(&text(&layouts().join("cases/names.json"))).unwrap();
+    let cases: Vec<(String, String)> =
+        serde_json::from_str(&text(&layouts().join("cases/names.json"))).unwrap();
     assert!(cases.len() > 10);
     for (asked, meant) in cases {
         assert_eq!(resolve(&asked), meant, "{asked:?}");
@@ -202,7 +237,10 @@ fn a_region_changes_only_what_it_names() {
     let change = LookChange { fit: Some(Fit::Fit), corner: Some(0.0), ..LookChange::default() };
     let look = layout.look.with(Some(&change));
     assert_eq!((look.fit, look.corner), (Fit::Fit, 0.0));
-    assert_eq!((look.name_tag, look.camera_off), (layout.look.name_tag.clone(), layout.look.camera_off.clone()));
+    assert_eq!(
+        (look.name_tag, look.camera_off),
+        (layout.look.name_tag.clone(), layout.look.camera_off.clone())
+    );
     assert_eq!(layout.look.with(None), layout.look);
 }
 

@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
+use super::Broken;
 use super::document::{Layout, LayoutName, NAME_MAX};
 use super::look::Colour;
-use super::Broken;
 
 const TEXT: &str = include_str!("../../../../layouts/layout.schema.json");
 
@@ -118,7 +118,8 @@ fn choice(choices: &[Value], value: &Value, path: &str) -> Result<(), Broken> {
 
 fn words(choices: &[Value]) -> String {
     let word = |one: &Value| one.get("const").or_else(|| one.pointer("/required/0")).cloned();
-    let list: Vec<_> = choices.iter().filter_map(word).filter_map(|w| w.as_str().map(str::to_owned)).collect();
+    let list: Vec<_> =
+        choices.iter().filter_map(word).filter_map(|w| w.as_str().map(str::to_owned)).collect();
     list.join(", ")
 }
 
@@ -127,7 +128,8 @@ fn object(schema: &Value, fields: &Map<String, Value>, path: &str) -> Result<(),
     for (name, value) in fields {
         let at = format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
         let Some(schema) = known.get(name) else {
-            let mut names: Vec<_> = known.keys().filter(|k| !k.starts_with('$')).map(String::as_str).collect();
+            let mut names: Vec<_> =
+                known.keys().filter(|k| !k.starts_with('$')).map(String::as_str).collect();
             names.sort_unstable();
             let reason = format!("There is nothing called {name} here. There is: {}.", names.join(", "));
             return Err(Broken::at(at, reason));
