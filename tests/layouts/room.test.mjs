@@ -268,6 +268,42 @@ test('an empty room, then sound alone', { timeout: 60_000 }, async (t) => {
   assert.deepEqual(sound, [[false, false, true]]);
 });
 
+test('asks for each picture in the size that is shown', { timeout: 60_000 }, async (t) => {
+  const scene = await Scene.open(t);
+  const large = { codec: 'vp8', width: 1280, height: 720, fps: 10, bitrateBps: 1_500_000, simulcast: true };
+  await scene.person(1, { video: large });
+  const template = await record(scene, { layout: 'speaker' });
+  await template.started();
+  const width = () => template.page.evaluate(() => document.querySelector('[data-key="camera:person-1"] video').videoWidth);
+  await until('the largest layer', async () => (await width()) === 1280);
+  const second = await scene.person(2, { video: VIDEO, audio: { voice: 'song' } });
+  await until('a place in the strip', async () => (await template.tiles())['camera:person-1'].width < 300);
+  await until('a smaller layer', async () => (await width()) <= 640);
+  await second.leave();
+  await until('the largest layer again', async () => (await width()) === 1280);
+});
+
+test('a connection that breaks: the picture stands, then goes on', { timeout: 60_000 }, async (t) => {
+  const scene = await Scene.open(t);
+  await scene.person(4, { video: VIDEO });
+  const template = await record(scene, { layout: 'single-speaker' });
+  await template.started();
+  await template.settled();
+  const code = async () => (await template.shot()).code({ x: 0, y: 0, width: 1280, height: 720 });
+  const before = await until('a picture', code);
+  await scene.server.kill();
+  await sleep(1500);
+  assert.equal((await template.shot()).person(FULL), 4, 'the last picture has to stand');
+  await scene.server.run();
+  const later = await until('pictures again', async () => {
+    const now = await code();
+    return now && now.frame > before.frame + 30 && now;
+  });
+  assert.equal(later.person, 4);
+  assert.equal(template.said('END_RECORDING'), undefined);
+  assert.equal(template.console.filter(({ text }) => text === 'START_RECORDING').length, 1);
+});
+
 test('says in div.error why it cannot begin', { timeout: 60_000 }, async (t) => {
   const scene = await Scene.open(t);
   host.extra['layouts/bad.json'] = '{"format": 1, "name": "bad"}';

@@ -19,6 +19,8 @@ interface Wish {
 export class Layers {
   readonly #people: People;
   readonly #asked = new Map<string, Wish>();
+  #tiles: readonly Tile[] = [];
+  #sizes = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(people: People) {
@@ -27,9 +29,15 @@ export class Layers {
 
   /** Asks for what these tiles need. Larger pictures at once, smaller ones after a while. */
   want(tiles: readonly Tile[]) {
-    clearTimeout(this.#timer);
+    this.#tiles = tiles;
     this.#ask(tiles, false);
-    this.#timer = setTimeout(() => this.#ask(tiles, true), SHRINK_AFTER_MS);
+    // Who speaks changes all the time, and must not put the moment off.
+    const shown = tiles.map(({ key, rect }) => `${key} ${rect.width} ${rect.height}`);
+    const sizes = [...shown, ...this.#videos().map(({ trackSid }) => trackSid)].join("\n");
+    if (sizes === this.#sizes) return;
+    this.#sizes = sizes;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#ask(this.#tiles, true), SHRINK_AFTER_MS);
   }
 
   #ask(tiles: readonly Tile[], shrink: boolean) {
@@ -45,14 +53,16 @@ export class Layers {
       });
     }
     let ready = 0;
-    for (const person of this.#people.room.remoteParticipants.values()) {
-      for (const publication of person.trackPublications.values()) {
-        if (publication.kind !== "video") continue;
-        const wish = wishes.get(publication);
-        if (wish) this.#show(publication, wish, shrink);
-        else if (shrink) this.#hide(publication, ++ready <= READY);
-      }
+    for (const publication of this.#videos()) {
+      const wish = wishes.get(publication);
+      if (wish) this.#show(publication, wish, shrink);
+      else if (shrink) this.#hide(publication, ++ready <= READY);
     }
+  }
+
+  #videos(): RemoteTrackPublication[] {
+    const everybody = [...this.#people.room.remoteParticipants.values()];
+    return everybody.flatMap((person) => [...person.videoTrackPublications.values()]);
   }
 
   #show(publication: RemoteTrackPublication, wish: Wish, shrink: boolean) {

@@ -93,8 +93,9 @@ export class People {
   };
 
   #look() {
-    // The last arrangement stands when the room has ended.
-    if (this.room.state === ConnectionState.Disconnected) return;
+    // The last arrangement stands when the room has ended, and while the connection to it is made anew: for that,
+    // LiveKit's client takes everybody away and brings them back.
+    if (this.room.state !== ConnectionState.Connected) return;
     const here = this.room.remoteParticipants;
     const left = this.#now
       .filter(({ identity }) => !here.has(identity))
