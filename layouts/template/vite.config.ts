@@ -11,12 +11,7 @@ export default defineConfig(({ mode }) => ({
   clearScreen: false,
   resolve: {
     // The egress SDK asks for livekit-client as CommonJS: without this the page would hold it twice.
-    alias: [
-      {
-        find: /^livekit-client$/,
-        replacement: page("../../node_modules/livekit-client/dist/livekit-client.esm.mjs"),
-      },
-    ],
+    alias: [{ find: /^livekit-client$/, replacement: fileURLToPath(import.meta.resolve("livekit-client")) }],
   },
   build: {
     target: "chrome120",
