@@ -193,6 +193,18 @@ test('a room of four', { timeout: 120_000 }, async (t) => {
     assert.ok(way.some((width) => width < from.width * 0.95 && width > to * 1.1), `no step between: ${way}`);
   });
 
+  await t.test('a cut in the middle of a transition shows everybody at once', async () => {
+    await template.setLayout('grid');
+    await template.settled();
+    const cut = { ...stock('grid'), name: 'cut', transition: { ms: 0, easing: 'linear' } };
+    await template.page.evaluate(async (document) => {
+      await window.tallylight.setLayout('single-speaker');
+      await new Promise((resolve) => setTimeout(resolve, 120));
+      await window.tallylight.setLayout(document);
+    }, cut);
+    await everyPlace(template, EXPECTED[0][1], 'after the cut');
+  });
+
   await t.test('refuses what is broken, and the picture stays', async () => {
     await template.setLayout('grid');
     await template.settled();

@@ -1,6 +1,6 @@
 // Draws a placement, and lets tiles move when it changes.
 
-import { useCallback, useLayoutEffect, useRef, useState } from "react";
+import { useLayoutEffect, useRef, useState } from "react";
 import type { Background, Easing } from "../../../types";
 import type { Placement, Rect, Tile } from "../place/types";
 import { between, ease, motion } from "./motion";
@@ -60,9 +60,10 @@ export function Stage({ placement, draw, onDrawn, still = false }: Props) {
       const duration = still ? 0 : ms;
       const from = before && duration > 0 ? seenAt(before, now) : tile.rect;
       next.set(tile.key, { from, to: tile.rect, beganMs: now, ms: duration, easing });
-      if (duration === 0 || first) continue;
       const element = root.current?.querySelector(`[data-key="${CSS.escape(tile.key)}"]`);
-      if (element) play(element, tile, before ? from : null, duration, easing);
+      if (!element) continue;
+      stop(element);
+      if (duration > 0 && !first) play(element, tile, before ? from : null, duration, easing);
     }
     flights.current = next;
   }, [placement, still]);
@@ -77,11 +78,15 @@ export function Stage({ placement, draw, onDrawn, still = false }: Props) {
   );
 }
 
+/** Ends what a tile is about to do: to move, or to fade because it was gone a moment ago. */
+function stop(element: Element) {
+  for (const part of [element, ...element.querySelectorAll(".moves, .tag")]) {
+    for (const one of part.getAnimations()) if (!(one instanceof CSSTransition)) one.cancel();
+  }
+}
+
 /** Moves a tile to its place from where it was, or lets it appear. */
 function play(element: Element, tile: Tile, from: Rect | null, duration: number, easing: Easing) {
-  const parts = [element, ...element.querySelectorAll(".moves, .tag")];
-  for (const part of parts)
-    for (const one of part.getAnimations()) if (!(one instanceof CSSTransition)) one.cancel();
   const timing = { duration, easing: "linear" };
   if (!from) {
     const small = "translate(3%, 3%) scale(0.94)";
@@ -131,26 +136,21 @@ function useLeaving(placement: Placement, still: boolean): Tile[] {
   return leaving.filter(({ key }) => !here(key));
 }
 
-/** The background, and while it changes the one before it. */
+/** The background, and the one before it, which it covers while it comes. */
 function Backdrop({ background, ms }: { background: string; ms: number }) {
-  const [layers, setLayers] = useState([{ id: 0, background }]);
+  const [layers, setLayers] = useState([{ id: 0, background, fadeMs: 0 }]);
   const top = layers.at(-1);
   if (top && top.background !== background) {
-    setLayers([...(ms > 0 ? layers.slice(-1) : []), { id: top.id + 1, background }]);
+    setLayers([...layers.slice(-1), { id: top.id + 1, background, fadeMs: ms }]);
   }
-  const begin = useCallback(
-    (element: HTMLDivElement | null) => {
-      if (element && ms > 0)
-        element.animate([{ opacity: 0 }, { opacity: 1 }], { duration: ms, easing: "ease-out" });
-    },
-    [ms],
-  );
-  return layers.map((layer, i) => (
-    <div
-      key={layer.id}
-      ref={i > 0 ? begin : undefined}
-      className="background"
-      style={{ background: layer.background }}
-    />
-  ));
+  return layers.map(({ id, ...layer }) => <Layer key={id} {...layer} />);
+}
+
+function Layer({ background, fadeMs }: { background: string; fadeMs: number }) {
+  const element = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const timing = { duration: fadeMs, easing: "ease-out" };
+    if (fadeMs > 0) element.current?.animate([{ opacity: 0 }, { opacity: 1 }], timing);
+  }, [fadeMs]);
+  return <div ref={element} className="background" style={{ background }} />;
 }
