@@ -11,7 +11,7 @@ export type NameTag = {
  */
 at: TagPlace, 
 /**
- * Height of the type. In a small tile it is smaller: an eighth of the tile's shorter side at most.
+ * Height of the type. In a small tile it is smaller: a ninth of the tile's shorter side at most.
  */
 size: number, 
 /**

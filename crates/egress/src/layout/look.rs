@@ -140,7 +140,7 @@ pub struct Border {
 pub struct NameTag {
     /// In which corner of the tile.
     pub at: TagPlace,
-    /// Height of the type. In a small tile it is smaller: an eighth of the tile's shorter side at most.
+    /// Height of the type. In a small tile it is smaller: a ninth of the tile's shorter side at most.
     #[schemars(range(min = 0.01, max = 0.2))]
     pub size: f64,
     /// Colour of the words.

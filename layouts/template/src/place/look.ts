@@ -4,7 +4,7 @@ import type { Border, Look, LookChange } from "../../../types";
 import type { Card, Person, Rect, Tag } from "./types";
 
 /** In a small tile the type is smaller: this share of the tile's shorter side at most. */
-const TAG_SHARE = 1 / 8;
+const TAG_SHARE = 1 / 9;
 
 export function lookOf(base: Look, change: LookChange | undefined): Look {
   return { ...base, ...change };

@@ -162,7 +162,7 @@ describe("the look of a tile", () => {
     const tag = (width: number, height: number) =>
       tagOf(person("p1"), look, { x: 0, y: 0, width, height }, 1000);
     expect(tag(800, 600)?.size).toBe(28);
-    expect(tag(160, 80)?.size).toBe(10);
+    expect(tag(160, 80)?.size).toBe(8.9);
     expect(
       tagOf(
         person("p1"),

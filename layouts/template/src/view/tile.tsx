@@ -13,7 +13,7 @@ interface Props {
 }
 
 // Discs and letters of a card, as shares of the tile's shorter side.
-const DISC = 0.44;
+const DISC = 0.4;
 const LETTERS = 0.4;
 
 function corners({ tag }: Tile): string {
@@ -62,6 +62,8 @@ export const TileView = memo(function TileView({ tile, leaving, draw, onDrawn }:
     width: Math.round(short * DISC),
     height: Math.round(short * DISC),
     fontSize: Math.round(short * DISC * LETTERS),
+    // Half of it moves the disc away from the name tag.
+    [tile.tag?.at.startsWith("top") ? "marginTop" : "marginBottom"]: tile.tag?.size ?? 0,
   };
   const seen = drawn && tile.picture;
   const onPicture = () => {
