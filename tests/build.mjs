@@ -22,6 +22,11 @@ export function buildUi() {
   return run('npm', ['run', 'build', '-w', 'ui', '--silent']);
 }
 
+/** The page that draws layouts, and its gallery, which tests look at. */
+export async function buildTemplate() {
+  for (const what of ['build', 'gallery']) await run('npm', ['run', what, '-w', 'layout-template', '--silent']);
+}
+
 /**
  * Builds `packages` and returns where each binary is: `{'tallylight-job': path, …}`.
  * @param {string[]} packages names of binaries, each the package's name too

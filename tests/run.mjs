@@ -4,11 +4,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { run as nodeTests } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { buildBinaries, buildUi, run } from './build.mjs';
+import { buildBinaries, buildTemplate, buildUi, run } from './build.mjs';
 import { ROOT, say, setup } from './setup.mjs';
 
 const cargo = (...args) => run('cargo', args);
-const npm = (script) => run('npm', ['run', script, '-w', 'ui', '--silent']);
+const npm = (script, workspace) => run('npm', ['run', script, '-w', workspace, '--silent']);
 const PROGRAMS = ['tallylight-job', 'tallylight-worker'];
 
 const slow = [];
@@ -17,10 +17,16 @@ const slow = [];
 const STAGES = {
   format: () => cargo('fmt', '--all', '--check'),
   ui: async () => {
-    await npm('check');
-    await npm('test');
+    for (const workspace of ['ui', 'layout-template']) {
+      await npm('check', workspace);
+      await npm('test', workspace);
+    }
   },
   harness: () => files('unit'),
+  layouts: async () => {
+    await buildTemplate();
+    await files('layouts');
+  },
   clippy: async () => {
     await buildUi();
     await cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings');

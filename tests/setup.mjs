@@ -35,6 +35,7 @@ const PACKAGES = {
     'fonts-dejavu-core',
     'fonts-noto-color-emoji',
   ],
+  'to draw layouts': ['chromium'],
   'to test the window without a screen': [
     'webkit2gtk-driver',
     'xvfb',

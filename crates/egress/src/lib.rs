@@ -9,6 +9,7 @@
 //!   [`filename`] and [`container`].
 //! - Coming out: a job reports facts ([`fact`]) over its socket ([`wire`]); folded, they are its state
 //!   ([`state`]), which is told to the world as [`info`] and left beside the file as [`manifest`].
+//! - What a program picture is made of is in [`layout`].
 //! - The people of a room are in [`roster`], errors in [`error`], and [`redact`] keeps secrets out of all
 //!   that is stored or shown.
 
@@ -19,6 +20,7 @@ pub mod fact;
 pub mod filename;
 pub mod id;
 pub mod info;
+pub mod layout;
 pub mod manifest;
 pub mod protocol;
 pub mod redact;

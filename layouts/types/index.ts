@@ -1,0 +1,27 @@
+// Generated from the Rust types by the tests of egress. Not edited by hand.
+export type * from "./ActiveSpeaker";
+export type * from "./Aspect";
+export type * from "./Background";
+export type * from "./Border";
+export type * from "./Broken";
+export type * from "./CameraOff";
+export type * from "./Colour";
+export type * from "./Easing";
+export type * from "./Fit";
+export type * from "./FrameHint";
+export type * from "./FrameShape";
+export type * from "./Gradient";
+export type * from "./Group";
+export type * from "./Layout";
+export type * from "./LayoutName";
+export type * from "./Look";
+export type * from "./LookChange";
+export type * from "./NameTag";
+export type * from "./Nth";
+export type * from "./Pinned";
+export type * from "./Region";
+export type * from "./TagPlace";
+export type * from "./Transition";
+export type * from "./Variant";
+export type * from "./When";
+export type * from "./Who";
