@@ -1,20 +1,21 @@
 //! Chromium, showing one page on a screen of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use chromiumoxide::browser::{Browser as Connection, HandlerConfig};
-use chromiumoxide::cdp::browser_protocol::browser::{
-    SetDownloadBehaviorBehavior, SetDownloadBehaviorParams,
-};
+use chromiumoxide::browser::Browser as Connection;
+use chromiumoxide::cdp::browser_protocol::browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams};
 use chromiumoxide::cdp::browser_protocol::inspector::EventTargetCrashed;
-use chromiumoxide::cdp::browser_protocol::network::{EventResponseReceived, ResourceType};
+use chromiumoxide::cdp::browser_protocol::network::{
+    EventLoadingFailed, EventResponseReceived, ResourceType,
+};
 use chromiumoxide::cdp::browser_protocol::page::{
-    EventJavascriptDialogOpening, HandleJavaScriptDialogParams, NavigateParams,
+    EventJavascriptDialogOpening, HandleJavaScriptDialogParams,
 };
 use chromiumoxide::cdp::browser_protocol::target::{CloseTargetParams, EventTargetCreated};
 use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, EventConsoleApiCalled};
+use chromiumoxide::handler::HandlerConfig;
 use chromiumoxide::page::Page;
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -39,6 +40,8 @@ const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable"
 pub enum PageEvent {
     /// A line on its console.
     Console(String),
+    /// It cannot be loaded: Chromium's word for why.
+    Unreachable(String),
     /// Its server answered with an HTTP error.
     Refused(i64),
     /// Its process has crashed.
@@ -60,6 +63,7 @@ impl Browser {
     /// Starts Chromium with an empty page of `width` x `height` pixels.
     pub(super) async fn start(
         sandbox: Sandbox,
+        folder: &Path,
         screen: &Screen,
         loudspeaker: &Loudspeaker,
         (width, height): (u32, u32),
@@ -71,7 +75,10 @@ impl Browser {
         ];
         let env: Vec<_> = screen.env().into_iter().chain(loudspeaker.env()).collect();
         let mut command = sandbox.command(&program, &shares, &env);
-        command.args(flags(width, height, sandbox)).arg("about:blank");
+        // A fresh profile: in memory where there is a sandbox, in the job's folder elsewhere.
+        let profile =
+            if sandbox.isolates() { Path::new(HOME).join("profile") } else { folder.join("profile") };
+        command.args(flags(width, height, sandbox, &profile)).arg("about:blank");
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process =
             command.spawn().map_err(|source| StageError::Missing { program: "chromium", source })?;
@@ -108,9 +115,10 @@ impl Browser {
         Ok(Self { page, process, _connection: connection, _listeners: listeners, events })
     }
 
-    /// Shows the page at `url`. Returns when its document has begun to arrive.
+    /// Leaves for the page at `url`; what becomes of that is told by events. By a script, because the library
+    /// loses track of its own navigations and then waits for ever.
     pub(super) async fn open(&self, url: &str) -> Result<(), StageError> {
-        self.page.goto(NavigateParams::new(url)).await?;
+        self.evaluate(&format!("location.replace({})", serde_json::Value::from(url))).await?;
         Ok(())
     }
 
@@ -142,7 +150,7 @@ fn find() -> Option<PathBuf> {
     told.or_else(|| which(&NAMES))
 }
 
-fn flags(width: u32, height: u32, sandbox: Sandbox) -> Vec<String> {
+fn flags(width: u32, height: u32, sandbox: Sandbox, profile: &Path) -> Vec<String> {
     let mut flags: Vec<String> = [
         "--kiosk",
         "--no-first-run",
@@ -174,8 +182,11 @@ fn flags(width: u32, height: u32, sandbox: Sandbox) -> Vec<String> {
     .map(str::to_owned)
     .into();
     flags.push(format!("--window-size={width},{height}"));
-    let home = if sandbox.isolates() { PathBuf::from(HOME) } else { std::env::temp_dir() };
-    flags.push(format!("--user-data-dir={}", home.join("profile").display()));
+    flags.push(format!("--user-data-dir={}", profile.display()));
+    if !sandbox.isolates() && sandbox.root() {
+        // Chromium's own sandbox refuses to be root's, and there is no other user here to run it as.
+        flags.push("--no-sandbox".to_owned());
+    }
     flags
 }
 
@@ -219,6 +230,11 @@ async fn listen(
         let document = event.r#type == ResourceType::Document && event.frame_id == main;
         let failed = document && event.response.status >= 400;
         report(failed.then_some(PageEvent::Refused(event.response.status)), &to);
+    }));
+    let to = sender.clone();
+    listeners.spawn(each(page.event_listener::<EventLoadingFailed>().await?, move |event| {
+        let failed = event.r#type == ResourceType::Document && !event.canceled.unwrap_or(false);
+        report(failed.then(|| PageEvent::Unreachable(event.error_text.clone())), &to);
     }));
     // A question of the page's would stop it until somebody answers.
     let (asked, mut dialogs) = (page.clone(), page.event_listener::<EventJavascriptDialogOpening>().await?);

@@ -66,8 +66,8 @@ impl From<chromiumoxide::error::CdpError> for StageError {
 
 /// A page being captured. Dropping it ends everything that was started for it.
 pub struct PageSource {
-    // The order of the end: nothing captures a screen that is gone.
-    capture: Capture,
+    // Dropped in this order: nothing captures a screen that is gone.
+    _capture: Capture,
     browser: Browser,
     screen: Screen,
     loudspeaker: Loudspeaker,
@@ -88,13 +88,11 @@ impl PageSource {
     ) -> Result<Self, StageError> {
         let sandbox = Sandbox::find().await;
         let pixels = (size.width, size.height);
-        let (screen, loudspeaker) = tokio::try_join!(
-            Screen::start(sandbox, folder, pixels),
-            Loudspeaker::start(sandbox, folder)
-        )?;
-        let browser = Browser::start(sandbox, &screen, &loudspeaker, pixels).await?;
+        let (screen, loudspeaker) =
+            tokio::try_join!(Screen::start(sandbox, folder, pixels), Loudspeaker::start(sandbox, folder))?;
+        let browser = Browser::start(sandbox, folder, &screen, &loudspeaker, pixels).await?;
         let capture = Capture::start(&screen, &loudspeaker, size, clock, deliver)?;
-        Ok(Self { capture, browser, screen, loudspeaker, isolated: sandbox.isolates() })
+        Ok(Self { _capture: capture, browser, screen, loudspeaker, isolated: sandbox.isolates() })
     }
 
     /// Whether the page's programs are kept from the user's files.
@@ -102,10 +100,10 @@ impl PageSource {
         self.isolated
     }
 
-    /// Shows the page at `url`.
+    /// Leaves for the page at `url`. Whether it comes is told by [`PageSource::event`].
     ///
     /// # Errors
-    /// If it cannot be reached.
+    /// If Chromium does not answer.
     pub async fn open(&self, url: &str) -> Result<(), StageError> {
         self.browser.open(url).await
     }

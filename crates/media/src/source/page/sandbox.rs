@@ -63,6 +63,12 @@ impl Sandbox {
         self == Self::Namespaces
     }
 
+    /// Whether programs run with the rights of root.
+    pub(super) fn root(self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        self == Self::ParentDeath && std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
+    }
+
     /// A command that runs `program` with these shares and variables, and nothing else of ours. It must be
     /// spawned from a thread that lives as long as the job: the kernel ends it with that thread.
     pub(super) fn command(
@@ -78,6 +84,9 @@ impl Sandbox {
         command.env_clear().stdin(Stdio::null()).kill_on_drop(true);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
         command.env("LANG", "C.UTF-8");
+        if self == Self::ParentDeath {
+            command.env("HOME", std::env::temp_dir());
+        }
         for (name, value) in env {
             command.env(name, value);
         }
@@ -116,5 +125,7 @@ impl Sandbox {
 /// Finds a program in the search path.
 pub(super) fn which(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    names.iter().find_map(|name| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file()))
+    names
+        .iter()
+        .find_map(|name| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file()))
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 
-use super::sandbox::{Sandbox, Share};
 use super::StageError;
+use super::sandbox::{Sandbox, Share};
 
 /// How long the X server may take to start.
 const STARTS: Duration = Duration::from_secs(10);
@@ -79,6 +79,7 @@ fn write_key(path: &Path) -> std::io::Result<()> {
         out.extend_from_slice(&(field.len() as u16).to_be_bytes());
         out.extend_from_slice(field);
     }
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(&out)
 }
