@@ -141,7 +141,8 @@ impl Decoder {
     }
 }
 
-fn timed(sample: &gst::Sample) -> Option<(i64, gst::Buffer)> {
+/// A sample's time and data.
+pub(crate) fn timed(sample: &gst::Sample) -> Option<(i64, gst::Buffer)> {
     let buffer = sample.buffer_owned()?;
     let time = buffer.pts()?;
     Some((time.nseconds() as i64, buffer))
