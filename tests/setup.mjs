@@ -35,10 +35,9 @@ const PACKAGES = {
     'fonts-dejavu-core',
     'fonts-noto-color-emoji',
   ],
-  'to draw layouts': ['chromium'],
+  'to record web pages': ['chromium', 'xvfb', 'pulseaudio', 'bubblewrap'],
   'to test the window without a screen': [
     'webkit2gtk-driver',
-    'xvfb',
     'openbox',
     'wmctrl',
     'x11-utils',

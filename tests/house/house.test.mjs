@@ -92,3 +92,15 @@ test('every npm package that ships has a licence that fits', () => {
   for (const licence of ours) ALLOWED.add(licence);
   assert.deepEqual(packages.filter(([, p]) => !fits(p.license)).map(([name, p]) => `${name}: ${p.license}`), []);
 });
+
+test('a stage of the media uses only itself and the stages before it', () => {
+  const stages = ['source', 'compose', 'encode', 'output', 'job'];
+  const uses = [];
+  for (const [place, stage] of stages.entries()) {
+    for (const file of tracked.filter((name) => name.startsWith(`crates/media/src/${stage}/`) && name.endsWith('.rs'))) {
+      for (const [, other] of text(file).matchAll(/\bcrate::(\w+)::/g)) uses.push({ file, other, back: stages.indexOf(other) > place });
+    }
+  }
+  assert.ok(uses.length > 50);
+  assert.deepEqual(uses.filter((use) => use.back), []);
+});

@@ -137,6 +137,19 @@ impl Chain {
     }
 }
 
+/// A sample's time and data.
+pub(crate) fn timed(sample: &gst::Sample) -> Option<(i64, gst::Buffer)> {
+    let buffer = sample.buffer_owned()?;
+    let time = buffer.pts()?;
+    Some((time.nseconds() as i64, buffer))
+}
+
+/// The samples of raw sound: interleaved stereo, 32-bit floats.
+pub(crate) fn stereo(buffer: &gst::Buffer) -> Option<Vec<f32>> {
+    let map = buffer.map_readable().ok()?;
+    Some(map.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+}
+
 fn child<T: IsA<gst::Element>>(pipeline: &gst::Pipeline, name: &str) -> Result<T, ChainError> {
     pipeline
         .by_name(name)

@@ -11,9 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use media::compose::decode::Decoded;
 use media::job::clock::RoomClock;
-use media::source::page::{CaptureSize, KEY_FILE, PageEvent, PageSource};
+use media::source::page::{CaptureSize, Captured, KEY_FILE, PageEvent, PageSource};
 
 const SIZE: CaptureSize = CaptureSize { width: 1280, height: 720, framerate: 30 };
 /// Tells the child, which is this program again, where to work and what to show: the key to a screen is found
@@ -126,7 +125,8 @@ fn told(name: &str) -> String {
 #[ignore = "run by the test of a kill"]
 async fn shown() {
     media::init().unwrap();
-    let page = PageSource::start(Path::new(&told(FOLDER)), SIZE, RoomClock::start(), |_| {}).await.unwrap();
+    let clock = RoomClock::start();
+    let page = PageSource::start(Path::new(&told(FOLDER)), SIZE, || clock.now_ns(), |_| {}).await.unwrap();
     page.open(&told(URL)).await.unwrap();
     println!("shown now");
     std::future::pending::<()>().await;
@@ -144,9 +144,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn take(&mut self, decoded: Decoded) {
-        match decoded {
-            Decoded::Picture { time_ns, frame } => {
+    fn take(&mut self, captured: Captured) {
+        match captured {
+            Captured::Picture { time_ns, frame } => {
                 let map = frame.map_readable().unwrap();
                 let pixel = |x: usize, y: usize| map[y * SIZE.width as usize + x];
                 self.pictures += 1;
@@ -157,7 +157,7 @@ impl Seen {
                 }
                 self.white = white;
             }
-            Decoded::Sound { time_ns, stereo } => {
+            Captured::Sound { time_ns, stereo } => {
                 for (n, frame) in stereo.chunks_exact(2).enumerate() {
                     self.quiet += 1;
                     if frame[0].abs() > 0.05 {
@@ -177,11 +177,12 @@ impl Seen {
 #[ignore = "run by the test of a capture"]
 async fn captured() {
     media::init().unwrap();
+    let clock = RoomClock::start();
     let seen = Arc::new(Mutex::new(Seen::default()));
     let taking = seen.clone();
-    let deliver = move |decoded| taking.lock().unwrap().take(decoded);
+    let deliver = move |captured| taking.lock().unwrap().take(captured);
     let mut page =
-        PageSource::start(Path::new(&told(FOLDER)), SIZE, RoomClock::start(), deliver).await.unwrap();
+        PageSource::start(Path::new(&told(FOLDER)), SIZE, || clock.now_ns(), deliver).await.unwrap();
     page.open(&told(URL)).await.unwrap();
     let PageEvent::Console(line) = page.event().await.unwrap() else { panic!("no word of the page") };
     assert_eq!(line, "START_RECORDING 1280 720");

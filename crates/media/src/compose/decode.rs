@@ -3,7 +3,7 @@
 use gstreamer as gst;
 use room::event::Codec;
 
-use crate::chain::{Chain, ChainError, ChainEvent};
+use crate::chain::{Chain, ChainError, ChainEvent, stereo, timed};
 use crate::unit::Unit;
 
 /// What comes out of a decoder.
@@ -93,10 +93,7 @@ impl Decoder {
             &description,
             |sample| {
                 let (time_ns, buffer) = timed(sample)?;
-                let map = buffer.map_readable().ok()?;
-                let stereo =
-                    map.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-                Some(Decoded::Sound { time_ns, stereo })
+                Some(Decoded::Sound { time_ns, stereo: stereo(&buffer)? })
             },
             deliver,
         )
@@ -139,13 +136,6 @@ impl Decoder {
     pub fn finish(&self) {
         self.chain.finish();
     }
-}
-
-/// A sample's time and data.
-pub(crate) fn timed(sample: &gst::Sample) -> Option<(i64, gst::Buffer)> {
-    let buffer = sample.buffer_owned()?;
-    let time = buffer.pts()?;
-    Some((time.nseconds() as i64, buffer))
 }
 
 /// What a packet of published sound is, for decoders and muxers.

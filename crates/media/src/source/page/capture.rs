@@ -6,9 +6,7 @@ use gstreamer_app as gst_app;
 
 use super::screen::Screen;
 use super::sound::Loudspeaker;
-use crate::chain::ChainError;
-use crate::compose::decode::{Decoded, timed};
-use crate::job::clock::RoomClock;
+use crate::chain::{ChainError, stereo, timed};
 
 /// How much later than its sound a page's picture is seen, ns: drawing, the screen and the next capture take
 /// longer than the way through the sound server. Measured with a page that flashes and beeps by one clock:
@@ -19,6 +17,27 @@ const PICTURE_BEHIND_NS: i64 = 40_000_000;
 #[derive(Debug)]
 pub(super) struct Capture {
     pipeline: gst::Pipeline,
+}
+
+/// What comes of a capture. Times are unix times, ns.
+#[derive(Debug)]
+pub enum Captured {
+    /// A picture: I420, BT.709.
+    Picture {
+        /// When it stood on the screen.
+        time_ns: i64,
+        /// The picture.
+        frame: gst::Buffer,
+    },
+    /// Sound: interleaved stereo at 48 kHz.
+    Sound {
+        /// When the first sample was heard.
+        time_ns: i64,
+        /// The samples.
+        stereo: Vec<f32>,
+    },
+    /// Nothing more comes.
+    Failed(ChainError),
 }
 
 /// What is captured.
@@ -33,13 +52,13 @@ pub struct CaptureSize {
 }
 
 impl Capture {
-    /// Starts to capture. `deliver` is called from GStreamer's threads and must not block for long.
+    /// Starts to capture. `unix_ns` tells the time; `deliver` is called from GStreamer's threads and must not block for long.
     pub(super) fn start(
         screen: &Screen,
         loudspeaker: &Loudspeaker,
         size: CaptureSize,
-        clock: RoomClock,
-        deliver: impl Fn(Decoded) + Send + Sync + 'static,
+        unix_ns: impl Fn() -> i64,
+        deliver: impl Fn(Captured) + Send + Sync + 'static,
     ) -> Result<Self, ChainError> {
         let CaptureSize { width, height, framerate } = size;
         let text = format!(
@@ -71,7 +90,7 @@ impl Capture {
         // The times of both count on the clock that the room's packets are put on.
         let system = gst::SystemClock::obtain();
         pipeline.use_clock(Some(&system));
-        let offset_ns = clock.now_ns() - system.time().nseconds() as i64;
+        let offset_ns = unix_ns() - system.time().nseconds() as i64;
         let to_unix = move |pipeline: &gst::glib::WeakRef<gst::Pipeline>, time_ns: i64| {
             let base = pipeline.upgrade().and_then(|p| p.base_time()).map_or(0, |t| t.nseconds() as i64);
             base + time_ns + offset_ns
@@ -87,7 +106,7 @@ impl Capture {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
                     if let Some((time_ns, frame)) = timed(&sample) {
                         let time_ns = to_unix(&weak, time_ns) - PICTURE_BEHIND_NS;
-                        to(Decoded::Picture { time_ns, frame });
+                        to(Captured::Picture { time_ns, frame });
                     }
                     Ok(gst::FlowSuccess::Ok)
                 })
@@ -99,13 +118,9 @@ impl Capture {
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
                     if let Some((time_ns, buffer)) = timed(&sample)
-                        && let Ok(map) = buffer.map_readable()
+                        && let Some(stereo) = stereo(&buffer)
                     {
-                        let stereo = map
-                            .chunks_exact(4)
-                            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                            .collect();
-                        to(Decoded::Sound { time_ns: to_unix(&weak, time_ns), stereo });
+                        to(Captured::Sound { time_ns: to_unix(&weak, time_ns), stereo });
                     }
                     Ok(gst::FlowSuccess::Ok)
                 })
@@ -114,7 +129,7 @@ impl Capture {
         let bus = pipeline.bus().ok_or_else(|| failed("no bus"))?;
         bus.set_sync_handler(move |_, message| {
             if let gst::MessageView::Error(error) = message.view() {
-                deliver(Decoded::Failed(ChainError::from_message(error)));
+                deliver(Captured::Failed(ChainError::from_message(error)));
             }
             gst::BusSyncReply::Drop
         });

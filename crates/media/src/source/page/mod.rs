@@ -9,7 +9,7 @@ mod sound;
 use std::path::{Path, PathBuf};
 
 pub use browser::PageEvent;
-pub use capture::CaptureSize;
+pub use capture::{CaptureSize, Captured};
 pub use screen::KEY_FILE;
 
 use browser::Browser;
@@ -19,8 +19,6 @@ use screen::Screen;
 use sound::Loudspeaker;
 
 use crate::chain::ChainError;
-use crate::compose::decode::Decoded;
-use crate::job::clock::RoomClock;
 
 /// Why a page has no stage, or has lost it.
 #[derive(Debug, thiserror::Error)]
@@ -76,22 +74,22 @@ pub struct PageSource {
 
 impl PageSource {
     /// Starts an empty page in `folder`, which is the job's and which only its owner may enter, and
-    /// captures it from then on. `deliver` must not block for long.
+    /// captures it from then on. `unix_ns` tells the time; `deliver` must not block for long.
     ///
     /// # Errors
     /// If a program is missing or does not start.
     pub async fn start(
         folder: &Path,
         size: CaptureSize,
-        clock: RoomClock,
-        deliver: impl Fn(Decoded) + Send + Sync + 'static,
+        unix_ns: impl Fn() -> i64,
+        deliver: impl Fn(Captured) + Send + Sync + 'static,
     ) -> Result<Self, StageError> {
         let sandbox = Sandbox::find().await;
         let pixels = (size.width, size.height);
         let (screen, loudspeaker) =
             tokio::try_join!(Screen::start(sandbox, folder, pixels), Loudspeaker::start(sandbox, folder))?;
         let browser = Browser::start(sandbox, folder, &screen, &loudspeaker, pixels).await?;
-        let capture = Capture::start(&screen, &loudspeaker, size, clock, deliver)?;
+        let capture = Capture::start(&screen, &loudspeaker, size, unix_ns, deliver)?;
         Ok(Self { _capture: capture, browser, screen, loudspeaker, isolated: sandbox.isolates() })
     }
 
