@@ -16,8 +16,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use egress::error::ApiError;
 use egress::wire::{LOG_FILE, Launch};
-use media::job::process::FolderLock;
-use media::output::repair::{repair, repair_of_dead};
+use media::job::lock::{FolderLock, repair_of_dead};
+use media::output::repair::repair;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 

@@ -12,6 +12,7 @@ pub mod ingest;
 pub mod lanes;
 pub mod levels;
 pub mod link;
+pub mod lock;
 pub mod log;
 pub mod monitor;
 pub mod outputs;

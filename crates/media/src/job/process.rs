@@ -1,13 +1,11 @@
 //! What a `tallylight-job` process does from its start to its exit.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use egress::error::ApiError;
 use egress::fact::{ConnectionState, EgressStatus, Fact};
 use egress::spec::Task;
-use egress::wire::{LOCK_FILE, Launch};
+use egress::wire::Launch;
 use room::session::{RoomOptions, join};
 
 use crate::job::Facts;
@@ -18,51 +16,6 @@ use crate::job::{Joined, monitor, recording};
 
 /// How long the process stays after its last fact, for the studio to read it.
 const FAREWELL: Duration = Duration::from_millis(500);
-
-/// How long to wait for the lock: a studio that looks at it has it for a moment.
-const LOCK_WITHIN: Duration = Duration::from_secs(2);
-
-/// What nobody but a living job has, or who completes the files of one that is dead. The system takes it from
-/// a process that is killed, and no step of the clock touches it.
-#[derive(Debug)]
-pub struct FolderLock {
-    /// Closed in every program that this one starts, so that none keeps the lock. None where the disk knows
-    /// no locks: a recording is worth more than its lock.
-    _file: Option<File>,
-}
-
-impl FolderLock {
-    /// Takes the lock in a job's folder.
-    ///
-    /// # Errors
-    /// Somebody else has it.
-    pub fn take(folder: &Path) -> std::io::Result<Self> {
-        let until = Instant::now() + LOCK_WITHIN;
-        let path = folder.join(LOCK_FILE);
-        let file = match OpenOptions::new().create(true).append(true).open(&path) {
-            Ok(file) => file,
-            Err(error) => return Ok(Self::without(&error)),
-        };
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: Some(file) }),
-                Err(TryLockError::WouldBlock) if Instant::now() < until => {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let text = format!("{} is held by another process", path.display());
-                    return Err(std::io::Error::new(std::io::ErrorKind::WouldBlock, text));
-                }
-                Err(TryLockError::Error(error)) => return Ok(Self::without(&error)),
-            }
-        }
-    }
-
-    fn without(error: &std::io::Error) -> Self {
-        tracing::warn!(%error, "the job goes without its lock");
-        Self { _file: None }
-    }
-}
 
 /// Does what `launch` says.
 ///
@@ -132,29 +85,5 @@ async fn joined(
             },
             () = end.wait() => return Ok(None),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_at_a_time_has_the_lock_and_no_child_keeps_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let lock = FolderLock::take(dir.path()).unwrap();
-        assert_eq!(FolderLock::take(dir.path()).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        drop(lock);
-        let again = FolderLock::take(dir.path());
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(again.is_ok());
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_written_stops_no_job() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(FolderLock::take(&dir.path().join("gone")).is_ok());
     }
 }

@@ -9,28 +9,10 @@ use egress::fact::FileResult;
 use gst::prelude::*;
 use gstreamer as gst;
 
-use crate::job::process::FolderLock;
 use crate::output::{mp4, webm};
 
 /// How long reading may stand still before it is given up.
 const STALL: Duration = Duration::from_secs(60);
-
-/// Repairs a file of the job whose folder is `job`, as [`repair`] does, if that job is dead.
-///
-/// # Errors
-/// If the job lives, and for all of [`repair`]'s reasons.
-pub fn repair_of_dead(path: &Path, job: &Path) -> Result<FileResult, ApiError> {
-    let _lock = FolderLock::take(job).map_err(|error| {
-        ApiError::new(
-            ErrorCode::FailedPrecondition,
-            Fault::Environment,
-            format!("{} is still being written.", path.display()),
-            "Wait until its recording has ended.",
-        )
-        .with_detail(error)
-    })?;
-    repair(path)
-}
 
 /// Repairs the file at `path` in place, by its ending. No media is moved: an index is added. Where that
 /// fails, for instance because the disk is full, the file stays as it is, playable.
@@ -108,24 +90,4 @@ fn duration(path: &Path) -> Option<i64> {
     let _ = pipeline.set_state(gst::State::Null);
     outcome.ok()?;
     length.filter(|ns| *ns > 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_file_of_a_living_job_is_not_touched() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("a.mp4");
-        fs::write(&file, b"").unwrap();
-        let lock = FolderLock::take(dir.path()).unwrap();
-        let refused = repair_of_dead(&file, dir.path()).unwrap_err();
-        assert_eq!(refused.code, ErrorCode::FailedPrecondition);
-        assert!(file.exists());
-        drop(lock);
-        // An empty file of a dead job is taken away.
-        assert_eq!(repair_of_dead(&file, dir.path()).unwrap_err().code, ErrorCode::Storage);
-        assert!(!file.exists());
-    }
 }
