@@ -99,9 +99,11 @@ function runVideo(entry, source, picture) {
       entry.timer = setTimeout(step, Math.max(1, Math.floor(early)));
       return;
     }
-    if (!entry.muted) {
+    // A camera that could not keep up leaves a frame out. And a frame has the time at which it is handed over: libwebrtc
+    // takes times that lag behind for a clock that is off, and keeps pictures early by as much for good.
+    if (!entry.muted && early > -1000 / fps) {
       const frame = new VideoFrame(picture.draw(n), picture.width, picture.height, VideoBufferType.I420);
-      entry.into.captureFrame(frame, BigInt(Math.round(dueMs * 1000)));
+      entry.into.captureFrame(frame, BigInt(Math.round(nowMs() * 1000)));
       sent[source].push([n, nowMs()]);
     }
     n += 1;

@@ -192,7 +192,8 @@ async fn captured() {
     assert_eq!(page.evaluate("alert('stop') ?? 'goes on'").await.unwrap(), "goes on");
 
     let deadline = Instant::now() + Duration::from_secs(60);
-    while seen.lock().unwrap().beeps.len() < 8 {
+    let enough = |seen: &Seen| seen.beeps.len() >= 10 && seen.flashes.len() >= 10;
+    while !enough(&seen.lock().unwrap()) {
         assert!(Instant::now() < deadline, "{seen:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -206,7 +207,8 @@ async fn captured() {
         .filter(|offset| offset.abs() < 450)
         .collect();
     offsets.sort_by_key(|offset| offset.abs());
-    assert!(offsets.len() >= 7, "{} flashes, {} beeps", seen.flashes.len(), seen.beeps.len());
+    // The empty page before it was white, and a first tone may come before the first picture.
+    assert!(offsets.len() >= 8, "{} flashes, {} beeps", seen.flashes.len(), seen.beeps.len());
     let p80 = offsets[offsets.len() * 8 / 10];
     assert!(p80.abs() <= 40, "flash against beep, ms: {offsets:?}");
 }
