@@ -35,9 +35,10 @@ const PACKAGES = {
     'fonts-dejavu-core',
     'fonts-noto-color-emoji',
   ],
-  'to record web pages': ['chromium', 'xvfb', 'pulseaudio', 'bubblewrap'],
+  'to draw layouts': ['chromium'],
   'to test the window without a screen': [
     'webkit2gtk-driver',
+    'xvfb',
     'openbox',
     'wmctrl',
     'x11-utils',
