@@ -94,29 +94,24 @@ impl Engine {
     /// The room has ended for this job: why, and what the operator should know of it.
     pub(super) fn on_room_end(&mut self, end: RoomEnd, facts: &mut Facts) -> EndReason {
         facts.record(Fact::Connection { state: ConnectionState::Disconnected });
+        let mut warn = |code, message: &str, remedy: &str| {
+            let warning = ApiError::new(code, Fault::Server, message, remedy);
+            facts.record(Fact::Warning { warning });
+            EndReason::SourceClosed
+        };
         match end {
             RoomEnd::Left => EndReason::StopRequested,
             RoomEnd::RoomClosed => EndReason::SourceClosed,
-            RoomEnd::Removed => {
-                let warning = ApiError::new(
-                    ErrorCode::PermissionDenied,
-                    Fault::Server,
-                    "Somebody removed the recorder from the room.",
-                    "Start the recording again if this was not meant.",
-                );
-                facts.record(Fact::Warning { warning });
-                EndReason::SourceClosed
-            }
-            RoomEnd::DuplicateIdentity => {
-                let warning = ApiError::new(
-                    ErrorCode::FailedPrecondition,
-                    Fault::Server,
-                    "Another recorder joined the room under the same id and took this one's place.",
-                    "The other one records on. Look there for the rest.",
-                );
-                facts.record(Fact::Warning { warning });
-                EndReason::SourceClosed
-            }
+            RoomEnd::Removed => warn(
+                ErrorCode::PermissionDenied,
+                "Somebody removed the recorder from the room.",
+                "Start the recording again if this was not meant.",
+            ),
+            RoomEnd::DuplicateIdentity => warn(
+                ErrorCode::FailedPrecondition,
+                "Another recorder joined the room under the same id and took this one's place.",
+                "The other one records on. Look there for the rest.",
+            ),
             RoomEnd::Lost(error) => {
                 self.stage.fail(error);
                 EndReason::RoomLost
