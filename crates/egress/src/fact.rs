@@ -57,6 +57,11 @@ pub enum Fact {
         /// Why.
         error: ApiError,
     },
+    /// The page of a job that shows one has come this far.
+    Page {
+        /// How far.
+        state: PageState,
+    },
     /// Whole pictures or sound are at hand: an output attached now starts at once.
     Armed,
     /// A file is about to be created. On the disk in the job's log before the file is.
@@ -150,6 +155,22 @@ pub enum ConnectionState {
     Reconnecting,
     /// Over.
     Disconnected,
+}
+
+/// How far the page of a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PageState {
+    /// Chromium is being started.
+    Starting,
+    /// The page is being loaded.
+    Loading,
+    /// It has loaded and has not said `START_RECORDING` yet: a template waits for somebody to publish.
+    Waiting,
+    /// It is on: what it shows is what is recorded.
+    On,
+    /// It crashed or hung, and is being loaded again.
+    Reloading,
 }
 
 /// Why a job ended.

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::fact::TrackFacts;
 use crate::id::{EgressId, TrackId};
 use crate::roster::{TrackKind, TrackSource};
-use crate::spec::{Container, EndRule, Selection};
+use crate::spec::{Container, EndRule, PageAddress, Source};
 
 /// Longest path component on the file systems in use (ext4, APFS, NTFS), bytes.
 const MAX_COMPONENT_BYTES: usize = 255;
@@ -55,16 +55,35 @@ impl NameFacts {
     /// The facts of a job that has received `tracks`, in order of appearance.
     ///
     /// The default name begins with the track's id in a Track egress, with the identity in a Participant
-    /// egress, and with the room's name in all others, as LiveKit's does.
+    /// egress, with `web` in that of a web page, and with the room's name in all others, as LiveKit's does.
     pub fn of(
         egress_id: &EgressId,
         room_name: &str,
         room_id: &str,
-        selection: &Selection,
+        source: &Source,
         tracks: &[TrackFacts],
         at_ns: i64,
         time_zone: TimeZone,
     ) -> Self {
+        let selection = match source {
+            Source::Tracks(selection) => selection,
+            Source::Page(page) => {
+                let web = matches!(page.address, PageAddress::Web { .. });
+                return Self {
+                    room_name: room_name.to_owned(),
+                    room_id: room_id.to_owned(),
+                    egress_id: egress_id.clone(),
+                    publisher_identity: None,
+                    track_id: None,
+                    track_kind: None,
+                    track_source: None,
+                    at_ns,
+                    time_zone,
+                    identifier: if web { "web" } else { room_name }.to_owned(),
+                    retry: 0,
+                };
+            }
+        };
         let single = selection.single_track();
         let track = match (single, tracks) {
             (Some(id), _) => tracks.iter().find(|track| track.track_id == *id),

@@ -50,7 +50,7 @@ pub fn egress_info(job: &JobFacts<'_>, state: &JobState) -> EgressInfo {
         egress_id: job.egress_id.0.clone(),
         room_id: state.room_sid().unwrap_or_default().to_owned(),
         room_name: job.room_name.to_owned(),
-        source_type: EgressSourceType::Sdk.into(),
+        source_type: source_type(job.request).into(),
         status: status(state.status()).into(),
         started_at: job.created_at_ns,
         ended_at: state.ended_at_ns().unwrap_or_default(),
@@ -68,6 +68,27 @@ pub fn egress_info(job: &JobFacts<'_>, state: &JobState) -> EgressInfo {
         manifest_location,
         request: Some(request),
         ..EgressInfo::default()
+    }
+}
+
+/// What LiveKit's service would take it with: its own, for a room's sound alone, needs no browser either.
+fn source_type(request: &EgressRequest) -> EgressSourceType {
+    use proto::start_egress_request::Source;
+    let sound_alone = |audio_only: bool, video_only: bool, base_url: &str| {
+        if audio_only && !video_only && base_url.is_empty() { EgressSourceType::Sdk } else { EgressSourceType::Web }
+    };
+    match request {
+        EgressRequest::RoomComposite(asked) => {
+            sound_alone(asked.audio_only, asked.video_only, &asked.custom_base_url)
+        }
+        EgressRequest::Egress(proto::StartEgressRequest { source: Some(Source::Template(asked)), .. }) => {
+            sound_alone(asked.audio_only, asked.video_only, &asked.custom_base_url)
+        }
+        EgressRequest::Web(_)
+        | EgressRequest::Egress(proto::StartEgressRequest { source: Some(Source::Web(_)), .. }) => {
+            EgressSourceType::Web
+        }
+        _ => EgressSourceType::Sdk,
     }
 }
 

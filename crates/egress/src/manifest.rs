@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::filename::{kind_name, source_name};
 use crate::id::EgressId;
 use crate::roster::TrackKind;
-use crate::spec::{AudioSelect, Selection, VideoSelect};
+use crate::spec::{AudioSelect, PageAddress, Selection, Source, VideoSelect};
 
 use crate::fact::{FileResult, TrackFacts};
 
@@ -117,7 +117,7 @@ pub struct ManifestFacts<'a> {
     /// The room.
     pub room_name: &'a str,
     /// What was asked for.
-    pub selection: &'a Selection,
+    pub source: &'a Source,
     /// What was received, in order of appearance.
     pub tracks: &'a [TrackFacts],
     /// The folder that was chosen.
@@ -142,8 +142,17 @@ pub fn manifest(facts: &ManifestFacts<'_>) -> Manifest {
             location: path.display().to_string(),
         });
     }
+    let selection = match facts.source {
+        Source::Tracks(selection) => selection,
+        Source::Page(page) => {
+            if let PageAddress::Web { url } = &page.address {
+                manifest.url.clone_from(url);
+            }
+            return manifest;
+        }
+    };
     let first = |kind: TrackKind| facts.tracks.iter().find(|track| track.kind == kind);
-    if let Some(track_id) = facts.selection.single_track() {
+    if let Some(track_id) = selection.single_track() {
         manifest.track_id = track_id.0.clone();
         if let Some(track) = facts.tracks.iter().find(|track| track.track_id == *track_id) {
             manifest.publisher_identity = track.publisher_identity.clone();
@@ -151,7 +160,7 @@ pub fn manifest(facts: &ManifestFacts<'_>) -> Manifest {
             manifest.track_source = source_name(track.source).to_owned();
         }
     } else {
-        manifest.publisher_identity = facts.selection.single_identity().unwrap_or_default().to_owned();
+        manifest.publisher_identity = selection.single_identity().unwrap_or_default().to_owned();
         manifest.audio_track_id =
             first(TrackKind::Audio).map(|track| track.track_id.0.clone()).unwrap_or_default();
         manifest.video_track_id =
@@ -214,12 +223,13 @@ mod tests {
         }
     }
 
-    fn of(selection: &Selection) -> Manifest {
+    fn of(selection: Selection) -> Manifest {
+        let source = Source::Tracks(selection);
         manifest(&ManifestFacts {
             egress_id: &"EG_1".into(),
             room_id: "RM_1",
             room_name: "show",
-            selection,
+            source: &source,
             tracks: &[
                 track("TR_A", TrackKind::Audio, TrackSource::Microphone),
                 track("TR_V", TrackKind::Video, TrackSource::Camera),
@@ -243,7 +253,7 @@ mod tests {
 
     #[test]
     fn of_a_track() {
-        let manifest = of(&Selection {
+        let manifest = of(Selection {
             video: Some(VideoSelect::Track("TR_V".into())),
             audio: route(AudioSelect::Track("TR_V".into())),
             ends: EndRule::TracksGone,
@@ -259,13 +269,13 @@ mod tests {
             audio: route(AudioSelect::Track("TR_A".into())),
             ends: EndRule::TracksGone,
         };
-        insta::assert_snapshot!("manifest_of_a_composite", of(&composite).to_json());
+        insta::assert_snapshot!("manifest_of_a_composite", of(composite).to_json());
         let person = Selection {
             video: Some(VideoSelect::Participant { identity: "ada".into(), prefer: VideoPreference::Camera }),
             audio: route(AudioSelect::Voice("ada".into())),
             ends: EndRule::ParticipantLeaves("ada".into()),
         };
-        insta::assert_snapshot!("manifest_of_a_person", of(&person).to_json());
+        insta::assert_snapshot!("manifest_of_a_person", of(person).to_json());
     }
 
     #[test]

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use livekit_protocol as proto;
 use proto::{
     DirectFileOutput, EncodedFileOutput, EncodedFileType, EncodingOptions, EncodingOptionsPreset,
-    ParticipantEgressRequest, TrackCompositeEgressRequest, TrackEgressRequest, track_egress_request,
+    ParticipantEgressRequest, RoomCompositeEgressRequest, TrackCompositeEgressRequest, TrackEgressRequest,
+    WebEgressRequest, track_egress_request,
 };
 
-use crate::request::{AdvancedOptions, Preset, RecordFormat, RecordRequest, RecordSource};
-use crate::spec::{AudioCodec, Container, Limits, VideoCodec};
+use crate::request::{AdvancedOptions, PageParts, Preset, RecordFormat, RecordRequest, RecordSource};
+use crate::spec::{AfterCrash, AudioCodec, Container, Limits, VideoCodec};
 use crate::validate::{Accepted, EgressRequest, Local, RequestError, validate};
 
 /// Checks what the window asks for.
@@ -70,6 +71,31 @@ pub fn to_protocol(record: &RecordRequest) -> EgressRequest {
                 ..Default::default()
             })
         }
+        RecordSource::RoomComposite { layout, base_url, parts, .. } => {
+            use proto::room_composite_egress_request::Options;
+            EgressRequest::RoomComposite(RoomCompositeEgressRequest {
+                room_name,
+                layout: layout.clone(),
+                custom_base_url: base_url.clone().unwrap_or_default(),
+                audio_only: *parts == PageParts::Sound,
+                video_only: *parts == PageParts::Picture,
+                file_outputs: vec![file(record)],
+                options: Some(options(&record.format, Options::Preset, Options::Advanced)),
+                ..Default::default()
+            })
+        }
+        RecordSource::Web { url, await_start_signal, parts, .. } => {
+            use proto::web_egress_request::Options;
+            EgressRequest::Web(WebEgressRequest {
+                url: url.clone(),
+                await_start_signal: *await_start_signal,
+                audio_only: *parts == PageParts::Sound,
+                video_only: *parts == PageParts::Picture,
+                file_outputs: vec![file(record)],
+                options: Some(options(&record.format, Options::Preset, Options::Advanced)),
+                ..Default::default()
+            })
+        }
     }
 }
 
@@ -81,7 +107,12 @@ fn local(record: &RecordRequest) -> Local {
         }
         RecordFormat::Advanced { container, options } => (*container, options.video_codec),
     };
-    Local { folder: PathBuf::from(&record.folder), container, video_codec, limits: Limits::default() }
+    let after_crash = match &record.source {
+        RecordSource::RoomComposite { after_crash, .. } | RecordSource::Web { after_crash, .. } => *after_crash,
+        _ => AfterCrash::default(),
+    };
+    let folder = PathBuf::from(&record.folder);
+    Local { folder, container, video_codec, after_crash, limits: Limits::default() }
 }
 
 fn file(record: &RecordRequest) -> EncodedFileOutput {

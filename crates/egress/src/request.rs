@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::id::TrackId;
-use crate::spec::{AudioCodec, Container, VideoCodec};
+use crate::spec::{AfterCrash, AudioCodec, Container, VideoCodec};
 
 /// What the window's Record button asks for. It becomes a LiveKit egress request and is checked like
 /// one that came over the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct RecordRequest {
-    /// The room.
+    /// The room; empty for a web page.
     pub room_name: String,
     /// What of it.
     pub source: RecordSource,
@@ -24,7 +24,7 @@ pub struct RecordRequest {
     pub manifest: bool,
 }
 
-/// What of a room is recorded.
+/// What is recorded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case", tag = "type")]
 pub enum RecordSource {
@@ -47,6 +47,42 @@ pub enum RecordSource {
         /// Which.
         track_id: TrackId,
     },
+    /// The whole room in a layout (Room composite egress).
+    RoomComposite {
+        /// The layout's name.
+        layout: String,
+        /// A template of the operator's own; none for the one that comes with Tallylight.
+        base_url: Option<String>,
+        /// What of it.
+        parts: PageParts,
+        /// What to do when the page crashes.
+        after_crash: AfterCrash,
+    },
+    /// Any web page (Web egress).
+    Web {
+        /// `http://` or `https://`.
+        url: String,
+        /// Whether recording begins when the page says `START_RECORDING` on its console, and not already
+        /// when it has loaded.
+        await_start_signal: bool,
+        /// What of it.
+        parts: PageParts,
+        /// What to do when the page crashes.
+        after_crash: AfterCrash,
+    },
+}
+
+/// What of a page is recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PageParts {
+    /// Picture and sound.
+    #[default]
+    Both,
+    /// Sound alone (`audio_only`).
+    Sound,
+    /// Picture alone (`video_only`).
+    Picture,
 }
 
 /// In what form it is recorded.

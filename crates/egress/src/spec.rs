@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::id::{EgressId, OutputId, TrackId};
+use crate::layout::Layout;
 use crate::roster::ParticipantKind;
 
 /// One `tallylight-job` process.
@@ -14,9 +15,9 @@ use crate::roster::ParticipantKind;
 pub struct JobSpec {
     /// The job's id, and its identity in the room.
     pub egress_id: EgressId,
-    /// WebSocket or HTTP address of the LiveKit server.
+    /// WebSocket or HTTP address of the LiveKit server; empty for a web page, which needs none.
     pub url: String,
-    /// The room to join.
+    /// The room to join; empty for a web page.
     pub room_name: String,
     /// What to do there.
     pub task: Task,
@@ -28,7 +29,7 @@ pub struct JobSpec {
 pub enum Task {
     /// Watches the room for the window: roster, levels, thumbnails. Writes nothing.
     Monitor(MonitorSpec),
-    /// Takes a selection of the room to outputs.
+    /// Takes a source to outputs.
     Egress(EgressSpec),
 }
 
@@ -41,17 +42,71 @@ pub struct MonitorSpec {
     pub thumbnail_fps: u32,
 }
 
-/// A selection of a room, what becomes of it, and where it goes.
+/// What is taken, what becomes of it, and where it goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EgressSpec {
     /// What is taken.
-    pub selection: Selection,
+    pub source: Source,
     /// Whether it is re-encoded.
     pub treatment: Treatment,
     /// Outputs attached from the start. None: the job is armed, and waits for an attach.
     pub outputs: Vec<OutputSpec>,
     /// What ends the job apart from its source and the operator.
     pub limits: Limits,
+}
+
+/// What is taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Tracks of the room.
+    Tracks(Selection),
+    /// A web page, as Chromium shows it.
+    Page(PageSpec),
+}
+
+/// A web page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageSpec {
+    /// Which.
+    pub address: PageAddress,
+    /// Whether recording begins when the page says `START_RECORDING` on its console, and not already when it
+    /// has loaded.
+    pub await_start_signal: bool,
+    /// What to do when it crashes or hangs while it is on.
+    pub after_crash: AfterCrash,
+}
+
+/// Which page is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageAddress {
+    /// A template, which joins the job's room itself: LiveKit's contract (`layout`, `url` and `token` in the
+    /// address).
+    Template {
+        /// Where it is; none for the one that comes with the program.
+        base_url: Option<String>,
+        /// The layout's name.
+        layout: String,
+        /// The layout itself, where it is none of the stock ones.
+        document: Option<Box<Layout>>,
+    },
+    /// Any page.
+    Web {
+        /// `http://` or `https://`.
+        url: String,
+    },
+}
+
+/// What to do when a page crashes or hangs while it is on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterCrash {
+    /// Load it again and go on in the same outputs.
+    #[default]
+    Reload,
+    /// End the job; its files are whole.
+    End,
 }
 
 /// What of a room is taken. A Track egress names its one track in `video` and in `audio`, since the request

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::ApiError;
 use crate::fact::{
-    ConnectionState, EgressStatus, EndReason, Event, Fact, FileResult, OutputState, TrackFacts,
+    ConnectionState, EgressStatus, EndReason, Event, Fact, FileResult, OutputState, PageState, TrackFacts,
 };
 use crate::id::{OutputId, TrackId};
 
@@ -21,6 +21,7 @@ pub struct JobState {
     pid: Option<u32>,
     room_sid: Option<String>,
     connection: Option<(u64, ConnectionState)>,
+    page: Option<(u64, PageState)>,
     armed: bool,
     tracks: BTreeMap<TrackId, TrackProgress>,
     warnings: BTreeMap<u64, ApiError>,
@@ -86,6 +87,7 @@ impl JobState {
             Fact::Started { pid } => self.pid = Some(*pid),
             Fact::RoomJoined { room_sid } => self.room_sid = Some(room_sid.clone()),
             Fact::Connection { state } => newest(&mut self.connection, seq, state),
+            Fact::Page { state } => newest(&mut self.page, seq, state),
             Fact::TrackAdded { track } => {
                 newest(&mut self.track_mut(&track.track_id, seq).facts, seq, track);
             }
@@ -194,6 +196,11 @@ impl JobState {
             return ConnectionState::Disconnected;
         }
         self.connection.map_or(ConnectionState::Connecting, |(_, state)| state)
+    }
+
+    /// How far its page is; none for a job without one.
+    pub fn page(&self) -> Option<PageState> {
+        self.page.map(|(_, state)| state)
     }
 
     /// First media in any output, unix time, ns.

@@ -1,9 +1,11 @@
 //! LiveKit egress requests, checked and turned into what a job does.
 
+mod page;
+
 use std::path::PathBuf;
 
 use livekit_protocol as proto;
-use proto::start_egress_request::{Encoding, Source};
+use proto::start_egress_request::{Encoding, Source as Asked};
 use proto::{media_source, output, track_composite_egress_request, track_egress_request};
 
 use crate::container::Incompatible;
@@ -11,8 +13,8 @@ use crate::encoding::{self, Material, Options};
 use crate::error::{ApiError, ErrorCode, Fault};
 use crate::roster::{ParticipantKind, TrackKind};
 use crate::spec::{
-    AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput, Limits, OutputKind,
-    OutputSpec, Selection, Treatment, VideoCodec, VideoPreference, VideoSelect,
+    AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput, Limits, OutputKind,
+    OutputSpec, Selection, Source, Treatment, VideoCodec, VideoPreference, VideoSelect,
 };
 
 /// A request in any of the shapes LiveKit's Egress API has.
@@ -30,6 +32,8 @@ pub struct Local {
     pub container: Option<Container>,
     /// A codec that the protocol cannot name (VP9).
     pub video_codec: Option<VideoCodec>,
+    /// What to do when a page crashes.
+    pub after_crash: AfterCrash,
     /// What ends the job.
     pub limits: Limits,
 }
@@ -109,8 +113,8 @@ pub fn validate(request: &EgressRequest, local: &Local) -> Result<Accepted, Requ
         EgressRequest::TrackComposite(request) => track_composite(request, local),
         EgressRequest::Participant(request) => participant(request, local),
         EgressRequest::Egress(request) => unified(request, local),
-        EgressRequest::RoomComposite(_) => Err(not_yet_layouts()),
-        EgressRequest::Web(_) => Err(not_yet_web()),
+        EgressRequest::RoomComposite(request) => page::room_composite(request, local),
+        EgressRequest::Web(request) => page::web(request, local),
         EgressRequest::Replay(_) => Err(RequestError::not_yet(
             "Exporting a replay",
             "Replays are kept by LiveKit Cloud alone: export them there.",
@@ -118,20 +122,12 @@ pub fn validate(request: &EgressRequest, local: &Local) -> Result<Accepted, Requ
     }
 }
 
-fn not_yet_layouts() -> RequestError {
-    RequestError::not_yet(
-        "Recording a layout of the whole room",
-        "Record people or tracks, each into a file of their own.",
-    )
-}
-
-fn not_yet_web() -> RequestError {
-    RequestError::not_yet("Recording a web page", "Record people or tracks of the room.")
-}
-
 fn track(request: &proto::TrackEgressRequest, local: &Local) -> Result<Accepted, RequestError> {
     if request.track_id.is_empty() {
         return Err(RequestError::field("track_id", "No track is named.", "Choose a track."));
+    }
+    if request.room_name.is_empty() {
+        return Err(no_room());
     }
     let file = match &request.output {
         Some(track_egress_request::Output::File(file)) => {
@@ -147,7 +143,7 @@ fn track(request: &proto::TrackEgressRequest, local: &Local) -> Result<Accepted,
         audio: vec![both(AudioSelect::Track(request.track_id.as_str().into()))],
         ends: EndRule::TracksGone,
     };
-    accept(&request.room_name, selection, Treatment::Passthrough, file, local)
+    accept(&request.room_name, Source::Tracks(selection), Treatment::Passthrough, file, local)
 }
 
 fn track_composite(
@@ -242,17 +238,12 @@ fn participant(request: &proto::ParticipantEgressRequest, local: &Local) -> Resu
 }
 
 fn unified(request: &proto::StartEgressRequest, local: &Local) -> Result<Accepted, RequestError> {
-    let media = match &request.source {
-        Some(Source::Media(media)) => media,
-        Some(Source::Template(_)) => return Err(not_yet_layouts()),
-        Some(Source::Web(_)) => return Err(not_yet_web()),
-        None => {
-            return Err(RequestError::field(
-                "source",
-                "The request does not say what to record.",
-                "Set one of template, web and media.",
-            ));
-        }
+    let Some(asked) = &request.source else {
+        return Err(RequestError::field(
+            "source",
+            "The request does not say what to record.",
+            "Set one of template, web and media.",
+        ));
     };
     let options = match &request.encoding {
         None => Options::Unset,
@@ -262,8 +253,14 @@ fn unified(request: &proto::StartEgressRequest, local: &Local) -> Result<Accepte
     no_upload(request.storage.as_ref().is_some_and(|storage| storage.provider.is_some()))?;
     let file = unified_file(&request.outputs, local)?;
     no_webhooks(&request.webhooks)?;
-    let selection = media_selection(media, options.passthrough())?;
-    finish(&request.room_name, selection, options, file, local)
+    let room = &request.room_name;
+    match asked {
+        Asked::Media(media) => {
+            finish(room, media_selection(media, options.passthrough())?, options, file, local)
+        }
+        Asked::Template(template) => page::template(room, template, options, file, local),
+        Asked::Web(web) => page::address(web, options, file, local),
+    }
 }
 
 fn media_selection(media: &proto::MediaSource, passthrough: bool) -> Result<Selection, RequestError> {
@@ -496,7 +493,7 @@ fn no_webhooks(webhooks: &[proto::WebhookConfig]) -> Result<(), RequestError> {
     Err(RequestError::not_yet("Calling webhooks of a request", "Leave the webhooks out."))
 }
 
-/// Settles the treatment.
+/// Settles the treatment of tracks.
 fn finish(
     room_name: &str,
     selection: Selection,
@@ -518,19 +515,23 @@ fn finish(
         file.container = Some(container);
         treatment
     };
-    accept(room_name, selection, treatment, file, local)
+    if room_name.is_empty() {
+        return Err(no_room());
+    }
+    accept(room_name, Source::Tracks(selection), treatment, file, local)
+}
+
+fn no_room() -> RequestError {
+    RequestError::field("room_name", "No room is named.", "Choose a room.")
 }
 
 fn accept(
     room_name: &str,
-    selection: Selection,
+    source: Source,
     treatment: Treatment,
     file: Target<'_>,
     local: &Local,
 ) -> Result<Accepted, RequestError> {
-    if room_name.is_empty() {
-        return Err(RequestError::field("room_name", "No room is named.", "Choose a room."));
-    }
     if !local.folder.is_absolute() {
         return Err(RequestError::field(
             "folder",
@@ -552,7 +553,7 @@ fn accept(
     Ok(Accepted {
         room_name: room_name.to_owned(),
         spec: EgressSpec {
-            selection,
+            source,
             treatment,
             outputs: vec![OutputSpec { id: REQUESTED_OUTPUT.into(), kind: OutputKind::File(output) }],
             limits: local.limits.clone(),

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::error::ApiError;
 use crate::fact::{Event, Figures};
 use crate::id::{OutputId, TrackId};
+use crate::layout::Layout;
 use crate::roster::Roster;
 use crate::spec::{JobSpec, OutputSpec};
 
@@ -78,11 +79,42 @@ pub enum ToJob {
         /// Answered with the same number.
         request: u64,
     },
-    /// Monitor only: make thumbnails of these tracks and no others.
+    /// A job with a page: show this layout. Refused, with the place and the reason, if it cannot be drawn; the
+    /// picture stays then.
+    UpdateLayout {
+        /// Answered with the same number.
+        request: u64,
+        /// Which.
+        layout: LayoutChange,
+    },
+    /// A job whose page waits for its start signal: begin without it.
+    StartAnyway {
+        /// Answered with the same number.
+        request: u64,
+    },
+    /// A job whose page has failed to load or hangs: load it again.
+    Reload {
+        /// Answered with the same number.
+        request: u64,
+    },
+    /// Make thumbnails of these tracks and no others; of an egress job: of its [`PROGRAM`].
     Watch {
         /// Which.
         tracks: Vec<TrackId>,
     },
+}
+
+/// The track id under which an egress job shows and measures what it makes of its source.
+pub const PROGRAM: &str = "program";
+
+/// A layout to change to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayoutChange {
+    /// The name of one that the page knows.
+    Name(String),
+    /// A document.
+    Document(Box<Layout>),
 }
 
 /// A message from a job.

@@ -6,9 +6,9 @@ use egress::error::ApiError;
 use egress::protocol::accept;
 use egress::request::{AdvancedOptions, Preset, RecordFormat, RecordRequest, RecordSource};
 use egress::spec::{
-    AudioCodec, AudioSelect, Container, EndRule, OutputKind, Treatment, VideoCodec, VideoSelect,
+    AudioCodec, AudioSelect, Container, EndRule, OutputKind, Selection, Source, Treatment, VideoCodec, VideoSelect,
 };
-use egress::validate::{Local, validate};
+use egress::validate::{Accepted, Local, validate};
 
 fn record(source: RecordSource, format: RecordFormat) -> RecordRequest {
     RecordRequest {
@@ -18,6 +18,14 @@ fn record(source: RecordSource, format: RecordFormat) -> RecordRequest {
         folder: "/recordings".into(),
         name: "{room_name}/{time}".into(),
         manifest: true,
+    }
+}
+
+/// The tracks that a request selects.
+fn tracks(accepted: &Accepted) -> &Selection {
+    match &accepted.spec.source {
+        Source::Tracks(selection) => selection,
+        Source::Page(page) => panic!("{page:?}"),
     }
 }
 
@@ -63,9 +71,9 @@ fn every_source_in_livekits_words() {
     let advanced = RecordFormat::Advanced { container: Some(Container::Mp4), options };
     let (request, accepted) = accept(&record(ada(), advanced)).unwrap();
     insta::assert_json_snapshot!("participant_in_livekits_words", info(request));
-    assert_eq!(accepted.spec.selection.ends, EndRule::ParticipantLeaves("ada".into()));
-    assert_eq!(accepted.spec.selection.audio[0].from, AudioSelect::Voice("ada".into()));
-    assert!(matches!(accepted.spec.selection.video, Some(VideoSelect::Participant { .. })));
+    assert_eq!(tracks(&accepted).ends, EndRule::ParticipantLeaves("ada".into()));
+    assert_eq!(tracks(&accepted).audio[0].from, AudioSelect::Voice("ada".into()));
+    assert!(matches!(tracks(&accepted).video, Some(VideoSelect::Participant { .. })));
 }
 
 fn info(request: egress::validate::EgressRequest) -> livekit_protocol::EgressInfo {

@@ -4,8 +4,8 @@
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::spec::{
-    AudioChannel, AudioCodec, AudioEncoding, AudioSelect, Container, EndRule, OutputKind, Treatment,
-    VideoCodec, VideoEncoding, VideoPreference, VideoSelect,
+    AudioChannel, AudioCodec, AudioEncoding, AudioSelect, Container, EndRule, OutputKind, Selection, Source,
+    Treatment, VideoCodec, VideoEncoding, VideoPreference, VideoSelect,
 };
 use egress::validate::{Accepted, EgressRequest, Local, RequestError, validate};
 use serde_json::{Value, json};
@@ -30,6 +30,14 @@ fn request(kind: &str, body: Value) -> EgressRequest {
 
 fn ask(kind: &str, body: Value) -> Result<Accepted, RequestError> {
     validate(&request(kind, body), &local())
+}
+
+/// The tracks that a request selects.
+fn tracks(accepted: &Accepted) -> &Selection {
+    match &accepted.spec.source {
+        Source::Tracks(selection) => selection,
+        Source::Page(page) => panic!("{page:?}"),
+    }
 }
 
 /// The refusal in LiveKit's words.
@@ -87,7 +95,7 @@ fn a_participants_screen_is_shown_while_shared_and_the_microphone_stays() {
         json!({"roomName": "show", "identity": "ada", "screenShare": true, "fileOutputs": [{}]}),
     )
     .unwrap();
-    let selection = accepted.spec.selection;
+    let selection = tracks(&accepted);
     assert_eq!(
         selection.video,
         Some(VideoSelect::Participant { identity: "ada".into(), prefer: VideoPreference::ScreenShare })
@@ -103,7 +111,7 @@ fn a_participant_into_a_sound_file_is_sound_alone() {
     {
         let body = json!({"roomName": "show", "identity": "ada", "fileOutputs": [{"fileType": file_type}]});
         let accepted = ask("participant", body).unwrap();
-        assert_eq!(accepted.spec.selection.video, None);
+        assert_eq!(tracks(&accepted).video, None);
         let (chosen, video, audio) = encodings(&accepted);
         assert_eq!((chosen, video, audio.unwrap().codec), (container, None, codec));
     }
@@ -279,7 +287,7 @@ fn file_types_that_do_not_fit() {
 fn passthrough() {
     let accepted = ask("track_composite", composite(json!({"preset": "PASSTHROUGH"}))).unwrap();
     assert_eq!(accepted.spec.treatment, Treatment::Passthrough);
-    assert_eq!(accepted.spec.selection.ends, EndRule::TracksGone);
+    assert_eq!(tracks(&accepted).ends, EndRule::TracksGone);
     let media = |media: Value| {
         ask(
             "egress",
@@ -295,7 +303,7 @@ fn passthrough() {
     ] {
         let accepted = media(source).unwrap();
         assert_eq!(accepted.spec.treatment, Treatment::Passthrough);
-        assert_eq!(accepted.spec.selection.ends, EndRule::TracksGone);
+        assert_eq!(tracks(&accepted).ends, EndRule::TracksGone);
     }
     for source in [
         json!({"participantVideo": {"identity": "ada"}}),
@@ -455,13 +463,13 @@ fn the_first_route_that_fits_comes_first() {
         ]}},
     });
     let accepted = ask("egress", body).unwrap();
-    let audio = &accepted.spec.selection.audio;
+    let audio = &tracks(&accepted).audio;
     assert_eq!(
         (&audio[0].from, audio[0].channel),
         (&AudioSelect::Participant("ada".into()), AudioChannel::Left)
     );
     assert_eq!((&audio[1].from, audio[1].channel), (&AudioSelect::All, AudioChannel::Both));
-    assert_eq!(accepted.spec.selection.ends, EndRule::RoomEnds);
+    assert_eq!(tracks(&accepted).ends, EndRule::RoomEnds);
     assert_eq!(encodings(&accepted).0, Container::Ogg);
 }
 

@@ -222,7 +222,7 @@ fn named(template: &str, video: Option<VideoSelect>, audio: AudioSelect, tracks:
         _ => EndRule::RoomEnds,
     };
     let audio = vec![AudioRoute { from: audio, channel: AudioChannel::Both }];
-    let selection = Selection { video, audio, ends };
+    let selection = Source::Tracks(Selection { video, audio, ends });
     let facts = NameFacts::of(&"EG_1".into(), "show", "RM_1", &selection, tracks, AT_NS, TimeZone::UTC);
     resolve(template, Container::Mp4, &facts).to_str().unwrap().to_owned()
 }

@@ -1,0 +1,73 @@
+//! What feeds a job: the tracks of a room, or a page. It fills the job's lanes, says what is known of the
+//! source, and when that is over; everything else of a job is the same for both ([`crate::job::engine`]).
+
+pub mod page;
+pub mod tracks;
+
+use std::collections::HashSet;
+
+use egress::fact::{EndReason, TrackFacts};
+use egress::wire::ToJob;
+use room::event::StreamId;
+use room::session::RoomStats;
+
+use crate::job::engine::Core;
+use crate::job::ingest::FromMedia;
+use crate::job::link::Link;
+use crate::job::Facts;
+
+/// What of a source names and containers are made of.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Codecs as published of what goes into files as it is.
+    pub codecs: Vec<String>,
+    /// The tracks that are taken.
+    pub tracks: Vec<TrackFacts>,
+    /// Whether the sound goes into files as published Opus.
+    pub passes_opus: bool,
+}
+
+/// What feeds a job.
+pub trait Feed {
+    /// What happens at the source.
+    type Event;
+
+    /// Takes what happens. Some: the job ends for this reason.
+    fn on_event(
+        &mut self,
+        event: Self::Event,
+        core: &mut Core,
+        now_ns: i64,
+        facts: &mut Facts,
+    ) -> Option<EndReason>;
+
+    /// Takes what comes of its own media.
+    fn on_media(&mut self, message: FromMedia, core: &mut Core, now_ns: i64, facts: &mut Facts);
+
+    /// Takes a command that is for the source alone, and answers it.
+    fn on_command(&mut self, command: ToJob, core: &mut Core, now_ns: i64, facts: &mut Facts, link: &Link);
+
+    /// Lets time pass. Some: the job ends for this reason.
+    fn tick(&mut self, core: &mut Core, now_ns: i64, facts: &mut Facts) -> Option<EndReason>;
+
+    /// What is known of the source; none while a file cannot begin.
+    fn known(&self, core: &Core) -> Option<Known>;
+
+    /// Lets outputs begin that wait for a whole picture.
+    fn begin(&mut self, core: &mut Core, now_ns: i64);
+
+    /// Whether all of the source is muted.
+    fn muted(&self) -> bool;
+
+    /// When the source went away; none while it is there.
+    fn away_since_ns(&self) -> Option<i64>;
+
+    /// Nothing more is wanted: what waits outside comes in now or never.
+    fn flush(&self);
+
+    /// Lets out what is inside. Returned are the streams that tell when they are out.
+    fn drain(&mut self, core: &mut Core) -> HashSet<StreamId>;
+
+    /// Losses and rates.
+    fn stats(&self) -> RoomStats;
+}

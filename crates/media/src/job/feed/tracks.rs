@@ -1,0 +1,583 @@
+//! The tracks of a room as the feed of a job: which are taken, and what becomes of their media.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use egress::container;
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::fact::{ConnectionState, EndReason, Fact, TrackFacts};
+use egress::id::TrackId;
+use egress::roster::{LayerQuality, Roster, TrackKind};
+use egress::spec::{AudioChannel, EndRule, Selection, VideoSelect};
+use egress::wire::ToJob;
+use room::event::{Packet, RoomEnd, RoomEvent, Stream, StreamId};
+use room::session::{Room, RoomStats};
+
+use crate::compose::decode::Decoded;
+use crate::compose::mix::Sides;
+use crate::job::Facts;
+use crate::job::engine::Core;
+use crate::job::feed::{Feed, Known};
+use crate::job::full_size::FullSize;
+use crate::job::health::TrackHealth;
+use crate::job::ingest::{FromMedia, Ingest};
+use crate::job::link::Link;
+use crate::job::watch::{Sight, SourceWatch, Verdict};
+use crate::source::depayload::{Passage, Picture};
+use crate::source::select::{Wanted, WantedTrack, select};
+
+/// How long a person may be away before they count as gone: a client that loses its network joins
+/// again within this. Nothing is written meanwhile.
+const AWAY_NS: i64 = 4_000_000_000;
+/// How long a selected track may be away: ids do not come back, but the room's list may be in the middle
+/// of a reconnect.
+const TRACK_AWAY_NS: i64 = 500_000_000;
+
+/// The tracks of a room.
+pub struct TracksFeed {
+    selection: Selection,
+    room: Room,
+    streams: HashMap<StreamId, Ingest>,
+    wanted: Wanted,
+    connection: ConnectionState,
+    subscribed: HashSet<TrackId>,
+    codecs: HashMap<TrackId, String>,
+    health: TrackHealth,
+    video_stream: Option<StreamId>,
+    full_size: FullSize,
+    watch: SourceWatch,
+}
+
+impl TracksFeed {
+    /// A selection of a joined room.
+    pub fn new(selection: Selection, room: Room, now_ns: i64) -> Self {
+        let patience_ns = match selection.ends {
+            EndRule::ParticipantLeaves(_) => AWAY_NS,
+            _ => TRACK_AWAY_NS,
+        };
+        Self {
+            selection,
+            room,
+            streams: HashMap::new(),
+            wanted: Wanted::default(),
+            connection: ConnectionState::Connected,
+            subscribed: HashSet::new(),
+            codecs: HashMap::new(),
+            health: TrackHealth::default(),
+            video_stream: None,
+            full_size: FullSize::default(),
+            watch: SourceWatch::new(now_ns, patience_ns),
+        }
+    }
+
+    fn on_roster(&mut self, roster: &Roster, core: &mut Core, now_ns: i64, facts: &mut Facts) {
+        core.names.room_id.clone_from(&roster.room_sid);
+        self.settle_single_track(roster, core);
+        let before = std::mem::replace(&mut self.wanted, select(&self.selection, roster));
+        if core.passthrough() {
+            // Packets as published cannot be mixed: one sound.
+            self.wanted.audio.truncate(1);
+        }
+        for track in encrypted(roster) {
+            if self.is_wanted(&track) {
+                let error = ApiError::new(
+                    ErrorCode::Unsupported,
+                    Fault::Input,
+                    "This track is end-to-end encrypted: nobody but its people can see or hear it.",
+                    "Ask for encryption to be switched off in the room, then record again.",
+                );
+                self.refuse(&track, error, facts);
+            }
+        }
+        let tracks: HashSet<TrackId> = self.wanted_tracks().map(|t| t.track_id.clone()).collect();
+        for gone in self.subscribed.difference(&tracks).cloned().collect::<Vec<_>>() {
+            self.subscribed.remove(&gone);
+            self.room.unsubscribe(gone.clone());
+            facts.record(Fact::TrackRemoved { track_id: gone });
+        }
+        self.subscribe(now_ns);
+        let on = self.wanted.video.as_ref().is_some_and(|v| !v.muted);
+        core.lanes.picture_on(on, self.wanted.video.as_ref().map(|v| v.source), now_ns);
+        let (was, is) = (track_id(&before), track_id(&self.wanted));
+        if was != is {
+            self.video_stream = self.stream_of(is);
+        }
+        for (track, _) in &self.wanted.audio {
+            if track.muted
+                && let Some(stream) = self.stream_of(Some(&track.track_id))
+            {
+                core.lanes.sound_off(stream.0);
+            }
+        }
+        core.lanes.sound_muted(self.wanted.audio.iter().all(|(t, _)| t.muted));
+        if self.selection.ends == EndRule::RoomEnds || !self.wanted.source_gone {
+            self.watch.saw();
+        }
+    }
+
+    /// Subscribes to what is wanted and may be taken.
+    fn subscribe(&mut self, now_ns: i64) {
+        let wanted: Vec<TrackId> = self.wanted_tracks().map(|t| t.track_id.clone()).collect();
+        for track in wanted.into_iter().filter(|t| self.health.takes(t, now_ns)) {
+            if self.subscribed.insert(track.clone()) {
+                self.room.subscribe(track, LayerQuality::High);
+            }
+        }
+    }
+
+    /// A Track egress names its track for picture and sound alike; the room says which it is.
+    fn settle_single_track(&mut self, roster: &Roster, core: &mut Core) {
+        let Some(track) = self.selection.single_track() else { return };
+        let mut tracks = roster.participants.iter().flat_map(|p| &p.tracks);
+        let Some(kind) = tracks.find(|t| t.sid == *track).map(|t| t.kind) else { return };
+        match kind {
+            TrackKind::Video => self.selection.audio.clear(),
+            TrackKind::Audio => self.selection.video = None,
+        }
+        core.lanes.restrict(kind);
+    }
+
+    fn on_stream(&mut self, stream: Arc<Stream>, core: &mut Core, facts: &mut Facts) {
+        let Some(track) = self.wanted_tracks().find(|t| t.track_id == stream.track_id).cloned() else {
+            return;
+        };
+        match Ingest::start(&stream, &core.media) {
+            Ok(ingest) => {
+                self.streams.insert(stream.id, ingest);
+            }
+            Err(error) => {
+                let codec = stream.codec.name();
+                let error = ApiError::new(
+                    ErrorCode::Unsupported,
+                    Fault::Environment,
+                    format!("This track's codec ({codec}) cannot be taken on this computer."),
+                    "Install the missing GStreamer plugins, or ask for another codec.",
+                )
+                .with_detail(error);
+                self.refuse(&stream.track_id, error, facts);
+                return;
+            }
+        }
+        if stream.kind == TrackKind::Video {
+            self.video_stream = Some(stream.id);
+            self.room.request_keyframe(stream.track_id.clone());
+        }
+        let codec = stream.codec.name().to_owned();
+        if self.codecs.insert(stream.track_id.clone(), codec.clone()).as_ref() != Some(&codec) {
+            let track = TrackFacts {
+                track_id: stream.track_id.clone(),
+                kind: stream.kind,
+                source: track.source,
+                codec,
+                publisher_identity: track.identity,
+            };
+            core.received.push(track.clone());
+            facts.record(Fact::TrackAdded { track });
+        }
+        if stream.kind == TrackKind::Audio
+            && let Err(error) = core.lanes.sound_stream(&stream)
+        {
+            self.refuse(&stream.track_id, error, facts);
+        }
+    }
+
+    /// Lets a stream that has ended come out whole; it is forgotten when it has.
+    fn on_stream_end(&mut self, id: StreamId, core: &mut Core) {
+        let Some(ingest) = self.streams.get_mut(&id) else { return };
+        ingest.ended = true;
+        ingest.finish();
+        if ingest.stream.kind == TrackKind::Audio {
+            core.lanes.sound_off(id.0);
+            core.lanes.decoders.finish(id);
+        }
+    }
+
+    /// A stream has come out whole.
+    fn on_stream_out(&mut self, id: StreamId, core: &mut Core) {
+        core.stage.drained(id);
+        if self.streams.get(&id).is_some_and(|ingest| ingest.ended) {
+            self.streams.remove(&id);
+            core.lanes.forget(id);
+        }
+    }
+
+    fn on_packet(&mut self, packet: &Packet, core: &mut Core) {
+        let Some(ingest) = self.streams.get_mut(&packet.stream) else { return };
+        let stream = ingest.stream.clone();
+        if stream.kind == TrackKind::Video {
+            ingest.push_video(packet);
+        } else {
+            for unit in core.lanes.sound_packet(&stream, packet) {
+                core.outputs.push(&unit);
+            }
+        }
+    }
+
+    fn on_decoded(
+        &mut self,
+        id: StreamId,
+        decoded: Decoded,
+        core: &mut Core,
+        now_ns: i64,
+        facts: &mut Facts,
+    ) {
+        let track = self.streams.get(&id).map(|i| i.stream.track_id.clone());
+        let sides = track.as_ref().map(|track| self.sides_of(track));
+        if let Some(track) = &track {
+            core.levels.decoded(track, &decoded);
+        }
+        if matches!(decoded, Decoded::Finished) {
+            self.on_stream_out(id, core);
+        }
+        let current = self.video_stream == Some(id);
+        if let Some(error) = core.lanes.decoded(id, decoded, current, sides.unwrap_or(Sides::BOTH)) {
+            self.drop_stream(id, error, core, now_ns, facts);
+        }
+    }
+
+    fn on_picture(
+        &mut self,
+        id: StreamId,
+        picture: Picture,
+        core: &mut Core,
+        now_ns: i64,
+        facts: &mut Facts,
+    ) {
+        let Some(ingest) = self.streams.get_mut(&id) else { return };
+        match picture {
+            Picture::Unit { unit, damaged } => {
+                if self.video_stream != Some(id) {
+                    return;
+                }
+                // A decoder that cannot keep up is given keyframes alone: late pictures would all be late.
+                let unfit = damaged || core.lanes.decoders.lags(id, now_ns);
+                if ingest.gate.judge(unit.keyframe, unfit) == Passage::Hold {
+                    core.lanes.held_pictures += 1;
+                    self.room.request_keyframe(ingest.stream.track_id.clone());
+                    return;
+                }
+                if core.lanes.passes_pictures()
+                    && !self.full_size.reached(&unit, self.wanted.video.as_ref(), now_ns)
+                {
+                    if self.full_size.overdue(now_ns) {
+                        self.room.request_keyframe(ingest.stream.track_id.clone());
+                    }
+                    return;
+                }
+                match core.lanes.picture(id, ingest.stream.codec, unit, now_ns) {
+                    Ok(Some(unit)) => {
+                        core.lanes.cache.push(&unit);
+                        core.outputs.push(&unit);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        let track = ingest.stream.track_id.clone();
+                        self.refuse(&track, error, facts);
+                    }
+                }
+            }
+            Picture::Finished => {
+                if core.lanes.decoders.has(id) {
+                    core.lanes.decoders.finish(id);
+                } else {
+                    self.on_stream_out(id, core);
+                }
+            }
+            Picture::Failed(error) => {
+                let codec = ingest.stream.codec.name();
+                let error = ApiError::new(
+                    ErrorCode::Unsupported,
+                    Fault::Input,
+                    format!("This track's {codec} stream is broken."),
+                    "Ask its publisher to publish it again.",
+                )
+                .with_detail(error);
+                self.drop_stream(id, error, core, now_ns, facts);
+            }
+        }
+    }
+
+    /// Judges whether the source is there, away for a moment, or gone.
+    fn watch_source(&mut self, core: &mut Core, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
+        if core.stage.ending() || self.connection != ConnectionState::Connected {
+            return None;
+        }
+        let sight = Sight {
+            gone: self.wanted.source_gone,
+            silent: self.wanted_tracks().next().is_none(),
+            held_by_camera: core.lanes.passes_pictures()
+                && self.wanted.video.as_ref().is_some_and(|video| video.muted)
+                && core.outputs.any_not_begun(),
+        };
+        match self.watch.look(sight, now_ns) {
+            Verdict::AsBefore => {}
+            Verdict::Remark(warning) => facts.record(Fact::Warning { warning }),
+            Verdict::Left => core.lanes.hold(Some(now_ns)),
+            Verdict::Back => core.lanes.hold(None),
+            Verdict::Gone => return Some(EndReason::SourceClosed),
+            Verdict::NeverCame => {
+                core.stage.fail(not_found(&self.selection));
+                return Some(EndReason::Failure);
+            }
+        }
+        None
+    }
+
+    /// The room has ended for this job: why, and what the operator should know of it.
+    fn on_room_end(&self, end: RoomEnd, core: &mut Core, facts: &mut Facts) -> EndReason {
+        facts.record(Fact::Connection { state: ConnectionState::Disconnected });
+        let mut warn = |code, message: &str, remedy: &str| {
+            let warning = ApiError::new(code, Fault::Server, message, remedy);
+            facts.record(Fact::Warning { warning });
+            EndReason::SourceClosed
+        };
+        match end {
+            RoomEnd::Left => EndReason::StopRequested,
+            RoomEnd::RoomClosed => EndReason::SourceClosed,
+            RoomEnd::Removed => warn(
+                ErrorCode::PermissionDenied,
+                "Somebody removed the recorder from the room.",
+                "Start the recording again if this was not meant.",
+            ),
+            RoomEnd::DuplicateIdentity => warn(
+                ErrorCode::FailedPrecondition,
+                "Another recorder joined the room under the same id and took this one's place.",
+                "The other one records on. Look there for the rest.",
+            ),
+            RoomEnd::Lost(error) => {
+                core.stage.fail(error);
+                EndReason::RoomLost
+            }
+        }
+    }
+
+    fn refuse(&mut self, track: &TrackId, error: ApiError, facts: &mut Facts) {
+        if self.health.refuse(track) {
+            self.unsubscribe(track);
+            facts.record(Fact::TrackRefused { track_id: track.clone(), error });
+        }
+    }
+
+    fn unsubscribe(&mut self, track: &TrackId) {
+        self.room.unsubscribe(track.clone());
+        self.subscribed.remove(track);
+    }
+
+    /// A stream's media broke: its track is taken anew a few times before it is given up.
+    fn drop_stream(
+        &mut self,
+        id: StreamId,
+        error: ApiError,
+        core: &mut Core,
+        now_ns: i64,
+        facts: &mut Facts,
+    ) {
+        let Some(ingest) = self.streams.remove(&id) else { return };
+        core.lanes.forget(id);
+        let track = &ingest.stream.track_id;
+        if self.health.breaks(track, now_ns) {
+            tracing::warn!(%track, %error, "a track broke and is taken anew");
+            self.unsubscribe(track);
+        } else {
+            self.refuse(track, error, facts);
+        }
+    }
+
+    fn is_wanted(&self, track: &TrackId) -> bool {
+        self.wanted_tracks().any(|t| t.track_id == *track)
+    }
+
+    fn wanted_tracks(&self) -> impl Iterator<Item = &WantedTrack> {
+        self.wanted.video.iter().chain(self.wanted.audio.iter().map(|(t, _)| t))
+    }
+
+    fn stream_of(&self, track: Option<&TrackId>) -> Option<StreamId> {
+        let track = track?;
+        self.streams.values().filter(|i| i.stream.track_id == *track).map(|i| i.stream.id).max()
+    }
+
+    fn sides_of(&self, track: &TrackId) -> Sides {
+        match self.wanted.audio.iter().find(|(t, _)| t.track_id == *track).map(|(_, side)| side) {
+            Some(AudioChannel::Left) => Sides { left: true, right: false },
+            Some(AudioChannel::Right) => Sides { left: false, right: true },
+            _ => Sides::BOTH,
+        }
+    }
+
+    /// Codecs as published of what is wanted; none while too little is known to name a file.
+    fn received_codecs(&self) -> Option<Vec<String>> {
+        if self.selection.video.is_some() != self.wanted.video.is_some()
+            || self.selection.audio.is_empty() != self.wanted.audio.is_empty()
+        {
+            return None;
+        }
+        self.wanted_tracks()
+            .map(|track| {
+                let received = self.codecs.get(&track.track_id).cloned();
+                received.or_else(|| match track.codec.as_str() {
+                    "" => None,
+                    "red" => Some("opus".to_owned()),
+                    known => Some(known.to_owned()),
+                })
+            })
+            .collect()
+    }
+}
+
+impl Feed for TracksFeed {
+    type Event = RoomEvent;
+
+    fn on_event(
+        &mut self,
+        event: RoomEvent,
+        core: &mut Core,
+        now_ns: i64,
+        facts: &mut Facts,
+    ) -> Option<EndReason> {
+        match event {
+            // The first join is told before there is a feed.
+            RoomEvent::Connection(ConnectionState::Connecting) => {}
+            RoomEvent::Connection(state) => {
+                if std::mem::replace(&mut self.connection, state) != state {
+                    facts.record(Fact::Connection { state });
+                }
+            }
+            RoomEvent::Roster(roster) => self.on_roster(&roster, core, now_ns, facts),
+            RoomEvent::StreamStarted(stream) => self.on_stream(stream, core, facts),
+            RoomEvent::Packet(packet) => self.on_packet(&packet, core),
+            RoomEvent::StreamEnded(id) => self.on_stream_end(id, core),
+            RoomEvent::SubscriptionFailed { track_id, error } => self.refuse(&track_id, error, facts),
+            RoomEvent::Ended(end) => return Some(self.on_room_end(end, core, facts)),
+        }
+        None
+    }
+
+    fn on_media(&mut self, message: FromMedia, core: &mut Core, now_ns: i64, facts: &mut Facts) {
+        match message {
+            FromMedia::Picture(id, picture) => self.on_picture(id, picture, core, now_ns, facts),
+            FromMedia::Decoded(id, decoded) => self.on_decoded(id, decoded, core, now_ns, facts),
+            _ => {}
+        }
+    }
+
+    fn on_command(&mut self, command: ToJob, _: &mut Core, _: i64, _: &mut Facts, link: &Link) {
+        if let ToJob::UpdateLayout { request, .. }
+        | ToJob::StartAnyway { request }
+        | ToJob::Reload { request } = command
+        {
+            let error = ApiError::new(
+                ErrorCode::FailedPrecondition,
+                Fault::Input,
+                "This job shows no page.",
+                "Choose a job that records a layout or a web page.",
+            );
+            link.reply(request, Some(error));
+        }
+    }
+
+    fn tick(&mut self, core: &mut Core, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
+        if self.health.pause_over(now_ns) {
+            self.subscribe(now_ns);
+        }
+        self.watch_source(core, now_ns, facts)
+    }
+
+    fn known(&self, core: &Core) -> Option<Known> {
+        let codecs = if core.passthrough() {
+            self.received_codecs()?
+        } else if self.watch.seen() || self.wanted_tracks().next().is_some() {
+            Vec::new()
+        } else {
+            return None;
+        };
+        let known = |track: &WantedTrack, kind| TrackFacts {
+            track_id: track.track_id.clone(),
+            kind,
+            source: track.source,
+            codec: track.codec.clone(),
+            publisher_identity: track.identity.clone(),
+        };
+        let pictures = self.wanted.video.iter().map(|t| known(t, TrackKind::Video));
+        let sounds = self.wanted.audio.iter().map(|(t, _)| known(t, TrackKind::Audio));
+        let first = self.wanted.audio.first();
+        Some(Known {
+            codecs,
+            tracks: pictures.chain(sounds).collect(),
+            passes_opus: core.passthrough() && first.is_some_and(|(t, _)| !container::is_g711(&t.codec)),
+        })
+    }
+
+    fn begin(&mut self, core: &mut Core, now_ns: i64) {
+        if !core.outputs.any_unfed() {
+            return;
+        }
+        if let Some(units) = core.lanes.opening(now_ns) {
+            core.outputs.begin_unfed(&units);
+        } else if let Some(video) = &self.wanted.video {
+            self.room.request_keyframe(video.track_id.clone());
+        }
+    }
+
+    fn muted(&self) -> bool {
+        self.wanted_tracks().all(|t| t.muted)
+    }
+
+    fn picture_on(&self) -> bool {
+        self.wanted.video.as_ref().is_some_and(|v| !v.muted)
+    }
+
+    fn away_since_ns(&self) -> Option<i64> {
+        self.watch.away_since_ns()
+    }
+
+    fn flush(&self) {
+        self.room.flush();
+    }
+
+    fn drain(&mut self, core: &mut Core) -> HashSet<StreamId> {
+        let mut pending = HashSet::new();
+        for (&id, ingest) in &self.streams {
+            if ingest.stream.kind == TrackKind::Video {
+                pending.insert(id);
+                ingest.finish();
+            } else if core.lanes.decoders.has(id) {
+                pending.insert(id);
+                core.lanes.decoders.finish(id);
+            }
+        }
+        pending
+    }
+
+    fn stats(&self) -> RoomStats {
+        self.room.stats()
+    }
+}
+
+fn track_id(wanted: &Wanted) -> Option<&TrackId> {
+    wanted.video.as_ref().map(|v| &v.track_id)
+}
+
+fn encrypted(roster: &Roster) -> Vec<TrackId> {
+    let tracks = roster.participants.iter().flat_map(|p| &p.tracks);
+    tracks.filter(|t| t.encrypted).map(|t| t.sid.clone()).collect()
+}
+
+/// The source did not appear.
+fn not_found(selection: &Selection) -> ApiError {
+    let (detail, message) = match (&selection.ends, &selection.video) {
+        (EndRule::ParticipantLeaves(identity), _) | (_, Some(VideoSelect::Participant { identity, .. })) => {
+            (format!("participant {identity} not found"), format!("{identity} did not come into the room."))
+        }
+        (_, Some(VideoSelect::Track(track))) => {
+            (format!("track {track} not found"), "The chosen picture is no longer published.".to_owned())
+        }
+        _ => ("track not found".to_owned(), "The chosen sound is no longer published.".to_owned()),
+    };
+    ApiError::new(
+        ErrorCode::NotFound,
+        Fault::Input,
+        message,
+        "Choose from the people who are in the room now, and record again.",
+    )
+    .with_detail(detail)
+}

@@ -1,0 +1,271 @@
+//! Chromium, showing one page on a screen of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use chromiumoxide::browser::Browser as Connection;
+use chromiumoxide::cdp::browser_protocol::browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams};
+use chromiumoxide::cdp::browser_protocol::inspector::EventTargetCrashed;
+use chromiumoxide::cdp::browser_protocol::network::{
+    EventLoadingFailed, EventResponseReceived, ResourceType,
+};
+use chromiumoxide::cdp::browser_protocol::page::{
+    EventJavascriptDialogOpening, HandleJavaScriptDialogParams,
+};
+use chromiumoxide::cdp::browser_protocol::target::{CloseTargetParams, EventTargetCreated};
+use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, EventConsoleApiCalled};
+use chromiumoxide::handler::HandlerConfig;
+use chromiumoxide::page::Page;
+use futures_util::{Stream, StreamExt};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+
+use super::StageError;
+use super::sandbox::{HOME, Sandbox, Share, which};
+use super::screen::Screen;
+use super::sound::Loudspeaker;
+
+/// How long Chromium may take to start.
+const STARTS: Duration = Duration::from_secs(20);
+/// How long Chromium may take to answer a command.
+const ANSWERS: Duration = Duration::from_secs(10);
+/// Names under which distributions have Chromium.
+const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+
+/// What is heard of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageEvent {
+    /// A line on its console.
+    Console(String),
+    /// It cannot be loaded: Chromium's word for why.
+    Unreachable(String),
+    /// Its server answered with an HTTP error.
+    Refused(i64),
+    /// Its process has crashed.
+    Crashed,
+    /// Chromium has ended.
+    Ended,
+}
+
+/// A running Chromium with one page.
+pub(super) struct Browser {
+    page: Page,
+    process: Child,
+    _connection: Connection,
+    _listeners: JoinSet<()>,
+    events: UnboundedReceiver<PageEvent>,
+}
+
+impl Browser {
+    /// Starts Chromium with an empty page of `width` x `height` pixels.
+    pub(super) async fn start(
+        sandbox: Sandbox,
+        folder: &Path,
+        screen: &Screen,
+        loudspeaker: &Loudspeaker,
+        (width, height): (u32, u32),
+    ) -> Result<Self, StageError> {
+        let program = find().ok_or(StageError::NoBrowser)?;
+        let shares = [
+            Share { path: &screen.key, writable: false },
+            Share { path: &loudspeaker.folder, writable: true },
+        ];
+        let env: Vec<_> = screen.env().into_iter().chain(loudspeaker.env()).collect();
+        let mut command = sandbox.command(&program, &shares, &env);
+        // A fresh profile: in memory where there is a sandbox, in the job's folder elsewhere.
+        let profile =
+            if sandbox.isolates() { Path::new(HOME).join("profile") } else { folder.join("profile") };
+        command.args(flags(width, height, sandbox, &profile)).arg("about:blank");
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process =
+            command.spawn().map_err(|source| StageError::Missing { program: "chromium", source })?;
+        let stderr = process.stderr.take().ok_or(StageError::Died { program: "chromium" })?;
+        let mut lines = BufReader::new(stderr).lines();
+        let address = async {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Some((_, address)) = line.split_once("DevTools listening on ") {
+                    return Some(address.trim().to_owned());
+                }
+            }
+            None
+        };
+        let address = tokio::time::timeout(STARTS, address).await.ok().flatten();
+        let address = address.ok_or(StageError::Died { program: "chromium" })?;
+        // Chromium must not stand still because nobody reads what it grumbles.
+        let mut listeners = JoinSet::new();
+        listeners.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+
+        let config = HandlerConfig {
+            ignore_https_errors: false,
+            request_timeout: ANSWERS,
+            ..HandlerConfig::default()
+        };
+        let (mut connection, mut handler) = Connection::connect_with_config(address, config).await?;
+        // Nothing is answered unless this is polled.
+        listeners.spawn(async move { while handler.next().await.is_some() {} });
+        connection.fetch_targets().await?;
+        let page = first_page(&connection).await?;
+        let deny = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
+        connection.execute(deny).await?;
+        let (sender, events) = unbounded_channel();
+        listen(&connection, &page, &sender, &mut listeners).await?;
+        Ok(Self { page, process, _connection: connection, _listeners: listeners, events })
+    }
+
+    /// Leaves for the page at `url`; what becomes of that is told by events. By a script, because the library
+    /// loses track of its own navigations and then waits for ever.
+    pub(super) async fn open(&self, url: &str) -> Result<(), StageError> {
+        self.evaluate(&format!("location.replace({})", serde_json::Value::from(url))).await?;
+        Ok(())
+    }
+
+    /// Runs a script in the page and returns its value as JSON.
+    pub(super) async fn evaluate(&self, script: &str) -> Result<serde_json::Value, StageError> {
+        let params = EvaluateParams::builder()
+            .expression(script)
+            .await_promise(true)
+            .return_by_value(true)
+            .user_gesture(true)
+            .build()
+            .map_err(|_| StageError::Died { program: "chromium" })?;
+        let answer = self.page.execute(params).await?.result;
+        Ok(answer.result.value.unwrap_or_default())
+    }
+
+    /// The next event.
+    pub(super) async fn event(&mut self) -> PageEvent {
+        tokio::select! {
+            event = self.events.recv() => event.unwrap_or(PageEvent::Ended),
+            _ = self.process.wait() => PageEvent::Ended,
+        }
+    }
+}
+
+/// Chromium's path: as told, or as found.
+fn find() -> Option<PathBuf> {
+    let told = std::env::var_os("TALLYLIGHT_CHROMIUM").filter(|path| !path.is_empty()).map(PathBuf::from);
+    told.or_else(|| which(&NAMES))
+}
+
+fn flags(width: u32, height: u32, sandbox: Sandbox, profile: &Path) -> Vec<String> {
+    let mut flags: Vec<String> = [
+        "--kiosk",
+        "--no-first-run",
+        "--no-default-browser-check",
+        "--test-type",
+        "--window-position=0,0",
+        "--autoplay-policy=no-user-gesture-required",
+        "--disable-gpu",
+        "--force-color-profile=srgb",
+        "--hide-scrollbars",
+        "--password-store=basic",
+        "--use-mock-keychain",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-default-apps",
+        "--disable-extensions",
+        "--disable-sync",
+        "--metrics-recording-only",
+        "--disable-background-timer-throttling",
+        "--disable-backgrounding-occluded-windows",
+        "--disable-renderer-backgrounding",
+        "--disable-breakpad",
+        "--disable-hang-monitor",
+        "--noerrdialogs",
+        // The sound of all pages comes from one process, whose place in the tree is known.
+        "--disable-features=AudioServiceOutOfProcess,Translate,MediaRouter,OptimizationHints",
+        "--remote-debugging-port=0",
+    ]
+    .map(str::to_owned)
+    .into();
+    flags.push(format!("--window-size={width},{height}"));
+    flags.push(format!("--user-data-dir={}", profile.display()));
+    if !sandbox.isolates() && sandbox.root() {
+        // Chromium's own sandbox refuses to be root's, and there is no other user here to run it as.
+        flags.push("--no-sandbox".to_owned());
+    }
+    flags
+}
+
+/// The page that Chromium opens by itself: another one would not fill the screen.
+async fn first_page(connection: &Connection) -> Result<Page, StageError> {
+    for _ in 0..200 {
+        for page in connection.pages().await? {
+            if page.url().await.ok().flatten().is_some_and(|url| url == "about:blank") {
+                return Ok(page);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    Err(StageError::Died { program: "chromium" })
+}
+
+/// Listens to what becomes of the page, and keeps it from what a recording has no use for.
+async fn listen(
+    connection: &Connection,
+    page: &Page,
+    sender: &UnboundedSender<PageEvent>,
+    listeners: &mut JoinSet<()>,
+) -> Result<(), StageError> {
+    let main = page.mainframe().await?;
+    let report = |event: Option<PageEvent>, sender: &UnboundedSender<PageEvent>| {
+        if let Some(event) = event {
+            let _ = sender.send(event);
+        }
+    };
+    let to = sender.clone();
+    listeners.spawn(each(page.event_listener::<EventConsoleApiCalled>().await?, move |event| {
+        let words: Vec<String> = event.args.iter().filter_map(text_of).collect();
+        report(Some(PageEvent::Console(words.join(" "))), &to);
+    }));
+    let to = sender.clone();
+    listeners.spawn(each(page.event_listener::<EventTargetCrashed>().await?, move |_| {
+        report(Some(PageEvent::Crashed), &to);
+    }));
+    let to = sender.clone();
+    listeners.spawn(each(page.event_listener::<EventResponseReceived>().await?, move |event| {
+        let document = event.r#type == ResourceType::Document && event.frame_id == main;
+        let failed = document && event.response.status >= 400;
+        report(failed.then_some(PageEvent::Refused(event.response.status)), &to);
+    }));
+    let to = sender.clone();
+    listeners.spawn(each(page.event_listener::<EventLoadingFailed>().await?, move |event| {
+        let failed = event.r#type == ResourceType::Document && !event.canceled.unwrap_or(false);
+        report(failed.then(|| PageEvent::Unreachable(event.error_text.clone())), &to);
+    }));
+    // A question of the page's would stop it until somebody answers.
+    let (asked, mut dialogs) = (page.clone(), page.event_listener::<EventJavascriptDialogOpening>().await?);
+    listeners.spawn(async move {
+        while dialogs.next().await.is_some() {
+            let _ = asked.execute(HandleJavaScriptDialogParams::new(true)).await;
+        }
+    });
+    // A second window would stand before the page.
+    let mut targets = connection.event_listener::<EventTargetCreated>().await?;
+    let (own, killer) = (page.target_id().clone(), page.clone());
+    listeners.spawn(async move {
+        while let Some(event) = targets.next().await {
+            let info = &event.target_info;
+            if info.r#type == "page" && info.target_id != own {
+                let _ = killer.execute(CloseTargetParams::new(info.target_id.clone())).await;
+            }
+        }
+    });
+    Ok(())
+}
+
+async fn each<T>(mut events: impl Stream<Item = T> + Unpin, act: impl Fn(T)) {
+    while let Some(event) = events.next().await {
+        act(event);
+    }
+}
+
+fn text_of(value: &chromiumoxide::cdp::js_protocol::runtime::RemoteObject) -> Option<String> {
+    match value.value.as_ref()? {
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}

@@ -1,0 +1,128 @@
+//! A web page as a source: Chromium on a screen and a loudspeaker of its own, captured.
+
+mod browser;
+mod capture;
+mod sandbox;
+mod screen;
+mod sound;
+
+use std::path::{Path, PathBuf};
+
+pub use browser::PageEvent;
+pub use capture::{CaptureSize, Captured};
+pub use screen::KEY_FILE;
+
+use browser::Browser;
+use capture::Capture;
+use sandbox::Sandbox;
+use screen::Screen;
+use sound::Loudspeaker;
+
+use crate::chain::ChainError;
+
+/// Why a page has no stage, or has lost it.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// A program is not installed or cannot be started.
+    #[error("{program} cannot be started: {source}")]
+    Missing {
+        /// Which.
+        program: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no Chromium.
+    #[error("no Chromium was found")]
+    NoBrowser,
+    /// A program ended, or did not start in time.
+    #[error("{program} ended")]
+    Died {
+        /// Which.
+        program: &'static str,
+    },
+    /// The job's folder cannot be used.
+    #[error("{} cannot be written: {source}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Chromium does not do what it is told.
+    #[error("Chromium: {0}")]
+    Browser(#[from] Box<chromiumoxide::error::CdpError>),
+    /// The capture cannot start.
+    #[error("capture: {0}")]
+    Capture(#[from] ChainError),
+}
+
+impl From<chromiumoxide::error::CdpError> for StageError {
+    fn from(error: chromiumoxide::error::CdpError) -> Self {
+        Self::Browser(Box::new(error))
+    }
+}
+
+/// A page being captured. Dropping it ends everything that was started for it.
+pub struct PageSource {
+    // Dropped in this order: nothing captures a screen that is gone.
+    _capture: Capture,
+    browser: Browser,
+    screen: Screen,
+    loudspeaker: Loudspeaker,
+    isolated: bool,
+}
+
+impl PageSource {
+    /// Starts an empty page in `folder`, which is the job's and which only its owner may enter, and
+    /// captures it from then on. `unix_ns` tells the time; `deliver` must not block for long.
+    ///
+    /// # Errors
+    /// If a program is missing or does not start.
+    pub async fn start(
+        folder: &Path,
+        size: CaptureSize,
+        unix_ns: impl Fn() -> i64,
+        deliver: impl Fn(Captured) + Send + Sync + 'static,
+    ) -> Result<Self, StageError> {
+        let sandbox = Sandbox::find().await;
+        let pixels = (size.width, size.height);
+        let (screen, loudspeaker) =
+            tokio::try_join!(Screen::start(sandbox, folder, pixels), Loudspeaker::start(sandbox, folder))?;
+        let browser = Browser::start(sandbox, folder, &screen, &loudspeaker, pixels).await?;
+        let capture = Capture::start(&screen, &loudspeaker, size, unix_ns, deliver)?;
+        Ok(Self { _capture: capture, browser, screen, loudspeaker, isolated: sandbox.isolates() })
+    }
+
+    /// Whether the page's programs are kept from the user's files.
+    pub fn isolated(&self) -> bool {
+        self.isolated
+    }
+
+    /// Leaves for the page at `url`. Whether it comes is told by [`PageSource::event`].
+    ///
+    /// # Errors
+    /// If Chromium does not answer.
+    pub async fn open(&self, url: &str) -> Result<(), StageError> {
+        self.browser.open(url).await
+    }
+
+    /// Runs a script in the page and returns its value.
+    ///
+    /// # Errors
+    /// If Chromium does not answer.
+    pub async fn evaluate(&self, script: &str) -> Result<serde_json::Value, StageError> {
+        self.browser.evaluate(script).await
+    }
+
+    /// What happens next. Safe to cancel.
+    ///
+    /// # Errors
+    /// If one of the programs has ended.
+    pub async fn event(&mut self) -> Result<PageEvent, StageError> {
+        tokio::select! {
+            event = self.browser.event() => Ok(event),
+            () = self.screen.ended() => Err(StageError::Died { program: "Xvfb" }),
+            () = self.loudspeaker.ended() => Err(StageError::Died { program: "pulseaudio" }),
+        }
+    }
+}
