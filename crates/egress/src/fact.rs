@@ -62,6 +62,11 @@ pub enum Fact {
         /// How far.
         state: PageState,
     },
+    /// The page of a job shows this layout.
+    Layout {
+        /// Its name.
+        layout: String,
+    },
     /// Whole pictures or sound are at hand: an output attached now starts at once.
     Armed,
     /// A file is about to be created. On the disk in the job's log before the file is.

@@ -22,6 +22,7 @@ pub struct JobState {
     room_sid: Option<String>,
     connection: Option<(u64, ConnectionState)>,
     page: Option<(u64, PageState)>,
+    layout: Option<(u64, String)>,
     armed: bool,
     tracks: BTreeMap<TrackId, TrackProgress>,
     warnings: BTreeMap<u64, ApiError>,
@@ -88,6 +89,7 @@ impl JobState {
             Fact::RoomJoined { room_sid } => self.room_sid = Some(room_sid.clone()),
             Fact::Connection { state } => newest(&mut self.connection, seq, state),
             Fact::Page { state } => newest(&mut self.page, seq, state),
+            Fact::Layout { layout } => newest(&mut self.layout, seq, layout),
             Fact::TrackAdded { track } => {
                 newest(&mut self.track_mut(&track.track_id, seq).facts, seq, track);
             }
@@ -201,6 +203,11 @@ impl JobState {
     /// How far its page is; none for a job without one.
     pub fn page(&self) -> Option<PageState> {
         self.page.map(|(_, state)| state)
+    }
+
+    /// The layout that its page shows.
+    pub fn layout(&self) -> Option<&str> {
+        self.layout.as_ref().map(|(_, layout)| layout.as_str())
     }
 
     /// First media in any output, unix time, ns.

@@ -42,6 +42,9 @@ pub const SOCKET_FILE: &str = "socket";
 /// Name of the file in its folder that the job holds locked from its start to its exit: while it does, nobody
 /// else touches its recordings, whatever clocks and process lists say.
 pub const LOCK_FILE: &str = "lock";
+/// Name of the file in its folder with the key to the screen on which the job's page is shown. X clients look for
+/// it in `XAUTHORITY`: whoever starts a `tallylight-job` sets that to this file.
+pub const SCREEN_KEY_FILE: &str = "xauthority";
 /// Name of the job's trace log in its folder.
 pub const LOG_FILE: &str = "job.log";
 /// Longest frame either side accepts, bytes.

@@ -27,6 +27,11 @@ pub struct Sides {
     pub right: bool,
 }
 
+impl Sides {
+    /// Heard on both.
+    pub const BOTH: Self = Self { left: true, right: true };
+}
+
 /// The mixer. Sources are added by their first [`Mixer::push`].
 #[derive(Debug)]
 pub struct Mixer {

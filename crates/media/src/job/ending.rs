@@ -4,13 +4,12 @@
 use std::collections::HashSet;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{ConnectionState, EgressStatus, EndReason, Fact};
-use egress::spec::{EndRule, Selection, VideoSelect};
-use room::event::{RoomEnd, StreamId};
+use egress::fact::{EgressStatus, EndReason, Fact};
+use room::event::StreamId;
 
 use crate::job::Facts;
 use crate::job::engine::Engine;
-use crate::unit::Lane;
+use crate::job::feed::Feed;
 
 /// What the jitter buffers were told to give out needs this long to come through, ns.
 const FLUSH_NS: i64 = 30_000_000;
@@ -90,53 +89,25 @@ impl Stage {
     }
 }
 
-impl Engine {
-    /// The room has ended for this job: why, and what the operator should know of it.
-    pub(super) fn on_room_end(&mut self, end: RoomEnd, facts: &mut Facts) -> EndReason {
-        facts.record(Fact::Connection { state: ConnectionState::Disconnected });
-        let mut warn = |code, message: &str, remedy: &str| {
-            let warning = ApiError::new(code, Fault::Server, message, remedy);
-            facts.record(Fact::Warning { warning });
-            EndReason::SourceClosed
-        };
-        match end {
-            RoomEnd::Left => EndReason::StopRequested,
-            RoomEnd::RoomClosed => EndReason::SourceClosed,
-            RoomEnd::Removed => warn(
-                ErrorCode::PermissionDenied,
-                "Somebody removed the recorder from the room.",
-                "Start the recording again if this was not meant.",
-            ),
-            RoomEnd::DuplicateIdentity => warn(
-                ErrorCode::FailedPrecondition,
-                "Another recorder joined the room under the same id and took this one's place.",
-                "The other one records on. Look there for the rest.",
-            ),
-            RoomEnd::Lost(error) => {
-                self.stage.fail(error);
-                EndReason::RoomLost
-            }
-        }
-    }
-
+impl<F: Feed> Engine<F> {
     /// Begins to end the job.
     pub fn end(&mut self, reason: EndReason, now_ns: i64, facts: &mut Facts) {
-        if self.stage.ending() {
+        if self.core.stage.ending() {
             return;
         }
         facts.record(Fact::Ending { reason });
-        let error = match std::mem::take(&mut self.stage) {
+        let error = match std::mem::take(&mut self.core.stage) {
             Stage::Broken(error) => Some(error),
             _ => None,
         };
         // A source that went away ends when it went, not when we were sure of it.
         let end_ns = match reason {
-            EndReason::SourceClosed => self.away_since_ns().unwrap_or(now_ns),
+            EndReason::SourceClosed => self.feed.away_since_ns().unwrap_or(now_ns),
             _ => now_ns,
         };
-        self.lanes.hold(Some(end_ns));
-        self.room.flush();
-        self.stage = Stage::Ending(Ending {
+        self.core.lanes.hold(Some(end_ns));
+        self.feed.flush();
+        self.core.stage = Stage::Ending(Ending {
             reason,
             error,
             end_ns,
@@ -148,49 +119,45 @@ impl Engine {
 
     /// Takes the next step of ending, if it is time.
     pub fn advance(&mut self, now_ns: i64, facts: &mut Facts) {
-        let delivering = self.delivering();
-        let Stage::Ending(ending) = &mut self.stage else { return };
-        let waited = now_ns - ending.since_ns;
-        let next = match ending.phase {
+        let core = &mut self.core;
+        let Stage::Ending(ending) = &core.stage else { return };
+        let (phase, end_ns, waited) = (ending.phase, ending.end_ns, now_ns - ending.since_ns);
+        let idle = ending.pending.is_empty();
+        let mut pending = None;
+        let next = match phase {
             Phase::Flushing if waited > FLUSH_NS => {
-                for (id, lane) in delivering {
-                    if lane == Lane::Video {
-                        ending.pending.insert(id);
-                        if let Some(ingest) = self.streams.get(&id) {
-                            ingest.finish();
-                        }
-                    } else if self.lanes.decoders.has(id) {
-                        ending.pending.insert(id);
-                        self.lanes.decoders.finish(id);
-                    }
-                }
+                pending = Some(self.feed.drain(core, end_ns));
                 Phase::Draining
             }
-            Phase::Draining if ending.pending.is_empty() || waited > DRAIN_NS => {
-                self.lanes.end_program(ending.end_ns);
+            Phase::Draining if idle || waited > DRAIN_NS => {
+                core.lanes.end_program(end_ns);
                 Phase::Encoding
             }
-            Phase::Encoding if self.lanes.encoders_finished() || waited > ENCODE_NS => {
-                self.outputs.finish_all();
+            Phase::Encoding if core.lanes.encoders_finished() || waited > ENCODE_NS => {
+                core.outputs.finish_all();
                 Phase::Closing
             }
-            Phase::Closing if !self.outputs.any() => Phase::Done,
+            Phase::Closing if !core.outputs.any() => Phase::Done,
             Phase::Closing if waited > CLOSE_NS => {
-                self.outputs.abandon(facts);
+                core.outputs.abandon(facts);
                 Phase::Done
             }
             same => same,
         };
+        let Stage::Ending(ending) = &mut core.stage else { return };
         if next != ending.phase {
             ending.phase = next;
             ending.since_ns = now_ns;
+        }
+        if let Some(pending) = pending {
+            ending.pending = pending;
         }
     }
 
     /// How the job ended, for its last fact.
     pub fn outcome(&self) -> (EgressStatus, Option<ApiError>) {
-        let Stage::Ending(ending) = &self.stage else { return (EgressStatus::Aborted, None) };
-        let results = self.outputs.results();
+        let Stage::Ending(ending) = &self.core.stage else { return (EgressStatus::Aborted, None) };
+        let results = self.core.outputs.results();
         let wrote = results.iter().any(|(_, r)| r.path.is_some());
         let failed = results.iter().find_map(|(_, r)| r.error.clone());
         if let Some(error) = ending.error.clone().or(failed) {
@@ -222,26 +189,6 @@ impl Engine {
             reason => (EgressStatus::Aborted, Some(nothing_recorded(reason))),
         }
     }
-}
-
-/// The source did not appear.
-pub fn not_found(selection: &Selection) -> ApiError {
-    let (detail, message) = match (&selection.ends, &selection.video) {
-        (EndRule::ParticipantLeaves(identity), _) | (_, Some(VideoSelect::Participant { identity, .. })) => {
-            (format!("participant {identity} not found"), format!("{identity} did not come into the room."))
-        }
-        (_, Some(VideoSelect::Track(track))) => {
-            (format!("track {track} not found"), "The chosen picture is no longer published.".to_owned())
-        }
-        _ => ("track not found".to_owned(), "The chosen sound is no longer published.".to_owned()),
-    };
-    ApiError::new(
-        ErrorCode::NotFound,
-        Fault::Input,
-        message,
-        "Choose from the people who are in the room now, and record again.",
-    )
-    .with_detail(detail)
 }
 
 fn nothing_recorded(reason: EndReason) -> ApiError {

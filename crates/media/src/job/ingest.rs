@@ -11,6 +11,7 @@ use crate::compose::decode::Decoded;
 use crate::encode::encoder::Encoded;
 use crate::output::file::FileReport;
 use crate::source::depayload::{Depayloader, KeyframeGate, Picture};
+use crate::source::page::Captured;
 
 /// What GStreamer's threads and the outputs hand back to the job's loop.
 #[derive(Debug)]
@@ -19,6 +20,10 @@ pub enum FromMedia {
     Picture(StreamId, Picture),
     /// A raw picture, or raw sound, of a stream.
     Decoded(StreamId, Decoded),
+    /// A raw picture, or raw sound, of a page.
+    Captured(Captured),
+    /// A small picture of the program.
+    Preview(Vec<u8>),
     /// Something the program's encoders made.
     Encoded(Encoded),
     /// Something an output reports.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::roster::{TrackKind, TrackSource};
-use egress::spec::{AudioCodec, AudioEncoding, EgressSpec, Treatment, VideoEncoding};
+use egress::spec::{AudioCodec, AudioEncoding, EgressSpec, Source, Treatment, VideoEncoding};
 use gstreamer as gst;
 use room::event::{Codec, Packet, Stream, StreamId};
 use tokio::sync::mpsc::UnboundedSender;
@@ -80,7 +80,10 @@ impl Lanes {
             Treatment::Passthrough => (None, None, true),
             Treatment::Encode { video, audio } => (video.clone(), audio.clone(), false),
         };
-        let has_video = spec.selection.video.is_some();
+        let (has_video, has_sound) = match &spec.source {
+            Source::Tracks(selection) => (selection.video.is_some(), !selection.audio.is_empty()),
+            Source::Page(_) => (video_encoding.is_some(), audio_encoding.is_some()),
+        };
         let framerate = video_encoding.as_ref().map_or(30, |v| v.framerate);
         let pictures = video_encoding.as_ref().map(|_| PictureLine::new(CAMERA_HOLD_NS));
         let mixer = audio_encoding.as_ref().map(|_| Mixer::new(now_ns));
@@ -89,7 +92,7 @@ impl Lanes {
             held_pictures: 0,
             has_video,
             passes_pictures: passes && has_video,
-            passes_sound: passes && !spec.selection.audio.is_empty(),
+            passes_sound: passes && has_sound,
             black: video_encoding.as_ref().map(|v| black(v.width, v.height)),
             video_encoding,
             audio_encoding,
@@ -122,6 +125,11 @@ impl Lanes {
     /// Whether pictures go into the file as published.
     pub fn passes_pictures(&self) -> bool {
         self.passes_pictures
+    }
+
+    /// Whether sound is mixed.
+    pub fn has_sound(&self) -> bool {
+        self.program.mixer.is_some()
     }
 
     /// Whether pictures are decoded.

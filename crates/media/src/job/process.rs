@@ -2,20 +2,30 @@
 
 use std::time::Duration;
 
-use egress::error::ApiError;
+use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{ConnectionState, EgressStatus, Fact};
-use egress::spec::Task;
+use egress::spec::{EgressSpec, PageAddress, PageSpec, Selection, Source, Task, Treatment};
 use egress::wire::Launch;
-use room::session::{RoomOptions, join};
+use room::session::{Room, RoomOptions, join};
+use secrecy::ExposeSecret;
+use tokio::sync::mpsc::{channel, unbounded_channel};
+use url::Url;
 
-use crate::job::Facts;
+use crate::job::feed::page::{self, PageCommand, PageFeed, Show};
+use crate::job::feed::tracks::TracksFeed;
 use crate::job::link::{FromStudio, Link};
 use crate::job::log::EventLog;
 use crate::job::signal::EndSignal;
-use crate::job::{Joined, monitor, recording};
+use crate::job::{Facts, Joined, clock::RoomClock, monitor, recording};
+use crate::source::page::CaptureSize;
+use crate::source::page::site::Site;
 
 /// How long the process stays after its last fact, for the studio to read it.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// How long a page's programs may take to end.
+const CLOSES: Duration = Duration::from_secs(2);
+/// What a page says waits here for the job's loop.
+const NEWS: usize = 256;
 
 /// Does what `launch` says.
 ///
@@ -27,23 +37,25 @@ pub async fn run(launch: Launch) -> std::io::Result<()> {
     facts.record(Fact::Started { pid: std::process::id() });
     facts.record(Fact::Connection { state: ConnectionState::Connecting });
 
-    let options = RoomOptions::new(launch.spec.url.clone(), launch.token.clone());
-    match joined(options, &mut facts, &mut link).await {
-        Ok(None) => facts.record(Fact::Ended { status: EgressStatus::Aborted, error: None }),
-        Ok(Some((room, events))) => {
-            let leaving = room.clone();
-            match launch.spec.task.clone() {
-                Task::Egress(spec) => {
-                    recording::run(&launch.spec, spec, (room, events), &mut facts, &mut link).await;
-                }
-                Task::Monitor(spec) => monitor::run(spec, (room, events), &mut facts, &mut link).await,
+    let outcome = match &launch.spec.task {
+        Task::Egress(spec) => match &spec.source {
+            Source::Page(page) => show(&launch, spec, page, &mut facts, &mut link).await,
+            Source::Tracks(selection) => record(&launch, spec, selection, &mut facts, &mut link).await,
+        },
+        Task::Monitor(spec) => match joined(&launch, &mut facts, &mut link).await {
+            Ok(Some(joined)) => {
+                let leaving = joined.0.clone();
+                monitor::run(spec.clone(), joined, &mut facts, &mut link).await;
+                leaving.leave().await;
+                Ok(())
             }
-            leaving.leave().await;
-        }
-        Err(error) => {
-            facts.record(Fact::Connection { state: ConnectionState::Disconnected });
-            facts.record(Fact::Ended { status: EgressStatus::Failed, error: Some(error) });
-        }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        },
+    };
+    if let Err(error) = outcome {
+        facts.record(Fact::Connection { state: ConnectionState::Disconnected });
+        facts.record(Fact::Ended { status: EgressStatus::Failed, error: Some(error) });
     }
     facts.tell(&link);
     if link.connected() {
@@ -54,13 +66,111 @@ pub async fn run(launch: Launch) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Joins; none: told to stop meanwhile.
-async fn joined(
-    options: RoomOptions,
+/// Takes tracks of a room to outputs.
+async fn record(
+    launch: &Launch,
+    spec: &EgressSpec,
+    selection: &Selection,
     facts: &mut Facts,
     link: &mut Link,
-) -> Result<Option<Joined>, ApiError> {
-    let joining = join(options);
+) -> Result<(), ApiError> {
+    let Some((room, events)) = joined(launch, facts, link).await? else { return Ok(()) };
+    let clock = RoomClock::start();
+    let (media, from_media) = unbounded_channel();
+    let feed = TracksFeed::new(selection.clone(), room.clone(), clock.now_ns());
+    let mut engine = recording::engine(&launch.spec, spec, &clock, feed, media).await;
+    engine.on_event(room::event::RoomEvent::Roster(room.roster()), clock.now_ns(), facts);
+    recording::run(engine, &spec.limits, &clock, events, from_media, facts, link).await;
+    Room::leave(&room).await;
+    Ok(())
+}
+
+/// Takes a page to outputs.
+async fn show(
+    launch: &Launch,
+    spec: &EgressSpec,
+    page: &PageSpec,
+    facts: &mut Facts,
+    link: &mut Link,
+) -> Result<(), ApiError> {
+    let (url, _site) = address(launch, &page.address).await?;
+    let clock = RoomClock::start();
+    let (media, from_media) = unbounded_channel();
+    let (news, events) = channel(NEWS);
+    let (commands, to_page) = unbounded_channel();
+    let (video, audio) = match &spec.treatment {
+        Treatment::Encode { video, audio } => (video.as_ref(), audio.is_some()),
+        Treatment::Passthrough => (None, false),
+    };
+    let size = CaptureSize {
+        width: video.map_or(1280, |video| video.width),
+        height: video.map_or(720, |video| video.height),
+        framerate: video.map_or(30, |video| video.framerate),
+        pictures: video.is_some(),
+        sound: audio,
+    };
+    let shown = Show {
+        url,
+        folder: launch.folder.clone(),
+        size,
+        await_start_signal: page.await_start_signal,
+        after_crash: page.after_crash,
+        clock,
+    };
+    let task = tokio::spawn(page::run(shown, news, to_page, media.clone()));
+    if let PageAddress::Template { layout, .. } = &page.address {
+        facts.record(Fact::Layout { layout: layout.clone() });
+    }
+    let feed = PageFeed::new(commands.clone(), video.is_some());
+    let engine = recording::engine(&launch.spec, spec, &clock, feed, media).await;
+    recording::run(engine, &spec.limits, &clock, events, from_media, facts, link).await;
+    let _ = commands.send(PageCommand::Close);
+    let _ = tokio::time::timeout(CLOSES, task).await;
+    Ok(())
+}
+
+/// Where the page is, and what serves it, if that is us.
+async fn address(launch: &Launch, page: &PageAddress) -> Result<(String, Option<Site>), ApiError> {
+    let (base_url, layout, document) = match page {
+        PageAddress::Web { url } => return Ok((url.clone(), None)),
+        PageAddress::Template { base_url, layout, document } => (base_url, layout, document),
+    };
+    let site = match base_url {
+        Some(_) => None,
+        None => Some(Site::start(document.as_deref()).await.map_err(|cause| {
+            ApiError::new(
+                ErrorCode::Internal,
+                Fault::Ours,
+                "The page that draws layouts cannot be served.",
+                "Try again; if it stays so, copy the details into a report.",
+            )
+            .with_detail(cause)
+        })?),
+    };
+    let mut url = match (&site, base_url) {
+        (Some(site), _) => site.address().clone(),
+        (None, base_url) => Url::parse(base_url.as_deref().unwrap_or_default()).map_err(|cause| {
+            ApiError::new(
+                ErrorCode::InvalidArgument,
+                Fault::Input,
+                "This is no address of a template.",
+                "Give an address that begins with https:// or http://.",
+            )
+            .with_detail(cause)
+        })?,
+    };
+    // Scripts give either; a template wants the one that WebSockets go to.
+    let server = launch.spec.url.replacen("http", "ws", usize::from(launch.spec.url.starts_with("http")));
+    url.query_pairs_mut()
+        .append_pair("layout", layout)
+        .append_pair("url", &server)
+        .append_pair("token", launch.token.expose_secret());
+    Ok((url.into(), site))
+}
+
+/// Joins; none: told to stop meanwhile, and the end is told.
+async fn joined(launch: &Launch, facts: &mut Facts, link: &mut Link) -> Result<Option<Joined>, ApiError> {
+    let joining = join(RoomOptions::new(launch.spec.url.clone(), launch.token.clone()));
     tokio::pin!(joining);
     let mut end = EndSignal::new();
     loop {
@@ -77,13 +187,15 @@ async fn joined(
                 FromStudio::Connected { after } => facts.tell_after(after, link),
                 FromStudio::Command(egress::wire::ToJob::Stop { request }) => {
                     link.reply(request, None);
-                    return Ok(None);
+                    break;
                 }
                 // Commands before the join are for a job that knows its room: answered as soon as it does.
                 FromStudio::Command(command) => link.put_back(command),
                 FromStudio::Gone => {}
             },
-            () = end.wait() => return Ok(None),
+            () = end.wait() => break,
         }
     }
+    facts.record(Fact::Ended { status: EgressStatus::Aborted, error: None });
+    Ok(None)
 }

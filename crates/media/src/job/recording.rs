@@ -1,22 +1,24 @@
-//! The loop of a job that takes a selection of its room to outputs.
+//! The loop of a job that takes its source to outputs.
 
 use std::time::Duration;
 
 use egress::fact::{EndReason, Fact, Figures, TrackFigures};
-use egress::spec::{EgressSpec, JobSpec};
-use egress::wire::ToJob;
-use tokio::sync::mpsc::unbounded_channel;
+use egress::spec::{EgressSpec, JobSpec, Limits};
+use egress::wire::{PROGRAM, Thumbnail, ToJob};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::encode::probe::{VideoEncoder, best_encoder};
 use crate::job::clock::RoomClock;
-use crate::job::engine::Engine;
+use crate::job::engine::{Core, Engine};
+use crate::job::feed::Feed;
+use crate::job::ingest::FromMedia;
 use crate::job::lanes::Lanes;
 use crate::job::link::{FromStudio, Link};
 use crate::job::shape::NameContext;
 use crate::job::signal::EndSignal;
 use crate::job::usage::Usage;
-use crate::job::{Facts, Joined};
+use crate::job::Facts;
 
 /// How often time is looked at while something is encoded, or the job ends.
 const QUICK: Duration = Duration::from_millis(10);
@@ -29,11 +31,14 @@ const GUARD: Duration = Duration::from_millis(500);
 /// How long a job without outputs stays when no studio is there.
 const ALONE: Duration = Duration::from_secs(30);
 
-/// Runs until the job has ended; its last fact is recorded.
-pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Facts, link: &mut Link) {
-    let (room, mut events) = joined;
-    let clock = RoomClock::start();
-    let (media, mut from_media) = unbounded_channel();
+/// Makes the engine of a job.
+pub async fn engine<F: Feed>(
+    job: &JobSpec,
+    spec: &EgressSpec,
+    clock: &RoomClock,
+    feed: F,
+    media: UnboundedSender<FromMedia>,
+) -> Engine<F> {
     // Trying hardware takes a moment, and only an encoded picture needs it.
     let encodes = matches!(&spec.treatment, egress::spec::Treatment::Encode { video: Some(_), .. });
     let encoder = if encodes {
@@ -41,17 +46,26 @@ pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Fa
     } else {
         VideoEncoder::X264
     };
-    let lanes = Lanes::new(&spec, encoder, media.clone(), clock.now_ns());
+    let lanes = Lanes::new(spec, encoder, media.clone(), clock.now_ns());
     let names = NameContext {
         egress_id: job.egress_id.clone(),
         room_name: job.room_name.clone(),
         room_id: String::new(),
-        asked: spec.selection.clone(),
+        asked: spec.source.clone(),
     };
-    let limits = spec.limits.clone();
-    let roster = room.roster();
-    let mut engine = Engine::new(spec, names, room.clone(), media, lanes, clock.now_ns());
-    engine.on_room(room::event::RoomEvent::Roster(roster), clock.now_ns(), facts);
+    Engine::new(spec, names, feed, media, lanes)
+}
+
+/// Runs until the job has ended; its last fact is recorded.
+pub async fn run<F: Feed>(
+    mut engine: Engine<F>,
+    limits: &Limits,
+    clock: &RoomClock,
+    mut events: Receiver<F::Event>,
+    mut from_media: UnboundedReceiver<FromMedia>,
+    facts: &mut Facts,
+    link: &mut Link,
+) {
     facts.tell(link);
 
     let mut quick = interval(QUICK);
@@ -66,16 +80,16 @@ pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Fa
     let mut usage = Usage::new();
     // The studio may have come while the room was being joined.
     let mut alone_since = (!link.connected()).then(Instant::now);
-    let mut room_open = true;
+    let mut source_open = true;
 
-    while !engine.stage.done() {
-        let hurried = engine.lanes.encodes() || engine.stage.ending();
+    while !engine.core.stage.done() {
+        let hurried = engine.core.lanes.encodes() || engine.core.stage.ending();
         let mut end: Option<EndReason> = None;
         tokio::select! {
             biased;
-            event = events.recv(), if room_open => match event {
-                Some(event) => end = engine.on_room(event, clock.now_ns(), facts),
-                None => room_open = false,
+            event = events.recv(), if source_open => match event {
+                Some(event) => end = engine.on_event(event, clock.now_ns(), facts),
+                None => source_open = false,
             },
             Some(message) = from_media.recv() => engine.on_media(message, clock.now_ns(), facts),
             from = link.next() => match from {
@@ -83,18 +97,21 @@ pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Fa
                     facts.tell_after(after, link);
                     alone_since = None;
                 }
-                FromStudio::Gone => alone_since = Some(Instant::now()),
-                FromStudio::Command(command) => end = on_command(command, &mut engine, &clock, facts, link),
+                FromStudio::Gone => {
+                    alone_since = Some(Instant::now());
+                    engine.core.preview.watch(false);
+                }
+                FromStudio::Command(command) => end = on_command(command, &mut engine, clock, facts, link),
             },
             () = end_signal.wait() => end = Some(EndReason::ProcessKilled),
             _ = figures_due.tick() => {
-                let figures = figures(&mut engine, &room.stats(), &mut usage);
+                let figures = figures(&mut engine, &mut usage);
                 link.figures(&figures);
             }
             _ = guard_due.tick() => {
-                end = guard(&mut engine, &limits, facts);
+                end = guard(&mut engine.core, limits, facts);
                 let alone = alone_since.is_some_and(|since| since.elapsed() > ALONE);
-                if alone && !engine.outputs.any() {
+                if alone && !engine.core.outputs.any() {
                     end = Some(EndReason::StopRequested);
                 }
             }
@@ -106,21 +123,27 @@ pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Fa
                 end = engine.tick(clock.now_ns(), facts);
             }
         }
-        if engine.stage.broken() {
+        if engine.core.stage.broken() {
             end = Some(end.unwrap_or(EndReason::Failure));
         }
         if let Some(reason) = end {
             engine.end(reason, clock.now_ns(), facts);
         }
         facts.tell(link);
+        for (request, error) in engine.core.answers.drain(..) {
+            link.reply(request, error);
+        }
+        if let Some(jpeg) = engine.core.preview.take() {
+            link.thumbnail(&Thumbnail { track_id: PROGRAM.into(), jpeg });
+        }
     }
     let (status, error) = engine.outcome();
     facts.record(Fact::Ended { status, error });
 }
 
-fn on_command(
+fn on_command<F: Feed>(
     command: ToJob,
-    engine: &mut Engine,
+    engine: &mut Engine<F>,
     clock: &RoomClock,
     facts: &mut Facts,
     link: &Link,
@@ -137,36 +160,41 @@ fn on_command(
             link.reply(request, None);
             return Some(EndReason::StopRequested);
         }
-        // Only a monitor makes pictures.
-        ToJob::Watch { .. } | ToJob::Hello { .. } => {}
+        ToJob::Watch { tracks } => {
+            engine.core.preview.watch(tracks.iter().any(|track| track.as_str() == PROGRAM));
+        }
+        ToJob::Hello { .. } => {}
+        of_source => engine.feed.on_command(of_source, &mut engine.core, clock.now_ns(), facts, link),
     }
     None
 }
 
-fn guard(engine: &mut Engine, limits: &egress::spec::Limits, facts: &mut Facts) -> Option<EndReason> {
-    if engine.stage.ending() {
+fn guard(core: &mut Core, limits: &egress::spec::Limits, facts: &mut Facts) -> Option<EndReason> {
+    if core.stage.ending() {
         return None;
     }
-    if engine.outputs.disk_full(facts) {
+    if core.outputs.disk_full(facts) {
         return Some(EndReason::DiskFull);
     }
-    let (size, length_ns) = engine.outputs.largest();
+    let (size, length_ns) = core.outputs.largest();
     let too_long = limits.max_duration_s.is_some_and(|s| length_ns >= s as i64 * 1_000_000_000);
     let too_large = limits.max_size_bytes.is_some_and(|b| size >= b);
     (too_long || too_large).then_some(EndReason::LimitReached)
 }
 
-fn figures(engine: &mut Engine, stats: &room::session::RoomStats, usage: &mut Usage) -> Figures {
+fn figures<F: Feed>(engine: &mut Engine<F>, usage: &mut Usage) -> Figures {
     let (cpu_percent, memory_bytes) = usage.now();
-    let dropped = engine.lanes.dropped_pictures();
+    let stats = engine.feed.stats();
+    let core = &mut engine.core;
+    let dropped = core.lanes.dropped_pictures();
     Figures {
-        outputs: engine.outputs.figures(dropped),
-        levels: engine.levels.take(),
-        tracks: track_figures(stats),
+        outputs: core.outputs.figures(dropped),
+        levels: core.levels.take(),
+        tracks: track_figures(&stats),
         rtt_ms: stats.rtt_ms,
         cpu_percent,
         memory_bytes,
-        encoder: engine.lanes.encoder_name(),
+        encoder: core.lanes.encoder_name(),
     }
 }
 

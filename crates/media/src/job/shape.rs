@@ -7,13 +7,13 @@ use egress::filename::{NameFacts, resolve};
 use egress::id::EgressId;
 use egress::manifest::{ManifestFacts, manifest, manifest_path};
 use egress::roster::TrackKind;
-use egress::spec::{EgressSpec, FileOutput, Selection, Treatment};
+use egress::spec::{FileOutput, Source, Treatment};
 use room::event::Codec;
 
 use crate::compose::decode::audio_caps;
 use crate::job::Facts;
+use crate::job::feed::Known;
 use crate::job::outputs::Shape;
-use crate::source::select::{Wanted, WantedTrack};
 
 /// What names are made of, apart from the tracks.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct NameContext {
     /// The room's id; empty until joined.
     pub room_id: String,
     /// What was asked for.
-    pub asked: Selection,
+    pub asked: Source,
 }
 
 /// The shape of a file of a job whose source is known.
@@ -34,40 +34,27 @@ pub struct NameContext {
 /// If no container, or not the one that was asked for, carries the codecs.
 pub fn shape(
     file: &FileOutput,
-    spec: &EgressSpec,
+    treatment: &Treatment,
     names: &NameContext,
-    wanted: &Wanted,
-    codecs: &[String],
+    known: &Known,
     now_ns: i64,
 ) -> Result<Shape, ApiError> {
-    let received: Vec<&str> = codecs.iter().map(String::as_str).collect();
-    let container = container::choose(file.container, &spec.treatment, &received)?;
-    let (video, sound) = match &spec.treatment {
-        Treatment::Passthrough => (spec.selection.video.is_some(), !spec.selection.audio.is_empty()),
+    let received: Vec<&str> = known.codecs.iter().map(String::as_str).collect();
+    let container = container::choose(file.container, treatment, &received)?;
+    let of_kind = |kind| known.tracks.iter().any(|track| track.kind == kind);
+    let (video, sound) = match treatment {
+        Treatment::Passthrough => (of_kind(TrackKind::Video), of_kind(TrackKind::Audio)),
         Treatment::Encode { video, audio } => (video.is_some(), audio.is_some()),
     };
     // Published Opus is the same for everybody; an encoder tells its own.
-    let opus = matches!(spec.treatment, Treatment::Passthrough)
-        && wanted.audio.first().is_some_and(|(t, _)| !container::is_g711(&t.codec));
-    let audio = sound.then(|| opus.then(|| audio_caps(Codec::Opus)));
-
-    let known = |track: &WantedTrack, kind| TrackFacts {
-        track_id: track.track_id.clone(),
-        kind,
-        source: track.source,
-        codec: track.codec.clone(),
-        publisher_identity: track.identity.clone(),
-    };
-    let pictures = wanted.video.iter().map(|t| known(t, TrackKind::Video));
-    let tracks: Vec<TrackFacts> =
-        pictures.chain(wanted.audio.iter().map(|(t, _)| known(t, TrackKind::Audio))).collect();
+    let audio = sound.then(|| known.passes_opus.then(|| audio_caps(Codec::Opus)));
     let zone = jiff::tz::TimeZone::system();
     let facts = NameFacts::of(
         &names.egress_id,
         &names.room_name,
         &names.room_id,
         &names.asked,
-        &tracks,
+        &known.tracks,
         now_ns,
         zone,
     );
@@ -88,7 +75,7 @@ impl NameContext {
             egress_id: &self.egress_id,
             room_id: &self.room_id,
             room_name: &self.room_name,
-            selection: &self.asked,
+            source: &self.asked,
             tracks,
             folder: &spec.folder,
             file: result,

@@ -59,14 +59,17 @@ pub trait Feed {
     /// Whether all of the source is muted.
     fn muted(&self) -> bool;
 
+    /// Whether it has a picture now.
+    fn picture_on(&self) -> bool;
+
     /// When the source went away; none while it is there.
     fn away_since_ns(&self) -> Option<i64>;
 
     /// Nothing more is wanted: what waits outside comes in now or never.
     fn flush(&self);
 
-    /// Lets out what is inside. Returned are the streams that tell when they are out.
-    fn drain(&mut self, core: &mut Core) -> HashSet<StreamId>;
+    /// Lets out what is inside, up to `end_ns`. Returned are the streams that tell when they are out.
+    fn drain(&mut self, core: &mut Core, end_ns: i64) -> HashSet<StreamId>;
 
     /// Losses and rates.
     fn stats(&self) -> RoomStats;

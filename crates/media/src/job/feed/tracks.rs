@@ -230,6 +230,9 @@ impl TracksFeed {
             self.on_stream_out(id, core);
         }
         let current = self.video_stream == Some(id);
+        if let (true, Decoded::Picture { time_ns, frame }) = (current, &decoded) {
+            core.preview.push(*time_ns, frame);
+        }
         if let Some(error) = core.lanes.decoded(id, decoded, current, sides.unwrap_or(Sides::BOTH)) {
             self.drop_stream(id, error, core, now_ns, facts);
         }
@@ -534,7 +537,7 @@ impl Feed for TracksFeed {
         self.room.flush();
     }
 
-    fn drain(&mut self, core: &mut Core) -> HashSet<StreamId> {
+    fn drain(&mut self, core: &mut Core, _end_ns: i64) -> HashSet<StreamId> {
         let mut pending = HashSet::new();
         for (&id, ingest) in &self.streams {
             if ingest.stream.kind == TrackKind::Video {

@@ -1,5 +1,6 @@
 //! Chromium, showing one page on a screen of its own.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use chromiumoxide::cdp::browser_protocol::network::{
     EventLoadingFailed, EventResponseReceived, ResourceType,
 };
 use chromiumoxide::cdp::browser_protocol::page::{
-    EventJavascriptDialogOpening, HandleJavaScriptDialogParams,
+    EventJavascriptDialogOpening, EventLoadEventFired, HandleJavaScriptDialogParams,
 };
 use chromiumoxide::cdp::browser_protocol::target::{CloseTargetParams, EventTargetCreated};
 use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, EventConsoleApiCalled};
@@ -40,6 +41,8 @@ const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable"
 pub enum PageEvent {
     /// A line on its console.
     Console(String),
+    /// It has loaded.
+    Loaded,
     /// It cannot be loaded: Chromium's word for why.
     Unreachable(String),
     /// Its server answered with an HTTP error.
@@ -118,21 +121,24 @@ impl Browser {
     /// Leaves for the page at `url`; what becomes of that is told by events. By a script, because the library
     /// loses track of its own navigations and then waits for ever.
     pub(super) async fn open(&self, url: &str) -> Result<(), StageError> {
-        self.evaluate(&format!("location.replace({})", serde_json::Value::from(url))).await?;
+        self.script(&format!("location.replace({})", serde_json::Value::from(url))).await?;
         Ok(())
     }
 
-    /// Runs a script in the page and returns its value as JSON.
-    pub(super) async fn evaluate(&self, script: &str) -> Result<serde_json::Value, StageError> {
-        let params = EvaluateParams::builder()
-            .expression(script)
-            .await_promise(true)
-            .return_by_value(true)
-            .user_gesture(true)
-            .build()
-            .map_err(|_| StageError::Died { program: "chromium" })?;
-        let answer = self.page.execute(params).await?.result;
-        Ok(answer.result.value.unwrap_or_default())
+    /// Runs a script in the page; comes back with its value as JSON.
+    pub(super) fn script(
+        &self,
+        script: &str,
+    ) -> impl Future<Output = Result<serde_json::Value, StageError>> + Send + use<> {
+        let page = self.page.clone();
+        let mut params = EvaluateParams::new(script);
+        params.await_promise = Some(true);
+        params.return_by_value = Some(true);
+        params.user_gesture = Some(true);
+        async move {
+            let answer = page.execute(params).await?.result;
+            Ok(answer.result.value.unwrap_or_default())
+        }
     }
 
     /// The next event.
@@ -220,6 +226,10 @@ async fn listen(
     listeners.spawn(each(page.event_listener::<EventConsoleApiCalled>().await?, move |event| {
         let words: Vec<String> = event.args.iter().filter_map(text_of).collect();
         report(Some(PageEvent::Console(words.join(" "))), &to);
+    }));
+    let to = sender.clone();
+    listeners.spawn(each(page.event_listener::<EventLoadEventFired>().await?, move |_| {
+        report(Some(PageEvent::Loaded), &to);
     }));
     let to = sender.clone();
     listeners.spawn(each(page.event_listener::<EventTargetCrashed>().await?, move |_| {

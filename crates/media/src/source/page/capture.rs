@@ -49,6 +49,10 @@ pub struct CaptureSize {
     pub height: u32,
     /// Pictures a second.
     pub framerate: u32,
+    /// Whether pictures are taken.
+    pub pictures: bool,
+    /// Whether sound is taken.
+    pub sound: bool,
 }
 
 impl Capture {
@@ -60,18 +64,21 @@ impl Capture {
         unix_ns: impl Fn() -> i64,
         deliver: impl Fn(Captured) + Send + Sync + 'static,
     ) -> Result<Self, ChainError> {
-        let CaptureSize { width, height, framerate } = size;
-        let text = format!(
-            "ximagesrc name=screen use-damage=false show-pointer=false endx={} endy={} !
-             video/x-raw,framerate={framerate}/1 ! queue max-size-buffers=4 leaky=downstream !
-             videoconvert n-threads=1 ! video/x-raw,format=I420,colorimetry=bt709 !
-             appsink name=pictures sync=false
-             pulsesrc name=sound provide-clock=false latency-time=10000 buffer-time=200000 !
-             audioconvert ! audio/x-raw,format=F32LE,layout=interleaved,rate=48000,channels=2 !
-             appsink name=samples sync=false",
-            width - 1,
-            height - 1
-        );
+        let mut text = String::new();
+        if size.pictures {
+            let (endx, endy, framerate) = (size.width - 1, size.height - 1, size.framerate);
+            text += &format!(
+                "ximagesrc name=screen use-damage=false show-pointer=false endx={endx} endy={endy} !
+                 video/x-raw,framerate={framerate}/1 ! queue max-size-buffers=4 leaky=downstream !
+                 videoconvert n-threads=1 ! video/x-raw,format=I420,colorimetry=bt709 !
+                 appsink name=pictures sync=false "
+            );
+        }
+        if size.sound {
+            text += "pulsesrc name=sound provide-clock=false latency-time=10000 buffer-time=200000 !
+                     audioconvert ! audio/x-raw,format=F32LE,layout=interleaved,rate=48000,channels=2 !
+                     appsink name=samples sync=false";
+        }
         let failed = |message: &str| ChainError {
             element: "page".to_owned(),
             message: message.to_owned(),
@@ -82,10 +89,14 @@ impl Capture {
             .downcast::<gst::Pipeline>()
             .map_err(|_| failed("not a pipeline"))?;
         let element = |name: &str| pipeline.by_name(name).ok_or_else(|| failed(name));
-        element("screen")?.set_property("display-name", &screen.display);
-        let sound = element("sound")?;
-        sound.set_property("server", loudspeaker.server.to_string_lossy().as_ref());
-        sound.set_property("device", Loudspeaker::monitor());
+        if size.pictures {
+            element("screen")?.set_property("display-name", &screen.display);
+        }
+        if size.sound {
+            let sound = element("sound")?;
+            sound.set_property("server", loudspeaker.server.to_string_lossy().as_ref());
+            sound.set_property("device", Loudspeaker::monitor());
+        }
 
         // The times of both count on the clock that the room's packets are put on.
         let system = gst::SystemClock::obtain();
@@ -100,7 +111,7 @@ impl Capture {
             element(name)?.downcast().map_err(|_| failed("not a sink"))
         };
         let (to, weak) = (deliver.clone(), pipeline.downgrade());
-        sink("pictures")?.set_callbacks(
+        if size.pictures { sink("pictures")?.set_callbacks(
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -111,9 +122,9 @@ impl Capture {
                     Ok(gst::FlowSuccess::Ok)
                 })
                 .build(),
-        );
+        ); }
         let (to, weak) = (deliver.clone(), pipeline.downgrade());
-        sink("samples")?.set_callbacks(
+        if size.sound { sink("samples")?.set_callbacks(
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -125,7 +136,7 @@ impl Capture {
                     Ok(gst::FlowSuccess::Ok)
                 })
                 .build(),
-        );
+        ); }
         let bus = pipeline.bus().ok_or_else(|| failed("no bus"))?;
         bus.set_sync_handler(move |_, message| {
             if let gst::MessageView::Error(error) = message.view() {

@@ -4,13 +4,14 @@ mod browser;
 mod capture;
 mod sandbox;
 mod screen;
+pub mod site;
 mod sound;
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
 
 pub use browser::PageEvent;
 pub use capture::{CaptureSize, Captured};
-pub use screen::KEY_FILE;
 
 use browser::Browser;
 use capture::Capture;
@@ -106,12 +107,12 @@ impl PageSource {
         self.browser.open(url).await
     }
 
-    /// Runs a script in the page and returns its value.
-    ///
-    /// # Errors
-    /// If Chromium does not answer.
-    pub async fn evaluate(&self, script: &str) -> Result<serde_json::Value, StageError> {
-        self.browser.evaluate(script).await
+    /// Runs a script in the page; comes back with its value, or says that Chromium does not answer.
+    pub fn script(
+        &self,
+        script: &str,
+    ) -> impl Future<Output = Result<serde_json::Value, StageError>> + Send + use<> {
+        self.browser.script(script)
     }
 
     /// What happens next. Safe to cancel.

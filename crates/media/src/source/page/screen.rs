@@ -8,15 +8,13 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 
+use egress::wire::SCREEN_KEY_FILE;
+
 use super::StageError;
 use super::sandbox::{Sandbox, Share};
 
 /// How long the X server may take to start.
 const STARTS: Duration = Duration::from_secs(10);
-/// Name of the file with the key to the screen, in the job's folder. The process that captures the screen
-/// has it in `XAUTHORITY`: whoever starts a `tallylight-job` sets that.
-pub const KEY_FILE: &str = "xauthority";
-
 /// A running X server.
 #[derive(Debug)]
 pub(super) struct Screen {
@@ -34,7 +32,7 @@ impl Screen {
         folder: &Path,
         (width, height): (u32, u32),
     ) -> Result<Self, StageError> {
-        let key = folder.join(KEY_FILE);
+        let key = folder.join(SCREEN_KEY_FILE);
         write_key(&key).map_err(|source| StageError::Folder { path: key.clone(), source })?;
         let shares = [Share { path: &key, writable: false }];
         let mut command = sandbox.command("Xvfb", &shares, &[]);

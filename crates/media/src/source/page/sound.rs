@@ -31,7 +31,8 @@ impl Loudspeaker {
         let at = folder.join("pulse");
         let failed = |source| StageError::Folder { path: at.clone(), source };
         std::fs::create_dir_all(&at).map_err(failed)?;
-        let socket = at.join("native");
+        // A short name: the path of a socket has little room.
+        let socket = at.join("s");
         let _ = std::fs::remove_file(&socket);
         let script = at.join("start.pa");
         let modules = format!(

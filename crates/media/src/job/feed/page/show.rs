@@ -1,0 +1,258 @@
+//! The task that shows a page: starts its programs, loads it, watches over it, and starts anew when it breaks.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use egress::error::ApiError;
+use egress::fact::PageState;
+use egress::spec::AfterCrash;
+use egress::wire::LayoutChange;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::tries::Tries;
+use super::{PageCommand, PageNews, words};
+use crate::job::clock::RoomClock;
+use crate::job::ingest::FromMedia;
+use crate::source::page::{CaptureSize, PageEvent, PageSource, StageError};
+
+/// How long a page may take to load.
+const LOADS: Duration = Duration::from_secs(60);
+/// Between two looks at whether it lives, and what it says in `div.error`.
+const LOOK: Duration = Duration::from_secs(1);
+/// What a template says on its console, as LiveKit's contract has it.
+const START: &str = "START_RECORDING";
+const END: &str = "END_RECORDING";
+
+/// What LiveKit's templates say of trouble.
+const TROUBLE: &str = "document.querySelector('div.error')?.innerText ?? null";
+
+/// What to show.
+pub struct Show {
+    /// The page's address. It may hold a token, and is not told.
+    pub url: String,
+    /// The job's folder.
+    pub folder: PathBuf,
+    /// The frame.
+    pub size: CaptureSize,
+    /// Whether the page is on only when it says so.
+    pub await_start_signal: bool,
+    /// What to do when it breaks while it is on.
+    pub after_crash: AfterCrash,
+    /// The clock of the job.
+    pub clock: RoomClock,
+}
+
+/// How a page ended.
+struct Broken {
+    error: ApiError,
+    was_on: Option<Duration>,
+}
+
+/// Shows a page until it is told to close, the page is over, or it is given up.
+pub async fn run(
+    show: Show,
+    news: Sender<PageNews>,
+    mut commands: UnboundedReceiver<PageCommand>,
+    media: UnboundedSender<FromMedia>,
+) {
+    let mut tries = Tries::default();
+    let mut begun = false;
+    loop {
+        let again = begun;
+        let Err(Broken { error, was_on }) = once(&show, again, &news, &mut commands, &media).await else {
+            return;
+        };
+        begun |= was_on.is_some();
+        let wait = match show.after_crash {
+            AfterCrash::End if begun => None,
+            _ if !error.retryable => None,
+            _ => tries.next(was_on.unwrap_or_default()),
+        };
+        let Some(wait) = wait else {
+            let _ = news.send(PageNews::Failed(error)).await;
+            return;
+        };
+        tracing::warn!(%error, detail = error.detail, "the page is tried again");
+        let _ = news.send(PageNews::Trouble(error)).await;
+        if begun {
+            let _ = news.send(PageNews::State(PageState::Reloading)).await;
+        }
+        let until = Instant::now() + wait;
+        loop {
+            tokio::select! {
+                () = sleep_until(until) => break,
+                command = commands.recv() => match command {
+                    None | Some(PageCommand::Close) => return,
+                    Some(PageCommand::Reload) => break,
+                    Some(command) => refuse(command, &news).await,
+                }
+            }
+        }
+    }
+}
+
+/// A script of ours that runs in the page.
+type Asking = Pin<Box<dyn Future<Output = Result<Value, StageError>> + Send>>;
+
+/// Shows the page once. Ok: it was told to close, or it is over.
+async fn once(
+    show: &Show,
+    again: bool,
+    news: &Sender<PageNews>,
+    commands: &mut UnboundedReceiver<PageCommand>,
+    media: &UnboundedSender<FromMedia>,
+) -> Result<(), Broken> {
+    let mut on_since: Option<Instant> = None;
+    let broken = |error: ApiError, on_since: Option<Instant>| Broken {
+        error,
+        was_on: on_since.map(|since| since.elapsed()),
+    };
+    let tell = async |state| {
+        // Once it was on, all of its way back is one state.
+        if !again || state == PageState::On {
+            let _ = news.send(PageNews::State(state)).await;
+        }
+    };
+    tell(PageState::Starting).await;
+    let deliver = {
+        let media = media.clone();
+        move |captured| {
+            let _ = media.send(FromMedia::Captured(captured));
+        }
+    };
+    let clock = show.clock.clone();
+    let started = PageSource::start(&show.folder, show.size, move || clock.now_ns(), deliver).await;
+    let mut page = started.map_err(|error| broken(words::stage(&error), None))?;
+    tell(PageState::Loading).await;
+    page.open(&show.url).await.map_err(|error| broken(words::stage(&error), None))?;
+
+    let deadline = Instant::now() + LOADS;
+    let mut loaded = false;
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut asking: Option<Asking> = None;
+    loop {
+        tokio::select! {
+            biased;
+            event = page.event() => match event {
+                Ok(PageEvent::Loaded) => {
+                    loaded = true;
+                    if show.await_start_signal {
+                        if on_since.is_none() {
+                            tell(PageState::Waiting).await;
+                        }
+                    } else if on_since.is_none() {
+                        on_since = Some(Instant::now());
+                        tell(PageState::On).await;
+                    }
+                }
+                Ok(PageEvent::Console(line)) if line.trim() == START => {
+                    if on_since.is_none() {
+                        on_since = Some(Instant::now());
+                        tell(PageState::On).await;
+                    }
+                }
+                Ok(PageEvent::Console(line)) if line.trim() == END => {
+                    let _ = news.send(PageNews::Over).await;
+                    // The last pictures are still taken; the job closes the page when it has them.
+                    return closed(commands, news).await;
+                }
+                Ok(PageEvent::Console(_)) => {}
+                Ok(PageEvent::Unreachable(cause)) if !loaded => {
+                    return Err(broken(words::unreachable(&show.url, &cause), on_since));
+                }
+                Ok(PageEvent::Refused(status)) if !loaded => {
+                    return Err(broken(words::refused(&show.url, status), on_since));
+                }
+                Ok(PageEvent::Unreachable(_) | PageEvent::Refused(_)) => {}
+                Ok(PageEvent::Crashed) => return Err(broken(words::crashed(), on_since)),
+                Ok(PageEvent::Ended) => return Err(broken(words::ended(), on_since)),
+                Err(error) => return Err(broken(words::stage(&error), on_since)),
+            },
+            command = commands.recv() => match command {
+                None | Some(PageCommand::Close) => return Ok(()),
+                Some(PageCommand::Start) => {
+                    on_since.get_or_insert_with(Instant::now);
+                }
+                Some(PageCommand::Reload) => {
+                    page.open(&show.url).await.map_err(|error| broken(words::stage(&error), on_since))?;
+                }
+                Some(PageCommand::Layout(request, layout)) if loaded => {
+                    let (script, news) = (page.script(&set_layout(&layout)), news.clone());
+                    tokio::spawn(async move {
+                        let outcome = answered(script.await, &layout);
+                        let _ = news.send(PageNews::Layout { request, outcome }).await;
+                    });
+                }
+                Some(command) => refuse(command, news).await,
+            },
+            answer = async { asking.as_mut().expect("there is a question").await }, if asking.is_some() => {
+                asking = None;
+                match answer {
+                    Ok(Value::String(said)) if on_since.is_none() => {
+                        return Err(broken(words::template(&said), on_since));
+                    }
+                    Ok(_) => {}
+                    Err(_) => return Err(broken(words::hung(), on_since)),
+                }
+            }
+            _ = look.tick(), if asking.is_none() && loaded => {
+                asking = Some(Box::pin(page.script(TROUBLE)));
+            }
+            () = sleep_until(deadline), if !loaded && on_since.is_none() => {
+                return Err(broken(words::too_slow(&show.url, LOADS.as_secs()), on_since));
+            }
+        }
+    }
+}
+
+/// Waits until the page may be closed.
+async fn closed(commands: &mut UnboundedReceiver<PageCommand>, news: &Sender<PageNews>) -> Result<(), Broken> {
+    loop {
+        match commands.recv().await {
+            None | Some(PageCommand::Close) => return Ok(()),
+            Some(command) => refuse(command, news).await,
+        }
+    }
+}
+
+/// Answers a command that comes at the wrong time.
+async fn refuse(command: PageCommand, news: &Sender<PageNews>) {
+    if let PageCommand::Layout(request, _) = command {
+        let _ = news.send(PageNews::Layout { request, outcome: Err(words::not_there()) }).await;
+    }
+}
+
+/// A script that changes the layout of our template. A page that is not ours gives nothing back.
+fn set_layout(layout: &LayoutChange) -> String {
+    let asked = match layout {
+        LayoutChange::Name(name) => Value::from(name.as_str()),
+        LayoutChange::Document(document) => serde_json::to_value(document).unwrap_or_default(),
+    };
+    format!("window.tallylight?.setLayout?.({asked}) ?? null")
+}
+
+/// What our template answers.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    ok: bool,
+    layout: Option<String>,
+    error: Option<egress::layout::Broken>,
+}
+
+fn answered(answer: Result<Value, StageError>, asked: &LayoutChange) -> Result<String, ApiError> {
+    let value = answer.map_err(|error| words::stage(&error))?;
+    let Ok(answer) = serde_json::from_value::<Answer>(value) else { return Err(words::no_layouts()) };
+    match (answer.ok, answer.error) {
+        (false, Some(error)) => Err(words::layout(&error.path, &error.reason)),
+        _ => Ok(answer.layout.unwrap_or_else(|| match asked {
+            LayoutChange::Name(name) => name.clone(),
+            LayoutChange::Document(document) => document.name.0.clone(),
+        })),
+    }
+}
