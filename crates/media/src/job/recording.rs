@@ -9,6 +9,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::encode::probe::{VideoEncoder, best_encoder};
+use crate::job::awake::Awake;
 use crate::job::clock::RoomClock;
 use crate::job::engine::Engine;
 use crate::job::lanes::Lanes;
@@ -64,6 +65,7 @@ pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Fa
     guard_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end_signal = EndSignal::new();
     let mut usage = Usage::new();
+    let mut awake = Awake::new();
     // The studio may have come while the room was being joined.
     let mut alone_since = (!link.connected()).then(Instant::now);
     let mut room_open = true;
@@ -92,6 +94,7 @@ pub async fn run(job: &JobSpec, spec: EgressSpec, joined: Joined, facts: &mut Fa
                 link.figures(&figures);
             }
             _ = guard_due.tick() => {
+                awake.set(engine.outputs.any());
                 end = guard(&mut engine, &limits, facts);
                 let alone = alone_since.is_some_and(|since| since.elapsed() > ALONE);
                 if alone && !engine.outputs.any() {
