@@ -117,12 +117,6 @@ pub async fn arm(opened: State<'_, Opened>, request: RecordRequest) -> Answer<Eg
     opened.studio().await?.arm(request).await
 }
 
-/// See [`studio::Studio::record`].
-#[tauri::command]
-pub async fn record(opened: State<'_, Opened>, egress_id: EgressId) -> Answer<()> {
-    opened.studio().await?.record(egress_id).await
-}
-
 /// See [`studio::Studio::start`].
 #[tauri::command]
 pub async fn start(opened: State<'_, Opened>, request: RecordRequest) -> Answer<EgressId> {
@@ -240,6 +234,12 @@ pub async fn quit(app: AppHandle, finish: bool) {
 #[tauri::command]
 pub async fn hide(app: AppHandle) {
     window::put_away(&app).await;
+}
+
+/// The page has heard what the shell asked.
+#[tauri::command]
+pub fn heard(page: State<'_, leaving::Page>) {
+    page.hears();
 }
 
 /// Runs what may block for a moment away from the threads that answer the page.

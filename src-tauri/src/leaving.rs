@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tauri::{AppHandle, Emitter, Manager};
+use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind};
+use tokio::sync::Notify;
 
 use crate::opened::Opened;
 use crate::{demo, window};
@@ -15,6 +17,20 @@ const QUIT_REQUESTED: &str = "quit_requested";
 /// Longest wait for recordings to be finished. A job that needs longer finishes by itself: it is a
 /// process of its own.
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long the page may take to hear a question.
+const HEARS_WITHIN: Duration = Duration::from_secs(3);
+
+/// The page, as far as it says that it hears.
+#[derive(Default)]
+pub struct Page(Notify);
+
+impl Page {
+    /// It has heard what the shell asked.
+    pub fn hears(&self) {
+        self.0.notify_waiters();
+    }
+}
 
 /// Whether the end has begun.
 #[derive(Default)]
@@ -36,15 +52,36 @@ pub async fn close_requested(app: &AppHandle) {
     }
 }
 
-/// Quit from the tray or the system's menu: asks through the page while something records.
+/// Quit from the tray or the system's menu: asks through the page while something records, and by itself
+/// where the page is dead.
 pub async fn quit_requested(app: &AppHandle) {
     if !records(app) {
         return leave(app, true).await;
     }
     window::show(app);
+    let page = app.state::<Page>();
+    let heard = page.0.notified();
     if let Err(error) = app.emit_to(window::LABEL, SHELL, QUIT_REQUESTED) {
         tracing::warn!(%error, "the page cannot be asked");
     }
+    if tokio::time::timeout(HEARS_WITHIN, heard).await.is_err() {
+        ask(app);
+    }
+}
+
+/// Asks without the page.
+fn ask(app: &AppHandle) {
+    let answered = app.clone();
+    app.dialog()
+        .message("The window does not answer. Recordings are processes of their own and still run.")
+        .title("Quit Tallylight?")
+        .kind(MessageDialogKind::Warning)
+        .buttons(MessageDialogButtons::OkCancelCustom("Finish and quit".into(), "Cancel".into()))
+        .show(move |finish| {
+            if finish {
+                tauri::async_runtime::spawn(async move { leave(&answered, true).await });
+            }
+        });
 }
 
 /// Ends Tallylight. With `finish`, stops and finalises every job first; without, leaves recordings

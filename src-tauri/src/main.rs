@@ -8,6 +8,7 @@ mod demo;
 mod frames;
 mod leaving;
 mod logs;
+mod notices;
 mod opened;
 mod renderer;
 mod setup;

@@ -8,9 +8,9 @@ use tauri_plugin_window_state::StateFlags;
 
 use crate::commands::{self, Subscription};
 use crate::demo::{self, DemoProject};
-use crate::leaving::{self, Leaving};
+use crate::leaving::{self, Leaving, Page};
 use crate::opened::{Opened, Opening};
-use crate::{frames, logs, store, tray, window};
+use crate::{frames, logs, notices, store, tray, window};
 
 /// Keeps everything of a run in another folder than the user's: for tests and demos. Such a run stands
 /// beside an ordinary one instead of giving way to it.
@@ -38,6 +38,7 @@ pub fn run() -> anyhow::Result<()> {
         })
         .manage(opened)
         .manage(Leaving::default())
+        .manage(Page::default())
         .manage(DemoProject::default())
         .manage(Subscription::default())
         .invoke_handler(tauri::generate_handler![
@@ -52,7 +53,6 @@ pub fn run() -> anyhow::Result<()> {
             commands::close_room,
             commands::watch,
             commands::arm,
-            commands::record,
             commands::start,
             commands::stop,
             commands::disarm,
@@ -65,6 +65,7 @@ pub fn run() -> anyhow::Result<()> {
             commands::play,
             commands::quit,
             commands::hide,
+            commands::heard,
         ])
         .on_window_event(|window, event| on_window_event(window.app_handle(), event))
         .setup(move |app| {
@@ -98,6 +99,7 @@ async fn open_studio(app: AppHandle, data_dir: PathBuf, opening: Opening) {
     opening.done(opened.clone());
     if let Ok(studio) = opened {
         tauri::async_runtime::spawn(tray::follow(app.clone(), studio.clone()));
+        tauri::async_runtime::spawn(notices::follow(app.clone(), studio.clone()));
         demo::log_in(&app, &studio).await;
     }
 }

@@ -231,12 +231,13 @@ pub async fn is_visible(app: &AppHandle) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use egress::fact::ConnectionState;
     use egress::request::{RecordFormat, RecordRequest, RecordSource};
 
-    fn job(id: &str, title: &str, status: EgressStatus, preview: bool) -> Change {
+    /// A job of these words.
+    pub(crate) fn job(id: &str, title: &str, status: EgressStatus, preview: bool) -> Job {
         let source = RecordSource::Participant { identity: title.to_owned(), follow_screen_share: false };
         let format = RecordFormat::AsPublished { container: None };
         let request = RecordRequest {
@@ -247,7 +248,7 @@ mod tests {
             name: String::new(),
             manifest: false,
         };
-        let job = Job {
+        Job {
             egress_id: id.into(),
             project_id: None,
             request,
@@ -266,8 +267,11 @@ mod tests {
             outputs: Vec::new(),
             recovered: false,
             figures: None,
-        };
-        Change::Job { job }
+        }
+    }
+
+    fn change(id: &str, title: &str, status: EgressStatus, preview: bool) -> Change {
+        Change::Job { job: job(id, title, status, preview) }
     }
 
     fn after(changes: &[Change]) -> Recording {
@@ -279,21 +283,21 @@ mod tests {
     #[test]
     fn the_lamp_is_red_from_record_until_the_file_is_finished() {
         use EgressStatus::{Active, Complete, Ending, Starting};
-        let armed = job("EG_1", "Ada", Starting, true);
+        let armed = change("EG_1", "Ada", Starting, true);
         assert_eq!(words(&after(std::slice::from_ref(&armed))), "Tallylight: not recording");
         let mut changes = vec![armed];
         for status in [Starting, Active, Ending] {
-            changes.push(job("EG_1", "Ada", status, false));
+            changes.push(change("EG_1", "Ada", status, false));
             assert_eq!(words(&after(&changes)), "Tallylight: recording", "{status:?}");
         }
-        changes.push(job("EG_1", "Ada", Complete, false));
+        changes.push(change("EG_1", "Ada", Complete, false));
         assert_eq!(after(&changes), Recording::default());
     }
 
     #[test]
     fn every_recording_can_be_stopped_by_its_name() {
-        let one = job("EG_1", "Ada", EgressStatus::Active, false);
-        let two = job("EG_2", "Ben", EgressStatus::Active, false);
+        let one = change("EG_1", "Ada", EgressStatus::Active, false);
+        let two = change("EG_2", "Ben", EgressStatus::Active, false);
         let both = after(&[one, two]);
         assert_eq!(both.0.values().collect::<Vec<_>>(), ["Ada", "Ben"]);
         assert_eq!(words(&both), "Tallylight: 2 recordings");

@@ -1,8 +1,8 @@
 // The worker's command line: what scripts rely on.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { cadence, pictures } from '../harness/content.mjs';
 import { decodeErrors, probe } from '../harness/media.mjs';
@@ -12,7 +12,8 @@ import { Worker } from '../harness/studio.mjs';
 test('records a person for some seconds, and prints the path last', async (t) => {
   const scene = await Scene.open(t);
   const ada = await scene.person(1, { video: { codec: 'vp8' }, audio: true });
-  const worker = await scene.worker(['--identity', ada.identity, '--preset', 'H264_720P_30', '--seconds', '5']);
+  const how = ['--preset', 'H264_720P_30', '--seconds', '5', '--manifest'];
+  const worker = await scene.worker(['--identity', ada.identity, ...how]);
   const { code } = await worker.ended();
   assert.equal(code, 0, worker.stderr);
   assert.equal(worker.stdout.trim(), worker.path, 'nothing else on standard output');
@@ -23,6 +24,18 @@ test('records a person for some seconds, and prints the path last', async (t) =>
   assert.deepEqual(await decodeErrors(worker.path), []);
   assert.ok(cadence(await pictures(worker.path), { person: 1, fps: 30 }).frames > 110);
   assert.doesNotMatch(worker.stdout + worker.stderr, new RegExp(scene.server.secret));
+
+  const [name, ...others] = readdirSync(scene.folder).filter((file) => file.endsWith('.json'));
+  assert.deepEqual(others, []);
+  const manifest = JSON.parse(readFileSync(join(scene.folder, name), 'utf8'));
+  assert.equal(name, `${manifest.egress_id}.json`);
+  assert.deepEqual(manifest.files, [{ filename: basename(worker.path), location: worker.path }]);
+  assert.deepEqual(
+    [manifest.room_name, manifest.publisher_identity, manifest.video_track_id, manifest.audio_track_id],
+    [scene.room, ada.identity, ada.video.sid, ada.audio.sid],
+  );
+  assert.match(manifest.room_id, /^RM_/);
+  assert.ok(Math.abs((manifest.ended_at - manifest.started_at) / 1e9 - found.durationS) < 0.1);
 });
 
 test('Ctrl-C stops and finishes', async (t) => {

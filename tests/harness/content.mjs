@@ -43,6 +43,13 @@ function mean(grey, x0, y0, x1, y1) {
   return sum / ((x1 - x0) * (y1 - y0));
 }
 
+/** How far a person's picture moved against its own clock across a gap, s: 0 where the gap has its true length. */
+export function moved(list, { person, fps, fromS, toS }) {
+  const lag = (part) => median(part.map((p) => p.ptsS - p.code.frame / fps));
+  const mine = list.filter((p) => p.code?.person === person);
+  return lag(mine.filter((p) => p.ptsS > toS)) - lag(mine.filter((p) => p.ptsS < fromS));
+}
+
 /**
  * How whole and how even a person's pictures are.
  * `frames`: number of pictures with the person's code; `missing`: frame numbers that are skipped; `longestGap`: most

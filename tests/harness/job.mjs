@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nowMs } from './schedule.mjs';
-import { recorderToken } from './token.mjs';
+import { monitorToken, recorderToken } from './token.mjs';
 import { until, within } from './wait.mjs';
 
 /** The program under test. */
@@ -108,6 +108,19 @@ export class Job {
     return this.#child.pid;
   }
 
+  /** Starts a job that watches a room as the window does; its `roster` has the people. */
+  static async monitor({ server, room }) {
+    const id = `MO_${randomBytes(6).toString('hex')}`;
+    const spec = {
+      egress_id: id,
+      url: server.url,
+      room_name: room,
+      task: { monitor: { thumbnail_width: 320, thumbnail_fps: 5 } },
+    };
+    const token = monitorToken(server, { identity: id, room });
+    return Job.start({ server, room, egress: {}, launch: { spec, token } });
+  }
+
   /** Connects to the job's socket and takes the facts after the ones that are known. */
   async connect() {
     const path = join(this.folder, 'socket');
@@ -157,6 +170,7 @@ export class Job {
   #message(message) {
     if (message.type === 'event') this.events.push({ ...message.event, heardMs: nowMs() });
     if (message.type === 'figures') this.figures = message.figures;
+    if (message.type === 'roster') this.roster = message.roster;
     if (message.type === 'reply') {
       const { resolve, reject } = this.#requests.get(message.request) ?? {};
       this.#requests.delete(message.request);

@@ -58,6 +58,13 @@ export class Scene {
     return job;
   }
 
+  /** A job that watches the room as the window does. */
+  async monitor() {
+    const job = await Job.monitor({ server: this.server, room: this.room });
+    this.#close.push(() => job.clean());
+    return job;
+  }
+
   async worker(args, options = {}) {
     const common = ['record', '--url', this.server.url, '--room', this.room, '--out', this.folder];
     const worker = await Worker.start([...common, ...args], { server: this.server, ...options });

@@ -25,6 +25,11 @@ export function recorderToken(server, { identity, room }) {
   return token(server, { identity, room, hidden: true, recorder: true, kind: 'egress' });
 }
 
+/** The token by which the studio watches a room. */
+export function monitorToken(server, { identity, room }) {
+  return token(server, { identity, room, hidden: true, kind: 'agent' });
+}
+
 export function sign(secret, claims) {
   const head = `${b64({ alg: 'HS256', typ: 'JWT' })}.${b64(claims)}`;
   return `${head}.${createHmac('sha256', secret).update(head).digest('base64url')}`;

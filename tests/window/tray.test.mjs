@@ -141,6 +141,34 @@ test("Quit while it records asks, then finishes the file", { timeout: 300_000 },
   assert.ok(seconds >= 2, `the file has ${seconds} s`);
 });
 
+test("a recording that ends badly while nobody looks is told by the desktop", { timeout: 300_000 }, async () => {
+  await openRoomOn({ tray: true });
+  await record();
+  await pressClose();
+  await inState("hidden");
+  const recording = desktop.processes("tallylight-job").map(({ pid }) => pid);
+  // The room's monitor is killed with it; it comes back and is not worth a word.
+  for (const pid of recording) process.kill(pid, "SIGKILL");
+  await until(
+    "a word about the recording",
+    () => desktop.notifications().includes("notification: Recording ended: Cleo"),
+    steps.patient,
+  );
+});
+
+test("Quit asks also where the page is dead", { timeout: 300_000 }, async () => {
+  await openRoomOn({ tray: true });
+  const tray = await trayOf(desktop);
+  await record();
+  for (const { pid } of desktop.processes("WebKitWebProcess")) process.kill(pid, "SIGKILL");
+  await tray.choose("Quit");
+  const asked = async () => /Quit Tallylight\?$/m.test(await desktop.run("wmctrl", "-l"));
+  await until("a question", asked, steps.patient);
+  await desktop.run("wmctrl", "-c", "Quit Tallylight?");
+  await until("no question", async () => !(await asked()), steps.patient);
+  assert.equal(desktop.processes("tallylight").length, 1, "to close the question is to stay");
+});
+
 test("the end of the session leaves the recording running; the next start has it", { timeout: 300_000 }, async () => {
   await openRoomOn({ tray: true });
   await record();

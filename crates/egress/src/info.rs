@@ -127,6 +127,10 @@ fn error(state: &JobState) -> (String, i32) {
         EgressStatus::Starting | EgressStatus::Active | EgressStatus::Ending | EgressStatus::Complete => {
             (String::new(), 0)
         }
+        // LiveKit has no word for it, and a limit that nobody set would be a wrong one.
+        EgressStatus::LimitReached if reason == Some(EndReason::DiskFull) => {
+            (state.error().map(in_words).unwrap_or_default(), ErrorCode::DiskFull.http_status())
+        }
         EgressStatus::LimitReached => {
             ("Session limit reached".to_owned(), ErrorCode::LimitReached.http_status())
         }
@@ -175,6 +179,7 @@ fn details(state: &JobState) -> String {
     }
     let reason = match (state.status(), state.end_reason()) {
         (EgressStatus::Failed, _) => "Failure",
+        (EgressStatus::LimitReached, Some(EndReason::DiskFull)) => "Disk nearly full",
         (EgressStatus::LimitReached, _) => "Session limit reached",
         (_, Some(EndReason::StopRequested)) => "StopEgress API",
         (_, Some(EndReason::SourceClosed)) => "Source closed",

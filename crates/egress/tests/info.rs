@@ -165,6 +165,39 @@ fn aborted_names_the_true_cause() {
 }
 
 #[test]
+fn a_disk_that_is_nearly_full_is_no_limit_that_somebody_set() {
+    let result = FileResult {
+        path: Some("/recordings/a.mp4".into()),
+        size_bytes: 10,
+        started_at_ns: 1,
+        ended_at_ns: 3,
+        duration_ns: 2,
+        error: None,
+    };
+    let error =
+        ApiError::new(ErrorCode::DiskFull, Fault::Destination, "The disk was full.", "Free some space.");
+    let events = [
+        Fact::OutputEnded { output: "file".into(), result },
+        Fact::Ending { reason: EndReason::DiskFull },
+        Fact::Ended { status: EgressStatus::LimitReached, error: Some(error) },
+    ];
+    let events: Vec<Event> =
+        events.into_iter().zip(1..).map(|(fact, seq)| Event { seq, at_ns: AT_NS, fact }).collect();
+    let request = EgressRequest::Track(Default::default());
+    let job = JobFacts {
+        egress_id: &"EG_1".into(),
+        room_name: "show",
+        request: &request,
+        created_at_ns: AT_NS,
+        folder: Path::new("/recordings"),
+        manifest: false,
+    };
+    let info = egress_info(&job, &JobState::of(&events));
+    assert_eq!((info.error.as_str(), info.error_code), ("The disk was full. Free some space.", 507));
+    assert_eq!(info.details, "End reason: Disk nearly full");
+}
+
+#[test]
 fn secrets_of_the_request_do_not_come_out() {
     let request = EgressRequest::Track(
         serde_json::from_str(

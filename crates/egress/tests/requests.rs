@@ -389,10 +389,6 @@ fn fields_that_are_missing() {
 fn what_later_versions_bring_is_refused_by_name() {
     let upload = json!({"filepath": "x", "s3": {"bucket": "b", "secret": "planted"}});
     let cases = [
-        ("Recording a layout of the whole room", "room_composite", json!({"roomName": "r"})),
-        ("Recording a web page", "web", json!({"url": "https://example.com"})),
-        ("Recording a layout of the whole room", "egress", json!({"roomName": "r", "template": {}})),
-        ("Recording a web page", "egress", json!({"web": {"url": "https://example.com"}})),
         ("Streaming", "track_composite", composite(json!({"streamOutputs": [{"urls": ["rtmp://h/a/k"]}]}))),
         ("Streaming", "track_composite", json!({"roomName": "r", "audioTrackId": "T", "stream": {}})),
         ("Recording into HLS segments", "track_composite", composite(json!({"segmentOutputs": [{}]}))),

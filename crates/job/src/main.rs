@@ -48,7 +48,9 @@ fn run() -> anyhow::Result<ExitCode> {
         ["still", file, to, "--width", width] => still(file, to, width.parse().context("--width")?),
         ["probe"] => {
             media::init()?;
-            Ok(print(Ok(media::encode::probe::probe())))
+            let mut probe = media::encode::probe::probe();
+            probe.problems.extend(media::job::awake::problem());
+            Ok(print(Ok(probe)))
         }
         _ => bail!(
             "usage: tallylight-job [repair FILE [--job FOLDER] | still FILE OUT.jpg [--width PIXELS] | probe]"

@@ -230,6 +230,11 @@ fn sound_alone_in_webm_can_be_found_by_its_index() {
     assert!(!cues.is_empty() && cues.iter().all(|track| *track == 2), "{cues:?}");
 }
 
+/// Where the index of a finished file begins.
+fn index_at(bytes: &[u8]) -> usize {
+    bytes.windows(4).rposition(|kind| kind == b"moov").unwrap() - 4
+}
+
 #[test]
 fn a_finished_mp4_is_an_ordinary_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -269,6 +274,33 @@ fn an_mp4_that_breaks_off_plays_and_is_repaired_even_without_keyframes() {
     let before = fs::read(&killed).unwrap();
     repair::repair(&killed).unwrap();
     assert_eq!(fs::read(&killed).unwrap(), before);
+}
+
+#[test]
+fn an_mp4_that_is_killed_while_it_is_completed_is_completed_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let units = together(pictures("h264", 4), sound(4));
+    let result = write(folder.path(), "a.mp4", Container::Mp4, &units).finish();
+    let whole = result.path.unwrap();
+    let wanted = probe(&whole);
+    let bytes = fs::read(&whole).unwrap();
+    let span = u32::from_be_bytes(bytes[0..4].try_into().unwrap()) as usize;
+    assert_eq!(&bytes[span + 4..span + 8], b"mdat");
+    let index = index_at(&bytes);
+    // Completing appends the index, then makes one box of what is before it. Killed in between, or while
+    // appending, or before the first byte of it was on the disk.
+    for kept in [bytes.len(), bytes.len() - 100, index + 4, index] {
+        let mut cut = bytes[..kept].to_vec();
+        cut[span..span + 4].copy_from_slice(&16u32.to_be_bytes());
+        cut[span + 4..span + 8].copy_from_slice(b"free");
+        let path = folder.path().join(format!("cut-{kept}.mp4"));
+        fs::write(&path, cut).unwrap();
+        assert!(probe(&path).0[0].1 >= 110, "plays as it is, {kept} bytes: {:?}", probe(&path));
+        let repaired = repair::repair(&path).unwrap();
+        assert_eq!(probe(&path), wanted, "{kept} bytes");
+        assert_eq!(repaired.duration_ns, result.duration_ns);
+        assert_eq!(boxes(&path), ["ftyp", "mdat", "moov"]);
+    }
 }
 
 #[test]

@@ -97,6 +97,8 @@ impl Studio {
                 Err(error) => tracing::info!(egress_id = %armed, %error, "the armed job is not used"),
             }
         }
+        // One that is being armed at this moment would receive beside it to no end.
+        self.inner.arming.fetch_add(1, Ordering::SeqCst);
         self.inner.launch(request, false).await
     }
 
@@ -297,7 +299,7 @@ impl Inner {
     }
 
     /// A job whose process could not be started: a preview is as if it never was, anything else is history.
-    async fn not_started(&self, id: &EgressId, preview: bool, error: ApiError) {
+    pub(crate) async fn not_started(&self, id: &EgressId, preview: bool, error: ApiError) {
         let over = if preview {
             self.forget(id.clone()).await
         } else {

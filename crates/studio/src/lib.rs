@@ -5,7 +5,6 @@
 //! ([`journal`]) before it is acted on, so that its own death loses nothing: the next start adopts the
 //! jobs that still run and saves the files of those that died.
 
-mod awake;
 mod board;
 mod conversation;
 mod error;

@@ -53,7 +53,12 @@ impl Studio {
             return Err(precondition("The room has no name.", "Choose a room."));
         }
         inner.current_server().await?;
-        if inner.board.read(|snapshot| snapshot.room.as_ref().is_some_and(|room| room.name == name)) {
+        // The same again is for one that is in trouble: it is tried anew at once. A room that was closed is
+        // waited for; to join it would open it.
+        let stays = |room: &OpenRoom| {
+            room.name == name && room.error.as_ref().is_none_or(|error| error.code == ErrorCode::NotFound)
+        };
+        if inner.board.read(|snapshot| snapshot.room.as_ref().is_some_and(stays)) {
             return Ok(());
         }
         let generation = inner.next_generation();
@@ -125,6 +130,8 @@ impl Inner {
     pub(crate) fn close_room(&self) -> Option<watch::Receiver<bool>> {
         let handle = self.monitor.lock().take()?;
         self.next_generation();
+        // What is being armed at this moment belongs to the room.
+        self.arming.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let _ = handle.leave.send(());
         self.frames.retain(|_| false);
         self.board.publish(Change::Room { room: None });

@@ -103,6 +103,7 @@ impl Studio {
             save_turn: Mutex::new(()),
             known_secrets: Mutex::default(),
             lost_secrets: Mutex::default(),
+            refused_secrets: tokio::sync::Mutex::default(),
             jobs: Mutex::default(),
             arming: AtomicU64::new(0),
             monitor: Mutex::default(),
@@ -121,7 +122,10 @@ impl Studio {
             inner.spawn(adopt(inner.clone(), row));
         }
         for row in found.history.into_iter().filter(|row| row.job.preview) {
-            inner.forget(row.job.egress_id).await?;
+            // A disk that is full must not keep the studio from opening.
+            if let Err(error) = inner.forget(row.job.egress_id).await {
+                tracing::warn!(%error, "a preview could not be forgotten");
+            }
         }
         inner.spawn_until_closed(rooms::poll(inner.clone()));
         inner.spawn_until_closed(machine::watch(inner.clone()));
@@ -251,6 +255,9 @@ async fn adopt(inner: Arc<Inner>, row: Row) {
         Ok(folder) => folder,
         Err(error) => {
             tracing::error!(egress_id = %id, %error, "a job of an earlier run cannot be looked at");
+            if !row.process.as_ref().is_some_and(alive) {
+                inner.not_started(&id, row.job.preview, error.into()).await;
+            }
             return;
         }
     };

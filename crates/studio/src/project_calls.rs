@@ -17,6 +17,8 @@ use crate::surface::{Change, Project, ProjectInput, Projects, Rooms, SecretPlace
 
 /// How long the keyring may take: a prompt that nobody sees must not hold up the window for ever.
 const KEYRING_WITHIN: Duration = Duration::from_secs(10);
+/// The same where the operator has just asked for a secret to be kept, and may have to type a password for it.
+const KEEP_WITHIN: Duration = Duration::from_secs(60);
 /// How long a server may take to answer a check.
 const CHECK_WITHIN: Duration = Duration::from_secs(15);
 
@@ -43,7 +45,10 @@ impl Studio {
         check(&input, &secret).await?;
         let id = ProjectId::random();
         if !input.this_run_only {
-            inner.keep_in_keyring(&id, &secret).await?;
+            let late = id.clone();
+            // Nobody would know of a secret that is kept after we have given up.
+            let undo = move |secrets: &dyn SecretStore| drop(secrets.remove(&late));
+            inner.keep_in_keyring(&id, &secret, undo).await?;
         }
         inner.known_secrets.lock().insert(id.clone(), secret);
         {
@@ -75,7 +80,7 @@ impl Studio {
         check(&input, &secret).await?;
         match (input.this_run_only, before.in_keyring) {
             (false, true) if input.api_secret.is_none() => {}
-            (false, _) => inner.keep_in_keyring(&id, &secret).await?,
+            (false, _) => inner.keep_in_keyring(&id, &secret, |_| {}).await?,
             (true, true) => {
                 let id = id.clone();
                 inner.keyring(move |secrets| secrets.remove(&id)).await?;
@@ -89,6 +94,13 @@ impl Studio {
             saved.projects.retain(|project| project.id != id);
             saved.projects.push(saved_project(id.clone(), &input));
             saved.projects.sort_by_key(|project| project.name.to_lowercase());
+        }
+        let after = inner.saved_project(&id)?;
+        let elsewhere = (&before.url, &before.api_key) != (&after.url, &after.api_key);
+        if elsewhere && inner.board.read(|snapshot| snapshot.projects.current.as_ref() == Some(&id)) {
+            // The room that is open, and what is held ready there, are on the server of before.
+            self.close_room().await?;
+            inner.discard_previews(None).await;
         }
         inner.publish_projects(None);
         inner.rooms_nudge.notify_one();
@@ -135,12 +147,13 @@ impl Studio {
             let rooms = Rooms { loading: id.is_some(), ..Rooms::default() };
             inner.board.publish(Change::Rooms { rooms });
         }
-        inner.rooms_nudge.notify_one();
         inner.save().await?;
-        match id {
-            Some(id) => inner.secret(&id).await.map(drop),
+        let secret = match &id {
+            Some(id) => inner.secret_asked(id).await.map(drop),
             None => Ok(()),
-        }
+        };
+        inner.rooms_nudge.notify_one();
+        secret
     }
 }
 
@@ -182,14 +195,30 @@ impl Inner {
         }
     }
 
+    /// As [`Inner::secret`], for an operator who wants it now: the keyring may ask for its password again.
+    async fn secret_asked(&self, id: &ProjectId) -> Result<SecretString, ApiError> {
+        self.refused_secrets.lock().await.remove(id);
+        self.secret(id).await
+    }
+
     /// The secret of a project: as given or read in this run, else from the keyring.
     pub(crate) async fn secret(&self, id: &ProjectId) -> Result<SecretString, ApiError> {
+        // One question of the keyring at a time.
+        let mut refused = self.refused_secrets.lock().await;
         if let Some(secret) = self.known_secrets.lock().get(id).cloned() {
             return Ok(secret);
         }
+        if let Some(error) = refused.get(id) {
+            return Err(error.clone());
+        }
         if self.saved_project(id)?.in_keyring && !self.lost_secrets.lock().contains(id) {
             let of = id.clone();
-            if let Some(secret) = self.keyring(move |secrets| secrets.get(&of)).await? {
+            let asked = self.keyring(move |secrets| secrets.get(&of)).await;
+            // One that is missing asks nothing, and may come.
+            if let Some(error) = asked.as_ref().err().filter(|error| error.retryable) {
+                refused.insert(id.clone(), error.clone());
+            }
+            if let Some(secret) = asked? {
                 self.known_secrets.lock().insert(id.clone(), secret.clone());
                 return Ok(secret);
             }
@@ -213,7 +242,7 @@ impl Inner {
     ) -> Result<SecretString, ApiError> {
         match (&input.api_secret, saved) {
             (Some(secret), _) => Ok(trimmed(secret)),
-            (None, Some(id)) => self.secret(id).await,
+            (None, Some(id)) => self.secret_asked(id).await,
             (None, None) => Err(ApiError::new(
                 ErrorCode::InvalidArgument,
                 Fault::Input,
@@ -223,9 +252,15 @@ impl Inner {
         }
     }
 
-    async fn keep_in_keyring(&self, id: &ProjectId, secret: &SecretString) -> Result<(), ApiError> {
+    async fn keep_in_keyring(
+        &self,
+        id: &ProjectId,
+        secret: &SecretString,
+        late: impl FnOnce(&dyn SecretStore) + Send + 'static,
+    ) -> Result<(), ApiError> {
         let (id, secret) = (id.clone(), secret.clone());
-        self.keyring(move |secrets| secrets.set(&id, &secret)).await
+        let keep = move |secrets: &dyn SecretStore| secrets.set(&id, &secret);
+        self.told(ask_keyring(self.secrets.clone(), KEEP_WITHIN, keep, late).await)
     }
 
     /// Asks the keyring, and remembers for the front ends whether it could be used.
@@ -233,7 +268,10 @@ impl Inner {
         &self,
         ask: impl FnOnce(&dyn SecretStore) -> Result<T, SecretError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let answer = ask_keyring(self.secrets.clone(), KEYRING_WITHIN, ask).await;
+        self.told(ask_keyring(self.secrets.clone(), KEYRING_WITHIN, ask, |_| {}).await)
+    }
+
+    fn told<T>(&self, answer: Result<T, ApiError>) -> Result<T, ApiError> {
         let error = answer.as_ref().err().cloned();
         if self.board.read(|snapshot| snapshot.projects.keyring_error != error) {
             self.publish_projects(Some(error));
@@ -279,16 +317,21 @@ impl Inner {
 }
 
 /// Asks on a thread of its own: the call may wait for the user without end, and a thread of the runtime
-/// that does would keep the program from closing.
+/// that does would keep the program from closing. `late` is done after an answer that came too late.
 async fn ask_keyring<T: Send + 'static>(
     secrets: Arc<dyn SecretStore>,
     within: Duration,
     ask: impl FnOnce(&dyn SecretStore) -> Result<T, SecretError> + Send + 'static,
+    late: impl FnOnce(&dyn SecretStore) + Send + 'static,
 ) -> Result<T, ApiError> {
     let (answer, answered) = oneshot::channel();
     std::thread::Builder::new()
         .name("keyring".into())
-        .spawn(move || answer.send(ask(&*secrets)).is_ok())
+        .spawn(move || {
+            if answer.send(ask(&*secrets)).is_err() {
+                late(&*secrets);
+            }
+        })
         .map_err(internal)?;
     match tokio::time::timeout(within, answered).await {
         Ok(Ok(answer)) => Ok(answer?),
@@ -371,9 +414,22 @@ mod tests {
     async fn a_keyring_that_waits_for_its_password_is_given_up() {
         let (_open, waits) = std::sync::mpsc::channel();
         let silent = Arc::new(Silent(waits.into()));
-        let error = ask_keyring(silent, Duration::from_millis(20), |s| s.check()).await.unwrap_err();
+        let error = ask_keyring(silent, Duration::from_millis(20), |s| s.check(), |_| {}).await;
+        let error = error.unwrap_err();
         assert_eq!(error.code, ErrorCode::Keyring);
         assert!(error.remedy.contains("Unlock your keyring"), "{}", error.remedy);
+    }
+
+    #[tokio::test]
+    async fn what_the_keyring_does_too_late_is_undone() {
+        let (open, waits) = std::sync::mpsc::channel();
+        let silent = Arc::new(Silent(waits.into()));
+        let (undone, told) = oneshot::channel();
+        let late = move |_: &dyn SecretStore| assert!(undone.send(()).is_ok());
+        let answer = ask_keyring(silent, Duration::from_millis(20), |s| s.check(), late).await;
+        assert!(answer.is_err());
+        drop(open);
+        told.await.unwrap();
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EgressStatus, EndReason, Event, Fact, FileResult};
 use egress::id::OutputId;
+use egress::manifest::{ManifestFacts, manifest, manifest_path};
 use egress::state::JobState;
 use egress::wire::EVENTS_FILE;
 
@@ -75,6 +76,25 @@ pub(crate) async fn save_file(
             tracing::warn!(egress_id = %job.egress_id, %error, detail = error.detail, "a file could not be saved");
             nothing(error, Some(path))
         }
+    }
+}
+
+/// Writes the manifest of a file that was saved, as its job would have.
+pub(crate) fn write_manifest(job: &Job, room_sid: &str, result: &FileResult) {
+    let Some(file) = result.path.as_ref().filter(|_| job.request.manifest) else { return };
+    let Ok((_, accepted)) = egress::protocol::accept(&job.request) else { return };
+    let about = ManifestFacts {
+        egress_id: &job.egress_id,
+        room_id: room_sid,
+        room_name: &job.request.room_name,
+        source: &accepted.spec.source,
+        tracks: &job.tracks,
+        folder: Path::new(&job.request.folder),
+        file: result,
+    };
+    let path = manifest_path(file, &job.egress_id);
+    if let Err(error) = std::fs::write(&path, manifest(&about).to_json()) {
+        tracing::warn!(egress_id = %job.egress_id, %error, "the manifest of a saved file could not be written");
     }
 }
 

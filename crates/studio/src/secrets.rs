@@ -81,7 +81,7 @@ impl From<SecretError> for ApiError {
 }
 
 /// Keeps the secrets of projects. Calls may block for as long as the user takes to answer a prompt; the
-/// studio makes them on a thread of their own and waits ten seconds.
+/// studio makes them on a thread of their own and waits for no longer than a user may need.
 pub trait SecretStore: Send + Sync + 'static {
     /// Whether secrets can be kept at all, asked without a prompt.
     fn check(&self) -> Result<(), SecretError>;

@@ -55,6 +55,9 @@ pub(crate) struct Inner {
     pub(crate) known_secrets: Mutex<HashMap<ProjectId, SecretString>>,
     /// Projects whose secret should be in the keyring and is not.
     pub(crate) lost_secrets: Mutex<HashSet<ProjectId>>,
+    /// What the keyring said when it was last asked for a secret that it did not give. It is asked again when
+    /// the operator wants it, and not by itself: its question would come back every few seconds.
+    pub(crate) refused_secrets: tokio::sync::Mutex<HashMap<ProjectId, ApiError>>,
     /// Jobs with a task that supervises them.
     pub(crate) jobs: Mutex<HashMap<EgressId, JobHandle>>,
     /// Counts up with each `arm`: the newest wins.

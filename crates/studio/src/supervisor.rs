@@ -318,6 +318,7 @@ async fn save(
     exit: Option<Exit>,
 ) -> Option<Job> {
     let seq = state.last_seq() + 1;
+    let room_sid = state.room_sid().unwrap_or_default().to_owned();
     let mut say = |fact: Fact| {
         state.apply(&recovery::ours(fact, seq));
         inner.board.edit_job(id, |job| show(job, &state))
@@ -330,6 +331,7 @@ async fn save(
     })?;
     for (output, path) in recovery::unfinished(&open) {
         let result = recovery::save_file(&inner.program, folder, &open, &output, path).await;
+        recovery::write_manifest(&open, &room_sid, &result);
         say(Fact::OutputEnded { output, result });
     }
     let saved = inner.board.job(id)?;

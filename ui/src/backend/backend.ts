@@ -49,7 +49,7 @@ export interface Backend {
   frame(track: TrackId, after: number, signal: AbortSignal): Promise<Picture | null>;
 
   arm(request: RecordRequest): Promise<EgressId>;
-  record(id: EgressId): Promise<void>;
+  /** Attaches the file to the job that is held ready for the same, or starts one. */
   start(request: RecordRequest): Promise<EgressId>;
   stop(id: EgressId): Promise<void>;
   disarm(id: EgressId): Promise<void>;

@@ -20,7 +20,12 @@ export const tauriBackend: Backend = {
       open = false;
     };
   },
-  onShell: (listener) => listen("shell", (event) => listener(event.payload as ShellEvent)),
+  onShell: (listener) =>
+    listen("shell", (event) => {
+      // The shell asks by itself where nobody hears it.
+      void invoke("heard");
+      listener(event.payload as ShellEvent);
+    }),
 
   checkProject: (input, id) => invoke("check_project", { input, id }),
   addProject: (input) => invoke("add_project", { input }),
@@ -41,7 +46,6 @@ export const tauriBackend: Backend = {
   },
 
   arm: (request) => invoke("arm", { request }),
-  record: (egressId) => invoke("record", { egressId }),
   start: (request) => invoke("start", { request }),
   stop: (egressId) => invoke("stop", { egressId }),
   disarm: (egressId) => invoke("disarm", { egressId }),

@@ -48,6 +48,15 @@ describe("what is chosen", () => {
     expect(useDesk.getState().pick).toBeNull();
   });
 
+  it("is never asked for in a container that cannot hold it", () => {
+    // Set for a microphone, and then a camera is chosen.
+    const forms = { ...useDesk.getState().forms, single: { how: "advanced", container: "mp3" } as const };
+    clearDesk({ pick: { kind: "tracks", video: null, audio: "TR_ben_mic" }, forms });
+    expect(request()?.format).toMatchObject({ container: "mp3" });
+    clearDesk({ pick: { kind: "tracks", video: "TR_ada_cam", audio: null }, forms });
+    expect(request()?.format).toMatchObject({ container: "mp4" });
+  });
+
   it("one track re-encoded is a composite of one", () => {
     clearDesk({
       pick: { kind: "tracks", video: null, audio: "TR_ben_mic" },

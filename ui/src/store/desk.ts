@@ -16,6 +16,7 @@ import type {
   TrackId,
   TrackKind,
 } from "@/backend/types";
+import { tracksNow } from "./select";
 
 /** What is chosen in the room. */
 export type Pick =
@@ -169,11 +170,28 @@ export function sourceOf(pick: Pick, how: How): RecordSource {
   return { type: "track_composite", video_track_id: pick.video, audio_track_id: pick.audio };
 }
 
+/** Containers that can hold a pick, the likeliest first; null stands for the one that fits best. */
+export function containersFor(how: How, picture: boolean, person: boolean): (Container | null)[] {
+  if (how === "as_published") return picture ? [null, "mp4", "webm"] : [null, "ogg", "mp4", "webm"];
+  if (person) return ["mp4", "webm", "ogg", "mp3"];
+  return picture ? ["mp4", "webm"] : [null, "mp3", "ogg", "mp4", "webm"];
+}
+
+/** The container of a form, where it can hold the pick: the form may have been filled in for another. */
+export function containerOf({ how, container }: Form, picture: boolean, person: boolean): Container | null {
+  const fit = containersFor(how, picture, person);
+  return fit.includes(container) ? container : (fit[0] ?? null);
+}
+
 /** What Record would ask for; none while nothing is chosen. */
 export function requestOf(desk: Desk, snapshot: Snapshot): RecordRequest | null {
   const { pick } = desk;
   if (!pick || !snapshot.room) return null;
-  const { how, container } = desk.forms[formFor(pick)];
+  const form = desk.forms[formFor(pick)];
+  const { how } = form;
+  const source = sourceOf(pick, how);
+  const person = pick.kind === "person";
+  const container = containerOf(form, person || tracksNow(snapshot.room, source).video !== null, person);
   const format: RecordFormat =
     how === "as_published"
       ? { type: "as_published", container }
@@ -182,7 +200,7 @@ export function requestOf(desk: Desk, snapshot: Snapshot): RecordRequest | null 
         : { type: "preset", container, preset: how };
   return {
     room_name: snapshot.room.name,
-    source: sourceOf(pick, how),
+    source,
     format,
     // Empty stands for what is set for all, as it does in the studio.
     folder: desk.folder || snapshot.settings.folder,

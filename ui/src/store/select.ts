@@ -1,6 +1,7 @@
 // Questions asked of the snapshot in several places.
 
 import type {
+  ApiError,
   Figures,
   Job,
   OpenRoom,
@@ -24,6 +25,12 @@ export function isRecording(job: Job): boolean {
 
 export function isOver(job: Job): boolean {
   return !job.preview && !isRunning(job);
+}
+
+/** What went wrong with a job, to be said; whoever pressed Stop before anything came knows why there is no file. */
+export function errorOf(job: Job): ApiError | null {
+  if (job.status === "aborted" && job.end_reason === "stop_requested") return null;
+  return job.error ?? job.outputs.find((output) => output.result?.error)?.result?.error ?? null;
 }
 
 export const runningJobs = (snapshot: Snapshot): Job[] => snapshot.jobs.filter(isRunning);

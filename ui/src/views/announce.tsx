@@ -7,7 +7,7 @@ import { useBackend } from "@/backend/index";
 import type { Job } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { bytes, fileName, length } from "@/lib/format";
-import { isOver, isRunning } from "@/store/select";
+import { errorOf, isOver, isRunning } from "@/store/select";
 import { useStudioState } from "@/store/studio";
 import { t } from "@/words";
 import { lengthOf, pathOf, sizeOf } from "./outputs/job-figures";
@@ -31,7 +31,8 @@ export function useAnnouncements() {
 function announce(backend: Backend, job: Job) {
   const path = pathOf(job);
   const output = job.outputs.find((one) => one.result?.path);
-  if (job.error && job.status !== "aborted") tellError(job.error);
+  const error = errorOf(job);
+  if (error) tellError(error);
   if (!path || !output) return;
   const attempt = (call: Promise<unknown>) => call.catch((thrown: unknown) => tellError(asApiError(thrown)));
   tellDone(

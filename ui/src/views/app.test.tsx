@@ -16,7 +16,7 @@ import {
   wholePerson,
 } from "@/backend/fixture/people";
 import { FixtureStudio } from "@/backend/fixture/studio";
-import type { Snapshot } from "@/backend/types";
+import type { Job, Snapshot } from "@/backend/types";
 import { clearDesk, useDesk } from "@/store/desk";
 import { App } from "./app";
 
@@ -208,28 +208,46 @@ describe("recording", () => {
     clearDesk({ pick: pickAda });
     const { studio, user, called } = await open(inRoom(four));
     let attach = () => {};
-    const record = studio.record.bind(studio);
-    studio.record = (id) =>
+    const start = studio.start.bind(studio);
+    studio.start = (request) =>
       new Promise((done) => {
-        attach = () => done(record(id));
+        attach = () => done(start(request));
       });
     await waitFor(() => expect(called("arm")).toHaveLength(1));
     await user.keyboard("rr");
     await user.click(screen.getByTestId("record"));
     attach();
     expect(await screen.findByTestId("tally")).toBeTruthy();
-    expect(called("record")).toHaveLength(1);
-    expect(called("start")).toEqual([]);
+    expect(called("start")).toHaveLength(1);
+    expect(studio.now.jobs).toHaveLength(1);
   });
 
-  it("a held job that has just gone is no reason not to record", async () => {
+  it("what is made ready when nothing is wanted any more is let go of", async () => {
     clearDesk({ pick: pickAda });
     const { studio, user, called } = await open(inRoom(four));
-    await waitFor(() => expect(called("arm")).toHaveLength(1));
-    studio.failures.set("record", anError({ code: "not_found", message: "There is no such job." }));
-    await user.keyboard("r");
-    await waitFor(() => expect(called("start")).toHaveLength(1));
-    expect(screen.queryByText("There is no such job.")).toBeNull();
+    let ready = () => {};
+    const arm = studio.arm.bind(studio);
+    studio.arm = (request) =>
+      new Promise((done) => {
+        ready = () => done(arm(request));
+      });
+    await user.click(screen.getByRole("button", { name: "Choose nothing" }));
+    ready();
+    await waitFor(() => expect(called("disarm")).toHaveLength(1));
+    expect(studio.now.jobs).toEqual([]);
+  });
+
+  it("a recording that was over before it began says why, unless it was stopped", async () => {
+    const { studio } = await open(inRoom(four));
+    const over = (message: string, end_reason: Job["end_reason"]) => {
+      const id = `EG_${message.length}`;
+      studio.emit({ type: "job", job: job(id, "Ada Lovelace", wholePerson("ada")) });
+      studio.changeJob(id, { status: "aborted", ended_at_ms: 1, end_reason, error: anError({ message }) });
+    };
+    over("Stopped before it began.", "stop_requested");
+    over("The person was gone.", "source_closed");
+    expect(await screen.findByText("The person was gone.")).toBeTruthy();
+    expect(screen.queryByText("Stopped before it began.")).toBeNull();
   });
 
   it("a held job that failed says why, and is made anew on demand only", async () => {

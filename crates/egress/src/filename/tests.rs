@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::spec::{AudioChannel, AudioRoute, AudioSelect, VideoPreference, VideoSelect};
+use crate::spec::{AudioChannel, AudioRoute, AudioSelect, Selection, VideoPreference, VideoSelect};
 
 /// 2026-03-04 05:06:07.089 UTC.
 const AT_NS: i64 = 1_772_600_767_089_000_000;

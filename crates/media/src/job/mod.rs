@@ -1,6 +1,7 @@
 //! The program of a `tallylight-job` process: it joins a room, and either takes a selection of it to
 //! outputs ([`recording`]) or shows it to the window ([`monitor`]). The studio may go and come back.
 
+pub mod awake;
 pub mod cache;
 pub mod clock;
 pub mod decoders;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{ConnectionState, EgressStatus, EndReason, Fact, Figures};
 use egress::id::TrackId;
 use egress::roster::{LayerQuality, Roster, TrackKind};
@@ -86,9 +87,8 @@ pub async fn run(spec: MonitorSpec, joined: Joined, facts: &mut Facts, link: &mu
     let (reason, error) = loop {
         tokio::select! {
             event = events.recv() => match event {
-                Some(RoomEvent::Ended(RoomEnd::Lost(error))) => break (EndReason::RoomLost, Some(error)),
-                Some(RoomEvent::Ended(RoomEnd::Left)) => break (EndReason::StopRequested, None),
-                Some(RoomEvent::Ended(_)) | None => break (EndReason::SourceClosed, None),
+                Some(RoomEvent::Ended(end)) => break over(end),
+                None => break (EndReason::Failure, Some(out_of_order())),
                 Some(event) => monitor.on_room(event, facts, link),
             },
             Some(message) = from_media.recv() => monitor.on_media(message),
@@ -245,6 +245,36 @@ impl Monitor {
         }
         self.subscribed = wanted;
     }
+}
+
+/// Why the room is over for the monitor. Only a room that is closed is not looked at again.
+fn over(end: RoomEnd) -> (EndReason, Option<ApiError>) {
+    let thrown_out = |code, message: &str| {
+        let error = ApiError::new(code, Fault::Server, message, "It is opened again by itself.");
+        (EndReason::RoomLost, Some(error.retryable()))
+    };
+    match end {
+        RoomEnd::Left => (EndReason::StopRequested, None),
+        RoomEnd::RoomClosed => (EndReason::SourceClosed, None),
+        RoomEnd::Removed => {
+            thrown_out(ErrorCode::PermissionDenied, "Somebody removed Tallylight's view of the room from it.")
+        }
+        RoomEnd::DuplicateIdentity => thrown_out(
+            ErrorCode::FailedPrecondition,
+            "Somebody joined the room under the identity of Tallylight's view of it.",
+        ),
+        RoomEnd::Lost(error) => (EndReason::RoomLost, Some(error)),
+    }
+}
+
+fn out_of_order() -> ApiError {
+    ApiError::new(
+        ErrorCode::Internal,
+        Fault::Ours,
+        "The connection to the room ended without a word.",
+        "It is opened again by itself; recordings are not touched.",
+    )
+    .retryable()
 }
 
 /// A chain that makes a few small JPEGs a second of a stream.

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::encode::probe::{VideoEncoder, best_encoder};
+use crate::job::awake::Awake;
 use crate::job::clock::RoomClock;
 use crate::job::engine::{Core, Engine};
 use crate::job::feed::Feed;
@@ -78,6 +79,7 @@ pub async fn run<F: Feed>(
     guard_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end_signal = EndSignal::new();
     let mut usage = Usage::new();
+    let mut awake = Awake::new();
     // The studio may have come while the room was being joined.
     let mut alone_since = (!link.connected()).then(Instant::now);
     let mut source_open = true;
@@ -109,6 +111,7 @@ pub async fn run<F: Feed>(
                 link.figures(&figures);
             }
             _ = guard_due.tick() => {
+                awake.set(engine.core.outputs.any());
                 end = guard(&mut engine.core, limits, facts);
                 let alone = alone_since.is_some_and(|since| since.elapsed() > ALONE);
                 if alone && !engine.core.outputs.any() {

@@ -68,6 +68,17 @@ async fn start_takes_the_armed_job_for_the_same_request_and_a_new_one_for_anothe
 }
 
 #[tokio::test]
+async fn what_is_being_armed_when_record_is_pressed_does_not_stay_beside_the_recording() {
+    let bench = Bench::new();
+    let studio = bench.open().await;
+    let (armed, started) = tokio::join!(studio.arm(request("show")), studio.start(request("show")));
+    assert_eq!(armed.unwrap_err().code, ErrorCode::Aborted);
+    let jobs = studio.snapshot().jobs;
+    assert_eq!(jobs.iter().map(|job| &job.egress_id).collect::<Vec<_>>(), [&started.unwrap()], "{jobs:#?}");
+    studio.shut_down(true).await.unwrap();
+}
+
+#[tokio::test]
 async fn arming_for_something_else_replaces_the_preview_and_leaves_no_trace() {
     let bench = Bench::new();
     let studio = bench.open().await;

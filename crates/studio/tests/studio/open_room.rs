@@ -41,6 +41,18 @@ async fn an_open_room_has_people_figures_and_pictures_and_closes() {
 }
 
 #[tokio::test]
+async fn a_room_in_trouble_is_tried_anew_at_once_when_it_is_opened_again() {
+    let bench = Bench::new();
+    let studio = bench.open().await;
+    studio.open_room("dies-at-once".into()).await.unwrap();
+    until(&studio, "the trouble", |s| s.room.as_ref()?.error.clone()).await;
+    studio.open_room("dies-at-once".into()).await.unwrap();
+    let room = studio.snapshot().room.unwrap();
+    assert_eq!((room.connection, room.error), (ConnectionState::Connecting, None));
+    studio.shut_down(true).await.unwrap();
+}
+
+#[tokio::test]
 async fn another_room_takes_the_place_of_the_first() {
     let bench = Bench::new();
     let studio = bench.open().await;

@@ -211,6 +211,29 @@ async fn a_room_is_listed_opened_watched_and_closed() {
     studio.shut_down(true).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_view_of_a_room_that_is_thrown_out_says_so_and_comes_back() {
+    let server = Server::start().await;
+    let bench = server.bench();
+    let _ada = Person::ada(&server, "show").await;
+    let studio = bench.open_with(job_program()).await;
+    studio.open_room("show".into()).await.unwrap();
+    let in_sight = |s: &studio::surface::Snapshot| {
+        let room = s.room.as_ref().filter(|room| room.connection == ConnectionState::Connected)?;
+        (room.roster.participants.len() == 1).then_some(())
+    };
+    until(&studio, "ada", in_sight).await;
+    // Each process that watches a room works in a folder that is called as it is in the room.
+    let mut folders = std::fs::read_dir(bench.data_dir().join("monitor")).unwrap();
+    let identity = folders.next().unwrap().unwrap().file_name().into_string().unwrap();
+    server.remove("show", &identity).await;
+    let error = until(&studio, "the trouble", |s| s.room.as_ref()?.error.clone()).await;
+    assert!(error.message.contains("removed"), "{error:?}");
+    until(&studio, "ada again", in_sight).await;
+    studio.close_room().await.unwrap();
+    studio.shut_down(true).await.unwrap();
+}
+
 fn input(url: &str, key: &str, secret: &str) -> ProjectInput {
     ProjectInput {
         name: String::new(),

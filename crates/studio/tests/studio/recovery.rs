@@ -1,12 +1,14 @@
 //! Deaths: of the job, of the studio, of both; and a damaged journal.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use egress::error::{ErrorCode, Fault};
 use egress::fact::{EgressStatus, EndReason, OutputState};
 use egress::id::EgressId;
+use egress::manifest::Manifest;
+use egress::request::RecordRequest;
 use studio::surface::Job;
 
 use crate::bench::{Bench, eventually, example, kill, lives, pid_of, request, until_job};
@@ -53,11 +55,17 @@ fn assert_saved(job: &Job) {
 async fn a_killed_job_is_failed_and_its_file_saved() {
     let bench = Bench::new();
     let studio = bench.open().await;
-    let id = studio.start(request("show")).await.unwrap();
+    let asked = RecordRequest { manifest: true, ..request("show") };
+    let id = studio.start(asked).await.unwrap();
     until_job(&studio, &id, "recording", |job| job.status == EgressStatus::Active).await;
     kill(pid_of(&bench, &id));
     let job = until_job(&studio, &id, "the end", |job| job.status == EgressStatus::Failed).await;
     assert_saved(&job);
+    let file = job.outputs[0].result.as_ref().unwrap().path.as_ref().unwrap();
+    let manifest = std::fs::read(file.with_file_name(format!("{id}.json"))).unwrap();
+    let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!((manifest.egress_id.as_str(), manifest.room_name.as_str()), (id.as_str(), "show"));
+    assert_eq!(Path::new(&manifest.files[0].location), file);
     let error = job.error.clone().unwrap();
     assert!(error.message.starts_with("The recording process was killed"), "{error}");
     assert_eq!(error.fault, Fault::Environment);

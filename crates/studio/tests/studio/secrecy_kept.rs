@@ -1,11 +1,17 @@
 //! The secret of a project is in the secret store and nowhere else.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use egress::error::ErrorCode;
 use egress::fact::EgressStatus;
 use egress::id::ProjectId;
-use studio::secrets::SecretStore;
+use secrecy::SecretString;
+use studio::secrets::{SecretError, SecretStore};
 use studio::surface::SecretPlace;
+use studio::{Studio, StudioOptions};
 
-use crate::bench::{Bench, SECRET, all_files, kill, pid_of, request, until, until_job};
+use crate::bench::{Bench, SECRET, all_files, example, kill, pid_of, request, until, until_job};
 
 #[tokio::test]
 async fn a_planted_secret_is_in_no_file_no_event_and_no_debug_output() {
@@ -67,5 +73,44 @@ async fn a_secret_that_the_keyring_has_lost_is_asked_for() {
     studio.forget_project(id).await.unwrap();
     let projects = studio.snapshot().projects;
     assert!(projects.list.is_empty() && projects.current.is_none());
+    studio.shut_down(true).await.unwrap();
+}
+
+/// A keyring whose question the operator sends away each time.
+#[derive(Default)]
+struct SentAway(AtomicU32);
+
+impl SecretStore for SentAway {
+    fn check(&self) -> Result<(), SecretError> {
+        Ok(())
+    }
+    fn get(&self, _: &ProjectId) -> Result<Option<SecretString>, SecretError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Err(SecretError::Dismissed("Prompt".into()))
+    }
+    fn set(&self, _: &ProjectId, _: &SecretString) -> Result<(), SecretError> {
+        Ok(())
+    }
+    fn remove(&self, _: &ProjectId) -> Result<(), SecretError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_keyring_that_was_sent_away_does_not_come_back_by_itself() {
+    let bench = Bench::new();
+    let secrets = Arc::new(SentAway::default());
+    let mut options = StudioOptions::new(bench.data_dir(), Arc::new(bench.projects()), secrets.clone());
+    options.job_program = Some(example("peer_job"));
+    let studio = Studio::open(options).await.unwrap();
+    let error = until(&studio, "rooms that cannot be listed", |s| s.rooms.error.clone()).await;
+    assert_eq!(error.code, ErrorCode::Keyring);
+    for _ in 0..3 {
+        assert_eq!(studio.arm(request("show")).await.unwrap_err(), error);
+    }
+    assert_eq!(secrets.0.load(Ordering::SeqCst), 1);
+    // Who chooses the project again wants it.
+    studio.select_project(Some(ProjectId::from("PJ_test"))).await.unwrap_err();
+    assert_eq!(secrets.0.load(Ordering::SeqCst), 2);
     studio.shut_down(true).await.unwrap();
 }

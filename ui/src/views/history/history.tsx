@@ -27,7 +27,7 @@ import { cx } from "@/lib/cx";
 import { bytes, fileName, length, moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
 import { goTo } from "@/store/desk";
-import { pastJobs } from "@/store/select";
+import { errorOf, pastJobs } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { lengthOf, pathOf, sizeOf } from "../outputs/job-figures";
@@ -122,7 +122,7 @@ function PastJob({ job }: { job: Job }) {
   const forget = useCommand((backend, _: null) => backend.forgetJob(job.egress_id));
   const path = pathOf(job);
   const saved = job.outputs.find((output) => output.result?.path && (output.result.size_bytes ?? 0) > 0);
-  const error = job.error ?? job.outputs.find((output) => output.result?.error)?.result?.error ?? null;
+  const error = errorOf(job);
   return (
     <article
       data-testid="past-job"
@@ -195,7 +195,7 @@ function PastJob({ job }: { job: Job }) {
           </Button>
         </div>
       </div>
-      {error && job.status !== "aborted" && <Notice error={error} className="mt-2 ml-32" />}
+      {error && <Notice error={error} className="mt-2 ml-32" />}
     </article>
   );
 }

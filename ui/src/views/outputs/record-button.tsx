@@ -1,6 +1,4 @@
 import { Circle, LoaderCircle } from "lucide-react";
-import { asApiError, type Backend } from "@/backend/backend";
-import type { EgressId } from "@/backend/types";
 import { Key } from "@/kit/key";
 import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
@@ -10,29 +8,17 @@ import type { Standing } from "../room/standing";
 /** Whether a press is on its way; a second one, by key or by hand, must not start a second recording. */
 let pressed = false;
 
-/** Presses Record for what is chosen: attaches the file where a job is held ready, starts one otherwise. */
+/** Presses Record for what is chosen. The studio attaches the file where a job is held ready, and starts one otherwise. */
 export function useRecord() {
-  return useCommand(async (backend, { request, armed, job }: Standing) => {
+  return useCommand(async (backend, { request, job }: Standing) => {
     if (!request || job || pressed) return;
     pressed = true;
     try {
-      if (armed && (await attached(backend, armed.egress_id))) return;
       await backend.start(request);
     } finally {
       pressed = false;
     }
   });
-}
-
-/** Whether the held job took the file. One that has just gone is no error: a new one does as well. */
-async function attached(backend: Backend, id: EgressId): Promise<boolean> {
-  try {
-    await backend.record(id);
-    return true;
-  } catch (thrown) {
-    if (asApiError(thrown).code === "not_found") return false;
-    throw thrown;
-  }
 }
 
 /** The one button that matters. */

@@ -8,7 +8,7 @@ import { Choice, type Option } from "@/kit/choice";
 import { Field, Input } from "@/kit/field";
 import { useCommand } from "@/lib/commands";
 import { tailOf } from "@/lib/format";
-import { formFor, type How, type Pick, setForm, useDesk } from "@/store/desk";
+import { containerOf, containersFor, formFor, type How, type Pick, setForm, useDesk } from "@/store/desk";
 import { tracksNow } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
@@ -40,19 +40,15 @@ export function howOptions(pick: Pick): Option<How>[] {
   return [{ value: "as_published", label: t("how.as_published"), hint: t("how.as_published.hint") }, ...all];
 }
 
-/** Containers that can hold a pick; an empty value stands for the one that fits best. */
-export function containerOptions(how: How, picture: boolean, person: boolean): Option<Container | "">[] {
-  const fit = { value: "" as const, label: t("container.fit") };
-  const mp4 = { value: "mp4" as const, label: "MP4" };
-  const webm = { value: "webm" as const, label: "WebM" };
-  const ogg = { value: "ogg" as const, label: "OGG" };
-  const mp3 = { value: "mp3" as const, label: "MP3" };
-  if (how === "as_published") return picture ? [fit, mp4, webm] : [fit, ogg, mp4, webm];
-  if (person) {
-    const sound = (one: { value: Container; label: string }) => ({ ...one, hint: t("container.sound") });
-    return [mp4, webm, sound(ogg), sound(mp3)];
-  }
-  return picture ? [mp4, webm] : [fit, mp3, ogg, mp4, webm];
+const CONTAINERS: Record<Container, string> = { mp4: "MP4", webm: "WebM", ogg: "OGG", mp3: "MP3" };
+
+/** Containers to choose from; an empty value stands for the one that fits best. */
+function containerOptions(how: How, picture: boolean, person: boolean): Option<Container | "">[] {
+  return containersFor(how, picture, person).map((value) => {
+    if (value === null) return { value: "", label: t("container.fit") };
+    const soundAlone = person && (value === "ogg" || value === "mp3");
+    return { value, label: CONTAINERS[value], ...(soundAlone ? { hint: t("container.sound") } : {}) };
+  });
 }
 
 export function RecordForm({ pick, request }: { pick: Pick; request: RecordRequest }) {
@@ -65,9 +61,7 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
   const person = pick.kind === "person";
   const picture = pick.kind === "person" || tracksNow(room, request.source).video !== null;
   const containers = containerOptions(form.how, picture, person);
-  const container = containers.some((one) => one.value === (form.container ?? ""))
-    ? (form.container ?? "")
-    : (containers[0]?.value ?? "");
+  const container = containerOf(form, picture, person) ?? "";
   const shownFolder = folder ?? settings.folder;
   return (
     <div className="flex flex-col gap-2.5">
@@ -78,15 +72,7 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
               {...ids}
               value={form.how}
               options={howOptions(pick)}
-              onChange={(how) => {
-                const fits = containerOptions(how, picture, person).some(
-                  (one) => one.value === (form.container ?? ""),
-                );
-                setForm(
-                  pick,
-                  fits ? { how } : { how, container: how === "as_published" || !picture ? null : "mp4" },
-                );
-              }}
+              onChange={(how) => setForm(pick, { how })}
             />
           )}
         </Field>

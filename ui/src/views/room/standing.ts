@@ -5,7 +5,7 @@ import { useEffect, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { asApiError } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
-import type { ApiError, Job, RecordRequest, Snapshot } from "@/backend/types";
+import type { ApiError, EgressId, Job, RecordRequest, Snapshot } from "@/backend/types";
 import { requestOf, useDesk } from "@/store/desk";
 import { isRunning, sameRequest, sameSource } from "@/store/select";
 import { studioNow, useStudio } from "@/store/studio";
@@ -85,6 +85,8 @@ export function useArming(standing: Standing) {
   const asked = useRef<{ key: string; at: number } | null>(null);
   const key = standing.request && !standing.job ? JSON.stringify(standing.request) : null;
   const failed = useDesk((desk) => desk.armError !== null);
+  const wish = useRef(key);
+  wish.current = key;
   const held = standing.armed !== null || standing.failure !== null;
 
   useEffect(() => {
@@ -99,9 +101,14 @@ export function useArming(standing: Standing) {
         const mine = { key, at: performance.now() };
         asked.current = mine;
         useDesk.setState({ armError: null });
-        backend.arm(request).catch((thrown: unknown) => {
-          if (asked.current === mine) useDesk.setState({ armError: { error: asApiError(thrown), request } });
-        });
+        backend.arm(request).then(
+          // It may come when nothing is wanted any more. What records by now is not touched by this.
+          (id) => wish.current === null && disarm(backend, id),
+          (thrown: unknown) => {
+            const error = asApiError(thrown);
+            if (asked.current === mine && error.code !== "aborted") useDesk.setState({ armError: { error, request } });
+          },
+        );
       },
       Math.max(SETTLE_MS, again),
     );
@@ -116,14 +123,23 @@ export function useArming(standing: Standing) {
     const timer = setTimeout(() => letGo(backend), SETTLE_MS);
     return () => clearTimeout(timer);
   }, [backend, wanted]);
-  useEffect(() => () => letGo(backend), [backend]);
+  useEffect(
+    () => () => {
+      wish.current = null;
+      letGo(backend);
+    },
+    [backend],
+  );
 }
 
 function letGo(backend: ReturnType<typeof useBackend>) {
   for (const job of studioNow()?.jobs ?? []) {
-    if (!job.preview) continue;
-    backend.disarm(job.egress_id).catch(() => {
-      // It has gone by itself, which is what was wanted.
-    });
+    if (job.preview) disarm(backend, job.egress_id);
   }
+}
+
+function disarm(backend: ReturnType<typeof useBackend>, id: EgressId) {
+  backend.disarm(id).catch(() => {
+    // It has gone by itself, which is what was wanted.
+  });
 }

@@ -32,6 +32,9 @@ export function RoomsView() {
     [rooms.list, query],
   );
   const open = useCommand((backend, name: string) => backend.openRoom(name));
+  const current = useStudio((snapshot) => snapshot.projects.current);
+  // The keyring is not asked again by itself: its question would come back every few seconds.
+  const again = useCommand((backend, id: string) => backend.selectProject(id));
 
   return (
     <main className="flex h-full min-w-0 flex-1 flex-col">
@@ -54,6 +57,11 @@ export function RoomsView() {
         </div>
         {rooms.error && (
           <Notice error={rooms.error}>
+            {current && rooms.error.code === "keyring" && rooms.error.retryable && (
+              <Button look="outline" size="sm" onClick={() => again.mutate(current)} disabled={again.isPending}>
+                {t("again")}
+              </Button>
+            )}
             {missing && (
               <Button
                 look="outline"
