@@ -257,6 +257,8 @@ pub(crate) mod tests {
             armed: false,
             preview,
             connection: ConnectionState::Connected,
+            page: None,
+            layout: None,
             created_at_ms: 0,
             started_at_ms: None,
             ended_at_ms: None,

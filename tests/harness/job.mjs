@@ -28,17 +28,37 @@ const both = (from) => [{ from, channel: 'both' }];
 
 /** One track as published. */
 export function trackEgress(trackId) {
-  const selection = { video: { track: trackId }, audio: both({ track: trackId }), ends: 'tracks_gone' };
-  return { selection, treatment: 'passthrough' };
+  const tracks = { video: { track: trackId }, audio: both({ track: trackId }), ends: 'tracks_gone' };
+  return { source: { tracks }, treatment: 'passthrough' };
+}
+
+/** A page that is shown by Chromium. */
+function page(address, { signal, encoding = PRESET, afterCrash = 'reload' }) {
+  return {
+    source: { page: { address, await_start_signal: signal, after_crash: afterCrash } },
+    treatment: { encode: encoding },
+  };
+}
+
+/** The whole room in a layout. `base`: a template of somebody else's. */
+export function roomComposite({ layout = 'grid', base = null, ...options } = {}) {
+  return page({ template: { base_url: base, layout, document: null } }, { signal: true, ...options });
+}
+
+/** Any web page. */
+export function webEgress(url, { signal = false, ...options } = {}) {
+  return page({ web: { url } }, { signal, ...options });
 }
 
 /** One picture and one sound together. `encoding` null: as published. */
 export function compositeEgress({ video = null, audio = null, encoding = PRESET }) {
   return {
-    selection: {
-      video: video && { track: video },
-      audio: audio ? both({ track: audio }) : [],
-      ends: 'tracks_gone',
+    source: {
+      tracks: {
+        video: video && { track: video },
+        audio: audio ? both({ track: audio }) : [],
+        ends: 'tracks_gone',
+      },
     },
     treatment: encoding ? { encode: encoding } : 'passthrough',
   };
@@ -47,10 +67,12 @@ export function compositeEgress({ video = null, audio = null, encoding = PRESET 
 /** A person, across republishing. */
 export function participantEgress(identity, { screen = false, encoding = PRESET } = {}) {
   return {
-    selection: {
-      video: { participant: { identity, prefer: screen ? 'screen_share' : 'camera' } },
-      audio: both({ voice: identity }),
-      ends: { participant_leaves: identity },
+    source: {
+      tracks: {
+        video: { participant: { identity, prefer: screen ? 'screen_share' : 'camera' } },
+        audio: both({ voice: identity }),
+        ends: { participant_leaves: identity },
+      },
     },
     treatment: encoding ? { encode: encoding } : 'passthrough',
   };
@@ -85,7 +107,7 @@ export class Job {
     job.#child = spawn(jobProgram(), [], {
       stdio: ['pipe', 'ignore', 'pipe'],
       detached: true,
-      env: { ...process.env, ...env },
+      env: { ...process.env, XAUTHORITY: join(job.folder, 'xauthority'), ...env },
     });
     job.stderr = '';
     job.#child.stderr.on('data', (text) => (job.stderr = (job.stderr + text).slice(-8000)));
@@ -189,6 +211,14 @@ export class Job {
 
   attach(output) {
     return this.#ask({ type: 'attach', output });
+  }
+
+  updateLayout(layout) {
+    return this.#ask({ type: 'update_layout', layout });
+  }
+
+  startAnyway() {
+    return this.#ask({ type: 'start_anyway' });
   }
 
   detach(output) {

@@ -75,15 +75,19 @@ pub fn egress_info(job: &JobFacts<'_>, state: &JobState) -> EgressInfo {
 fn source_type(request: &EgressRequest) -> EgressSourceType {
     use proto::start_egress_request::Source;
     let sound_alone = |audio_only: bool, video_only: bool, base_url: &str| {
-        if audio_only && !video_only && base_url.is_empty() { EgressSourceType::Sdk } else { EgressSourceType::Web }
+        if audio_only && !video_only && base_url.is_empty() {
+            EgressSourceType::Sdk
+        } else {
+            EgressSourceType::Web
+        }
     };
     match request {
         EgressRequest::RoomComposite(asked) => {
             sound_alone(asked.audio_only, asked.video_only, &asked.custom_base_url)
         }
-        EgressRequest::Egress(proto::StartEgressRequest { source: Some(Source::Template(asked)), .. }) => {
-            sound_alone(asked.audio_only, asked.video_only, &asked.custom_base_url)
-        }
+        EgressRequest::Egress(proto::StartEgressRequest {
+            source: Some(Source::Template(asked)), ..
+        }) => sound_alone(asked.audio_only, asked.video_only, &asked.custom_base_url),
         EgressRequest::Web(_)
         | EgressRequest::Egress(proto::StartEgressRequest { source: Some(Source::Web(_)), .. }) => {
             EgressSourceType::Web

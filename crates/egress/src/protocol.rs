@@ -108,7 +108,9 @@ fn local(record: &RecordRequest) -> Local {
         RecordFormat::Advanced { container, options } => (*container, options.video_codec),
     };
     let after_crash = match &record.source {
-        RecordSource::RoomComposite { after_crash, .. } | RecordSource::Web { after_crash, .. } => *after_crash,
+        RecordSource::RoomComposite { after_crash, .. } | RecordSource::Web { after_crash, .. } => {
+            *after_crash
+        }
         _ => AfterCrash::default(),
     };
     let folder = PathBuf::from(&record.folder);

@@ -13,8 +13,8 @@ use crate::encoding::{self, Material, Options};
 use crate::error::{ApiError, ErrorCode, Fault};
 use crate::roster::{ParticipantKind, TrackKind};
 use crate::spec::{
-    AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput, Limits, OutputKind,
-    OutputSpec, Selection, Source, Treatment, VideoCodec, VideoPreference, VideoSelect,
+    AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput, Limits,
+    OutputKind, OutputSpec, Selection, Source, Treatment, VideoCodec, VideoPreference, VideoSelect,
 };
 
 /// A request in any of the shapes LiveKit's Egress API has.

@@ -6,7 +6,8 @@ use egress::error::ApiError;
 use egress::protocol::accept;
 use egress::request::{AdvancedOptions, Preset, RecordFormat, RecordRequest, RecordSource};
 use egress::spec::{
-    AudioCodec, AudioSelect, Container, EndRule, OutputKind, Selection, Source, Treatment, VideoCodec, VideoSelect,
+    AudioCodec, AudioSelect, Container, EndRule, OutputKind, Selection, Source, Treatment, VideoCodec,
+    VideoSelect,
 };
 use egress::validate::{Accepted, Local, validate};
 

@@ -14,6 +14,8 @@ const MAX_WARNINGS: usize = 50;
 pub(crate) fn show(job: &mut Job, state: &JobState) {
     job.status = state.status();
     job.connection = state.connection();
+    job.page = state.page();
+    job.layout = state.layout().map(str::to_owned);
     job.started_at_ms = state.started_at_ns().map(ms);
     job.ended_at_ms = state.ended_at_ns().map(ms);
     job.end_reason = state.end_reason();

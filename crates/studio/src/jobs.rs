@@ -18,6 +18,7 @@ use crate::error::{no_such_job, precondition};
 use crate::fold::{ended, show, starting};
 use crate::journal::Row;
 use crate::process::{JobFolder, Process};
+use crate::project_calls::host;
 use crate::recovery;
 use crate::studio::{Inner, Studio, make_recordings_folder};
 use crate::supervisor::{Command, JobHandle, Supervisor, call};
@@ -223,18 +224,20 @@ impl Inner {
         let output = full.outputs.first().cloned();
         let egress = if preview { EgressSpec { outputs: Vec::new(), ..full } } else { full };
         make_recordings_folder(request.folder.clone().into()).await?;
-        let (project_id, server) = self.current_server().await?;
         let id = EgressId::random();
-        let token = room::token::recorder_token(
-            &server.api_key,
-            &server.api_secret,
-            &request.room_name,
-            id.as_str(),
-            TOKEN_TTL,
-        )?;
+        let (project_id, url, token) = if matches!(request.source, RecordSource::Web { .. }) {
+            // A page of the web has nothing to do with a room.
+            (self.board.read(|snapshot| snapshot.projects.current.clone()), String::new(), String::new().into())
+        } else {
+            let (project_id, server) = self.current_server().await?;
+            let (key, secret) = (&server.api_key, &server.api_secret);
+            let room = &request.room_name;
+            let token = room::token::recorder_token(key, secret, room, id.as_str(), TOKEN_TTL)?;
+            (Some(project_id), server.url, token)
+        };
         let spec = JobSpec {
             egress_id: id.clone(),
-            url: server.url,
+            url,
             room_name: request.room_name.clone(),
             task: Task::Egress(egress),
         };
@@ -248,13 +251,15 @@ impl Inner {
         };
         let job = Job {
             egress_id: id.clone(),
-            project_id: Some(project_id),
+            project_id,
             request,
             title,
             status: EgressStatus::Starting,
             armed: false,
             preview,
             connection: ConnectionState::Connecting,
+            page: None,
+            layout: None,
             created_at_ms: crate::history::now_ms(),
             started_at_ms: None,
             ended_at_ms: None,
@@ -349,5 +354,11 @@ fn title(source: &RecordSource, roster: Option<&Roster>) -> String {
             parts.join(" + ")
         }
         RecordSource::Track { track_id } => track(track_id),
+        RecordSource::RoomComposite { layout, .. } => {
+            let known = egress::layout::stock().iter().find(|known| known.name.0 == *layout);
+            let layout = known.map_or(layout.as_str(), |known| known.title.as_str());
+            if layout.is_empty() { "Whole room".to_owned() } else { format!("Whole room, {layout}") }
+        }
+        RecordSource::Web { url, .. } => host(url).to_owned(),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use egress::wire::{LOCK_FILE, Launch, SOCKET_FILE};
+use egress::wire::{LOCK_FILE, Launch, SCREEN_KEY_FILE, SOCKET_FILE};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, Signal, System};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
@@ -191,6 +191,8 @@ impl Process {
             .open(folder.path.join(STDERR_FILE))
             .map_err(|source| SpawnError::Folder { path: folder.path.clone(), source })?;
         let mut command = Command::new(program);
+        // X clients know the key of their screen from nowhere else, and a job cannot set it for itself.
+        command.env("XAUTHORITY", folder.short.join(SCREEN_KEY_FILE));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(stderr).kill_on_drop(false);
         #[cfg(unix)]
         command.process_group(0);

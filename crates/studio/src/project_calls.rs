@@ -377,7 +377,7 @@ fn saved_project(id: ProjectId, input: &ProjectInput) -> SavedProject {
 }
 
 /// The host and port of an address.
-fn host(url: &str) -> &str {
+pub(crate) fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or(rest)
 }

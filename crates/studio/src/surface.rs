@@ -3,7 +3,7 @@
 
 use egress::error::ApiError;
 pub use egress::fact::OutputState;
-use egress::fact::{ConnectionState, EgressStatus, EndReason, Figures, FileResult, TrackFacts};
+use egress::fact::{ConnectionState, EgressStatus, EndReason, Figures, FileResult, PageState, TrackFacts};
 use egress::id::{EgressId, OutputId, ProjectId, TrackId};
 use egress::request::RecordRequest;
 use egress::roster::{RoomSummary, Roster};
@@ -193,6 +193,10 @@ pub struct Job {
     pub preview: bool,
     /// The job's connection to its room.
     pub connection: ConnectionState,
+    /// How far its page is; none for a job without one.
+    pub page: Option<PageState>,
+    /// The layout that its page shows.
+    pub layout: Option<String>,
     /// Unix time, ms.
     #[ts(type = "number")]
     pub created_at_ms: i64,

@@ -5,12 +5,12 @@ use url::Url;
 
 use proto::{room_composite_egress_request, web_egress_request};
 
-use super::{Accepted, Local, Others, RequestError, Target, accept, both, encoded_file, finish, no_room, no_webhooks};
+use super::{
+    Accepted, Local, Others, RequestError, Target, accept, both, encoded_file, finish, no_room, no_webhooks,
+};
 use crate::encoding::{self, Material, Options};
 use crate::roster::ParticipantKind;
-use crate::spec::{
-    AudioChannel, AudioRoute, AudioSelect, EndRule, PageAddress, PageSpec, Selection, Source,
-};
+use crate::spec::{AudioChannel, AudioRoute, AudioSelect, EndRule, PageAddress, PageSpec, Selection, Source};
 
 /// Longest address that Chromium takes.
 const MAX_URL_BYTES: usize = 32 * 1024;
@@ -129,12 +129,7 @@ struct Composite<'a> {
 }
 
 impl Composite<'_> {
-    fn accept(
-        self,
-        options: Options<'_>,
-        file: Target<'_>,
-        local: &Local,
-    ) -> Result<Accepted, RequestError> {
+    fn accept(self, options: Options<'_>, file: Target<'_>, local: &Local) -> Result<Accepted, RequestError> {
         if self.room_name.is_empty() {
             return Err(no_room());
         }
@@ -215,7 +210,8 @@ fn web_url(field: &'static str, text: &str) -> Result<String, RequestError> {
     if text.trim().is_empty() {
         return Err(wrong("No page is named.".to_owned()));
     }
-    let url = Url::parse(text.trim()).map_err(|error| wrong(format!("This is no address of a page: {error}.")))?;
+    let url =
+        Url::parse(text.trim()).map_err(|error| wrong(format!("This is no address of a page: {error}.")))?;
     match url.scheme() {
         "http" | "https" if url.as_str().len() <= MAX_URL_BYTES => Ok(url.into()),
         "http" | "https" => Err(wrong("This address is too long.".to_owned())),

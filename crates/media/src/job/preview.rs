@@ -30,7 +30,9 @@ impl Preview {
     /// A preview of what is made this way; there is one of pictures that are encoded. Nobody looks yet.
     pub fn new(media: UnboundedSender<FromMedia>, treatment: &Treatment) -> Self {
         let size = match treatment {
-            Treatment::Encode { video: Some(video), .. } => Some((video.width, video.height, video.framerate)),
+            Treatment::Encode { video: Some(video), .. } => {
+                Some((video.width, video.height, video.framerate))
+            }
             _ => None,
         };
         Self { media, size, watched: false, chain: None, due_ns: i64::MIN, newest: None }

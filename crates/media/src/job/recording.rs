@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::encode::probe::{VideoEncoder, best_encoder};
+use crate::job::Facts;
 use crate::job::awake::Awake;
 use crate::job::clock::RoomClock;
 use crate::job::engine::{Core, Engine};
@@ -19,7 +20,6 @@ use crate::job::link::{FromStudio, Link};
 use crate::job::shape::NameContext;
 use crate::job::signal::EndSignal;
 use crate::job::usage::Usage;
-use crate::job::Facts;
 
 /// How often time is looked at while something is encoded, or the job ends.
 const QUICK: Duration = Duration::from_millis(10);

@@ -11,10 +11,10 @@ use egress::wire::ToJob;
 use room::event::StreamId;
 use room::session::RoomStats;
 
+use crate::job::Facts;
 use crate::job::engine::Core;
 use crate::job::ingest::FromMedia;
 use crate::job::link::Link;
-use crate::job::Facts;
 
 /// What of a source names and containers are made of.
 #[derive(Debug, Clone, Default)]

@@ -172,14 +172,7 @@ impl Feed for PageFeed {
         }
     }
 
-    fn on_command(
-        &mut self,
-        command: ToJob,
-        core: &mut Core,
-        _now_ns: i64,
-        facts: &mut Facts,
-        link: &Link,
-    ) {
+    fn on_command(&mut self, command: ToJob, core: &mut Core, _now_ns: i64, facts: &mut Facts, link: &Link) {
         match command {
             ToJob::UpdateLayout { request, layout } => {
                 let _ = self.commands.send(PageCommand::Layout(request, layout));

@@ -183,6 +183,8 @@ fn flags(width: u32, height: u32, sandbox: Sandbox, profile: &Path) -> Vec<Strin
         "--noerrdialogs",
         // The sound of all pages comes from one process, whose place in the tree is known.
         "--disable-features=AudioServiceOutOfProcess,Translate,MediaRouter,OptimizationHints",
+        // A LiveKit server may run on this very computer.
+        "--allow-loopback-in-peer-connection",
         "--remote-debugging-port=0",
     ]
     .map(str::to_owned)

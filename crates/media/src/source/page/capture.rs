@@ -111,32 +111,36 @@ impl Capture {
             element(name)?.downcast().map_err(|_| failed("not a sink"))
         };
         let (to, weak) = (deliver.clone(), pipeline.downgrade());
-        if size.pictures { sink("pictures")?.set_callbacks(
-            gst_app::AppSinkCallbacks::builder()
-                .new_sample(move |sink| {
-                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                    if let Some((time_ns, frame)) = timed(&sample) {
-                        let time_ns = to_unix(&weak, time_ns) - PICTURE_BEHIND_NS;
-                        to(Captured::Picture { time_ns, frame });
-                    }
-                    Ok(gst::FlowSuccess::Ok)
-                })
-                .build(),
-        ); }
+        if size.pictures {
+            sink("pictures")?.set_callbacks(
+                gst_app::AppSinkCallbacks::builder()
+                    .new_sample(move |sink| {
+                        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                        if let Some((time_ns, frame)) = timed(&sample) {
+                            let time_ns = to_unix(&weak, time_ns) - PICTURE_BEHIND_NS;
+                            to(Captured::Picture { time_ns, frame });
+                        }
+                        Ok(gst::FlowSuccess::Ok)
+                    })
+                    .build(),
+            );
+        }
         let (to, weak) = (deliver.clone(), pipeline.downgrade());
-        if size.sound { sink("samples")?.set_callbacks(
-            gst_app::AppSinkCallbacks::builder()
-                .new_sample(move |sink| {
-                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                    if let Some((time_ns, buffer)) = timed(&sample)
-                        && let Some(stereo) = stereo(&buffer)
-                    {
-                        to(Captured::Sound { time_ns: to_unix(&weak, time_ns), stereo });
-                    }
-                    Ok(gst::FlowSuccess::Ok)
-                })
-                .build(),
-        ); }
+        if size.sound {
+            sink("samples")?.set_callbacks(
+                gst_app::AppSinkCallbacks::builder()
+                    .new_sample(move |sink| {
+                        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                        if let Some((time_ns, buffer)) = timed(&sample)
+                            && let Some(stereo) = stereo(&buffer)
+                        {
+                            to(Captured::Sound { time_ns: to_unix(&weak, time_ns), stereo });
+                        }
+                        Ok(gst::FlowSuccess::Ok)
+                    })
+                    .build(),
+            );
+        }
         let bus = pipeline.bus().ok_or_else(|| failed("no bus"))?;
         bus.set_sync_handler(move |_, message| {
             if let gst::MessageView::Error(error) = message.view() {

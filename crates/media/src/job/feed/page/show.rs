@@ -212,7 +212,10 @@ async fn once(
 }
 
 /// Waits until the page may be closed.
-async fn closed(commands: &mut UnboundedReceiver<PageCommand>, news: &Sender<PageNews>) -> Result<(), Broken> {
+async fn closed(
+    commands: &mut UnboundedReceiver<PageCommand>,
+    news: &Sender<PageNews>,
+) -> Result<(), Broken> {
     loop {
         match commands.recv().await {
             None | Some(PageCommand::Close) => return Ok(()),

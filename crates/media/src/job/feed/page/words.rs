@@ -53,8 +53,12 @@ pub(super) fn stage(error: &StageError) -> ApiError {
 /// It cannot be loaded. `cause` is Chromium's word, `net::ERR_…`.
 pub(super) fn unreachable(url: &str, cause: &str) -> ApiError {
     let (what, remedy) = match cause.trim_start_matches("net::") {
-        "ERR_NAME_NOT_RESOLVED" => ("no host of this name is known", "Check the address and this computer's network."),
-        "ERR_CONNECTION_REFUSED" => ("nothing answers there", "Check the address, and that the page's server runs."),
+        "ERR_NAME_NOT_RESOLVED" => {
+            ("no host of this name is known", "Check the address and this computer's network.")
+        }
+        "ERR_CONNECTION_REFUSED" => {
+            ("nothing answers there", "Check the address, and that the page's server runs.")
+        }
         "ERR_CONNECTION_TIMED_OUT" | "ERR_TIMED_OUT" => {
             ("its server does not answer in time", "Check the address and this computer's network.")
         }
@@ -68,9 +72,14 @@ pub(super) fn unreachable(url: &str, cause: &str) -> ApiError {
         "ERR_ABORTED" => ("it is a download, or nothing at all", "Give the address of a page."),
         _ => ("it does not load", "Open the address in a browser of your own to see what is wrong."),
     };
-    ApiError::new(ErrorCode::Unreachable, Fault::Input, format!("The page {} cannot be shown: {what}.", host(url)), remedy)
-        .retryable()
-        .with_detail(format!("page load error: {cause}"))
+    ApiError::new(
+        ErrorCode::Unreachable,
+        Fault::Input,
+        format!("The page {} cannot be shown: {what}.", host(url)),
+        remedy,
+    )
+    .retryable()
+    .with_detail(format!("page load error: {cause}"))
 }
 
 /// Its server answered with an HTTP error.
