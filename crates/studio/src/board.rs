@@ -104,6 +104,7 @@ impl Snapshot {
             }
             Change::Machine { machine } => self.machine = machine,
             Change::Settings { settings } => self.settings = settings,
+            Change::Layouts { layouts } => self.layouts = layouts,
         }
     }
 }

@@ -9,7 +9,7 @@ use egress::fact::{ConnectionState, EgressStatus, Fact};
 use egress::id::{EgressId, OutputId};
 use egress::request::{RecordRequest, RecordSource};
 use egress::roster::{Roster, TrackSource};
-use egress::spec::{EgressSpec, JobSpec, Task};
+use egress::spec::{EgressSpec, JobSpec, PageAddress, Source, Task};
 use egress::state::JobState;
 use egress::wire::Launch;
 
@@ -220,7 +220,12 @@ impl Inner {
     ) -> Result<EgressId, ApiError> {
         self.check_open()?;
         let (_, accepted) = egress::protocol::accept(&request)?;
-        let full = accepted.spec;
+        let mut full = accepted.spec;
+        if let Source::Page(page) = &mut full.source
+            && let PageAddress::Template { document, .. } = &mut page.address
+        {
+            *document = self.document_of(&request.source)?;
+        }
         let output = full.outputs.first().cloned();
         let egress = if preview { EgressSpec { outputs: Vec::new(), ..full } } else { full };
         make_recordings_folder(request.folder.clone().into()).await?;

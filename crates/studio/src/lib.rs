@@ -12,6 +12,7 @@ mod fold;
 mod frames;
 mod history;
 mod jobs;
+mod layouts;
 pub mod journal;
 mod link;
 mod machine;

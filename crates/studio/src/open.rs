@@ -104,6 +104,7 @@ impl Studio {
             known_secrets: Mutex::default(),
             lost_secrets: Mutex::default(),
             refused_secrets: tokio::sync::Mutex::default(),
+            layouts: Mutex::default(),
             jobs: Mutex::default(),
             arming: AtomicU64::new(0),
             monitor: Mutex::default(),

@@ -17,6 +17,7 @@ use crate::error::closing;
 use crate::fold::ended;
 use crate::frames::Frames;
 use crate::journal::Journal;
+use crate::layouts::Own;
 use crate::monitor::MonitorHandle;
 use crate::projects::{ProjectStore, Saved};
 use crate::secrets::SecretStore;
@@ -58,6 +59,8 @@ pub(crate) struct Inner {
     /// What the keyring said when it was last asked for a secret that it did not give. It is asked again when
     /// the operator wants it, and not by itself: its question would come back every few seconds.
     pub(crate) refused_secrets: tokio::sync::Mutex<HashMap<ProjectId, ApiError>>,
+    /// The operator's own layouts.
+    pub(crate) layouts: Mutex<Own>,
     /// Jobs with a task that supervises them.
     pub(crate) jobs: Mutex<HashMap<EgressId, JobHandle>>,
     /// Counts up with each `arm`: the newest wins.

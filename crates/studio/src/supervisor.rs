@@ -9,7 +9,7 @@ use egress::fact::{EgressStatus, Event, Fact, Figures};
 use egress::id::EgressId;
 use egress::spec::OutputSpec;
 use egress::state::JobState;
-use egress::wire::{FromJob, ToJob};
+use egress::wire::{LayoutChange, PROGRAM, Thumbnail, FromJob, ToJob};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -33,6 +33,12 @@ const DISCARD_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) enum Command {
     /// Attach an output.
     Attach { output: OutputSpec, reply: Reply },
+    /// Show another layout.
+    UpdateLayout { layout: LayoutChange, reply: Reply },
+    /// Begin without the page's start signal.
+    StartAnyway { reply: Reply },
+    /// Make pictures of the program, or no longer. Nobody waits for an answer.
+    Watch { watched: bool },
     /// Finish all outputs and exit.
     Stop { reply: Reply },
     /// Exit and leave no trace: nothing was recorded.
@@ -65,12 +71,15 @@ pub(crate) struct Supervisor {
     figures: Option<Figures>,
     figures_at: Instant,
     discard_by: Option<Instant>,
+    /// Whether somebody looks at the program.
+    watched: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Attach,
     Stop,
+    Other,
 }
 
 impl Supervisor {
@@ -98,6 +107,7 @@ impl Supervisor {
             figures: None,
             figures_at: Instant::now(),
             discard_by: None,
+            watched: false,
         };
         let handle = JobHandle { commands: commands_in, output, done: done_out };
         inner.jobs.lock().insert(id, handle.clone());
@@ -146,7 +156,16 @@ impl Supervisor {
     }
 
     async fn said(&mut self, said: Said) {
-        let Said::Message(message) = said else { return };
+        let message = match said {
+            Said::Message(message) => message,
+            Said::Thumbnail(Thumbnail { jpeg, .. }) => {
+                if self.watched {
+                    // The pictures of all jobs are kept by the ids of their jobs.
+                    self.inner.frames.put(Thumbnail { track_id: self.id.as_str().into(), jpeg });
+                }
+                return;
+            }
+        };
         match *message {
             FromJob::Event { event } => self.event(event).await,
             FromJob::Figures { figures } => {
@@ -201,6 +220,16 @@ impl Supervisor {
                     self.journal_job(job).await;
                 }
             }
+            Command::UpdateLayout { layout, reply } => {
+                self.ask(Asked::Other, reply, |request| ToJob::UpdateLayout { request, layout });
+            }
+            Command::Watch { watched } => {
+                self.watched = watched;
+                self.watch();
+            }
+            Command::StartAnyway { reply } => {
+                self.ask(Asked::Other, reply, |request| ToJob::StartAnyway { request });
+            }
             Command::Stop { reply } => self.ask(Asked::Stop, reply, |request| ToJob::Stop { request }),
             Command::Discard => {
                 self.requests += 1;
@@ -219,8 +248,18 @@ impl Supervisor {
         }
     }
 
+    /// Says whether pictures of the program are wanted.
+    fn watch(&mut self) {
+        let tracks = if self.watched { vec![PROGRAM.into()] } else { Vec::new() };
+        self.conversation.send(ToJob::Watch { tracks });
+    }
+
     /// The connection broke: nobody answers what was asked over it.
     fn cut(&mut self) {
+        // A connection that comes after this one knows nothing of what is watched.
+        if self.watched && !self.state.is_over() {
+            self.watch();
+        }
         let job = self.inner.board.job(&self.id);
         let over = self.state.is_over();
         let stopping = over || self.state.status() == EgressStatus::Ending;

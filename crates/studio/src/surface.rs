@@ -4,6 +4,7 @@
 use egress::error::ApiError;
 pub use egress::fact::OutputState;
 use egress::fact::{ConnectionState, EgressStatus, EndReason, Figures, FileResult, PageState, TrackFacts};
+use egress::layout::Broken;
 use egress::id::{EgressId, OutputId, ProjectId, TrackId};
 use egress::request::RecordRequest;
 use egress::roster::{RoomSummary, Roster};
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub machine: Machine,
     /// What the operator set.
     pub settings: Settings,
+    /// The layouts to choose from: those that come with the program, then the operator's own.
+    pub layouts: Vec<LayoutChoice>,
 }
 
 /// A numbered change.
@@ -91,6 +94,11 @@ pub enum Change {
     Settings {
         /// The new value.
         settings: Settings,
+    },
+    /// Replaces `layouts`.
+    Layouts {
+        /// The new value.
+        layouts: Vec<LayoutChoice>,
     },
 }
 
@@ -262,6 +270,25 @@ pub struct Settings {
     pub folder: String,
     /// File-name template; empty for the default.
     pub name: String,
+}
+
+/// A layout to choose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct LayoutChoice {
+    /// What requests call it.
+    pub name: String,
+    /// What the producer reads.
+    pub title: String,
+    /// Whether it comes with the program; the others are the operator's own.
+    pub stock: bool,
+    /// Whether it is made for frames that are higher than wide.
+    pub portrait: bool,
+    /// Whether it is light; the others are dark.
+    pub light: bool,
+    /// Its places, for a small drawing: x, y, width and height in fractions of the frame.
+    pub regions: Vec<[f64; 4]>,
+    /// Why it cannot be drawn, and where the fault is, if so.
+    pub broken: Option<Broken>,
 }
 
 /// A picture of a track, newest wins.

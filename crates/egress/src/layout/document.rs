@@ -48,6 +48,21 @@ pub struct Layout {
     pub transition: Transition,
 }
 
+impl Layout {
+    /// Whether its background is light.
+    pub fn is_light(&self) -> bool {
+        let colour = match &self.background {
+            Background::Colour(colour) => colour,
+            Background::Gradient(gradient) => &gradient.from,
+        };
+        // Weights of BT.709.
+        let luma = |[red, green, blue, _]: [u8; 4]| {
+            0.2126 * f64::from(red) + 0.7152 * f64::from(green) + 0.0722 * f64::from(blue)
+        };
+        colour.rgba().is_some_and(|rgba| luma(rgba) > 127.0)
+    }
+}
+
 /// The name of a layout: small letters, digits and hyphens, a letter or digit first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS, JsonSchema)]
 #[schemars(transparent, extend("format" = "layout-name"))]

@@ -105,6 +105,26 @@ pub async fn remove_participant(server: &Server, room: &str, identity: &str) -> 
     Ok(())
 }
 
+/// Sets a participant's metadata. A template changes its layout by that of the recorder: `{"layout":"…"}`.
+///
+/// # Errors
+/// As [`check`], and [`ErrorCode::NotFound`].
+pub async fn update_metadata(
+    server: &Server,
+    room: &str,
+    identity: &str,
+    metadata: &str,
+) -> Result<(), ApiError> {
+    let request = proto::UpdateParticipantRequest {
+        room: room.to_owned(),
+        identity: identity.to_owned(),
+        metadata: metadata.to_owned(),
+        ..Default::default()
+    };
+    let _: proto::ParticipantInfo = call(server, Some(room), "UpdateParticipant", &request).await?;
+    Ok(())
+}
+
 async fn call<A: prost::Message + Default>(
     server: &Server,
     room: Option<&str>,
