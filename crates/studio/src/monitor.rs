@@ -17,7 +17,7 @@ use crate::error::{internal, precondition};
 use crate::link::Said;
 use crate::process::{JobFolder, Process};
 use crate::studio::{Inner, Studio};
-use crate::supervisor::FIGURES_EVERY;
+use crate::supervisor::{Command, FIGURES_EVERY, JobHandle};
 use crate::surface::{Change, Frame, OpenRoom};
 
 /// Pixels: sharp in the list of people on a dense screen.
@@ -30,6 +30,9 @@ const AGAIN_FIRST: Duration = Duration::from_millis(500);
 const AGAIN_LONGEST: Duration = Duration::from_secs(15);
 /// A monitor that lived this long was well: the next wait is a short one again.
 const LIVED: Duration = Duration::from_secs(20);
+
+/// What the ids of jobs begin with, and those of tracks never.
+const JOB_PREFIX: &str = "EG_";
 
 /// How the studio reaches the task of the open room.
 pub(crate) struct MonitorHandle {
@@ -94,13 +97,26 @@ impl Studio {
         Ok(())
     }
 
-    /// Says which tracks are in sight: thumbnails are made of these and no others.
+    /// Says what is in sight: thumbnails are made of these tracks of the open room, and pictures of the program
+    /// of these jobs (by their ids), and no others.
     ///
     /// # Errors
-    /// No room is open.
-    pub async fn watch(&self, tracks: Vec<TrackId>) -> Result<(), ApiError> {
+    /// Tracks are named and no room is open.
+    pub async fn watch(&self, sights: Vec<TrackId>) -> Result<(), ApiError> {
+        let jobs: Vec<(EgressId, JobHandle)> =
+            self.inner.jobs.lock().iter().map(|(id, handle)| (id.clone(), handle.clone())).collect();
+        let is_job = |sight: &TrackId| sight.as_str().starts_with(JOB_PREFIX);
+        for (id, handle) in jobs {
+            let watched = sights.iter().any(|sight| sight.as_str() == id.as_str());
+            // One whose task is gone shows nothing any more.
+            let _ = handle.commands.send(Command::Watch { watched }).await;
+        }
+        let tracks: Vec<TrackId> = sights.into_iter().filter(|sight| !is_job(sight)).collect();
         let monitor = self.inner.monitor.lock();
         let Some(monitor) = &*monitor else {
+            if tracks.is_empty() {
+                return Ok(());
+            }
             return Err(precondition("No room is open.", "Open a room first."));
         };
         monitor.watched.send_replace(tracks);
@@ -231,7 +247,8 @@ impl Monitor {
                 changed = self.watched.changed() => match changed {
                     Ok(()) => {
                         let tracks = self.watched.borrow_and_update().clone();
-                        self.inner.frames.retain(|track| tracks.contains(track));
+                        let program = |track: &TrackId| track.as_str().starts_with(JOB_PREFIX);
+                        self.inner.frames.retain(|track| tracks.contains(track) || program(track));
                         conversation.send(ToJob::Watch { tracks });
                     }
                     Err(_) => break,

@@ -26,7 +26,7 @@ use crate::projects::Saved;
 use crate::studio::{Inner, Studio};
 use crate::supervisor::{Command, Supervisor, conclude};
 use crate::surface::{Change, Job, Machine, Projects, Rooms, Settings, Snapshot};
-use crate::{machine, recovery, rooms};
+use crate::{layouts, machine, recovery, rooms};
 
 /// Finished jobs that a front end gets to see.
 const HISTORY: u32 = 500;
@@ -91,6 +91,7 @@ impl Studio {
             jobs,
             machine: Machine { problems: problems.clone(), ..Machine::default() },
             settings,
+            layouts: Vec::new(),
         });
         let inner = Arc::new(Inner {
             program: find_program(job_program),
@@ -129,6 +130,7 @@ impl Studio {
             }
         }
         inner.spawn_until_closed(rooms::poll(inner.clone()));
+        inner.spawn_until_closed(layouts::watch(inner.clone()));
         inner.spawn_until_closed(machine::watch(inner.clone()));
         inner.spawn_until_closed(machine::probe(inner.clone()));
         Ok(Self::new(inner))

@@ -9,7 +9,7 @@ use egress::fact::{EgressStatus, Event, Fact, Figures};
 use egress::id::EgressId;
 use egress::spec::OutputSpec;
 use egress::state::JobState;
-use egress::wire::{LayoutChange, PROGRAM, Thumbnail, FromJob, ToJob};
+use egress::wire::{FromJob, LayoutChange, PROGRAM, Thumbnail, ToJob};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -305,6 +305,7 @@ impl Supervisor {
             let answer = if asked == Asked::Stop && stopped { Ok(()) } else { Err(gone(job.as_ref())) };
             let _ = reply.send(answer);
         }
+        self.inner.frames.retain(|track| track.as_str() != self.id.as_str());
         let discarded = self.discard_by.is_some() && job.is_none_or(|job| job.outputs.is_empty());
         self.inner.jobs.lock().remove(&self.id);
         if discarded && let Err(error) = self.inner.forget(self.id.clone()).await {

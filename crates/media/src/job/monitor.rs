@@ -80,7 +80,7 @@ pub async fn run(spec: MonitorSpec, joined: Joined, facts: &mut Facts, link: &mu
     let mut figures_due = interval(FIGURES);
     figures_due.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut end_signal = EndSignal::new();
-    let mut usage = Usage::new();
+    let mut usage = Usage::new(false);
     // The studio may have come while the room was being joined.
     link.roster(&monitor.roster);
     let mut alone_since = (!link.connected()).then(Instant::now);

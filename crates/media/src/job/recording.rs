@@ -78,7 +78,7 @@ pub async fn run<F: Feed>(
     let mut guard_due = interval(GUARD);
     guard_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end_signal = EndSignal::new();
-    let mut usage = Usage::new();
+    let mut usage = Usage::new(F::STARTS_PROCESSES);
     let mut awake = Awake::new();
     // The studio may have come while the room was being joined.
     let mut alone_since = (!link.connected()).then(Instant::now);

@@ -16,7 +16,7 @@ fn monitor_pid(room: &studio::surface::OpenRoom) -> Option<u32> {
 async fn an_open_room_has_people_figures_and_pictures_and_closes() {
     let bench = Bench::new();
     let studio = bench.open().await;
-    assert!(studio.watch(vec![]).await.is_err());
+    assert!(studio.watch(vec!["TR_a".into()]).await.is_err());
     studio.open_room("show".into()).await.unwrap();
     let pid = until(&studio, "the roster", |s| {
         let room = s.room.as_ref().filter(|room| room.connection == ConnectionState::Connected)?;

@@ -31,6 +31,8 @@ pub struct Known {
 pub trait Feed {
     /// What happens at the source.
     type Event;
+    /// Whether it starts processes of its own, which count as the job's.
+    const STARTS_PROCESSES: bool;
 
     /// Takes what happens. Some: the job ends for this reason.
     fn on_event(

@@ -136,6 +136,7 @@ impl PageFeed {
 
 impl Feed for PageFeed {
     type Event = PageNews;
+    const STARTS_PROCESSES: bool = true;
 
     fn on_event(
         &mut self,

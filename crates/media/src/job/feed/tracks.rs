@@ -429,6 +429,7 @@ impl TracksFeed {
 
 impl Feed for TracksFeed {
     type Event = RoomEvent;
+    const STARTS_PROCESSES: bool = false;
 
     fn on_event(
         &mut self,

@@ -12,7 +12,7 @@ use chromiumoxide::cdp::browser_protocol::network::{
     EventLoadingFailed, EventResponseReceived, ResourceType,
 };
 use chromiumoxide::cdp::browser_protocol::page::{
-    EventJavascriptDialogOpening, EventLoadEventFired, HandleJavaScriptDialogParams,
+    AddScriptToEvaluateOnNewDocumentParams, EventJavascriptDialogOpening, EventLoadEventFired, HandleJavaScriptDialogParams,
 };
 use chromiumoxide::cdp::browser_protocol::target::{CloseTargetParams, EventTargetCreated};
 use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, EventConsoleApiCalled};
@@ -113,6 +113,8 @@ impl Browser {
         let page = first_page(&connection).await?;
         let deny = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
         connection.execute(deny).await?;
+        // A page that closes itself would end the browser.
+        page.execute(AddScriptToEvaluateOnNewDocumentParams::new("window.close = () => {};")).await?;
         let (sender, events) = unbounded_channel();
         listen(&connection, &page, &sender, &mut listeners).await?;
         Ok(Self { page, process, _connection: connection, _listeners: listeners, events })
