@@ -122,6 +122,18 @@ describe("logging in", () => {
   });
 });
 
+describe("without a project", () => {
+  it("what still records can be seen and stopped", async () => {
+    const projects = { list: [], current: null, keyring_error: null };
+    const { user, called } = await open(emptySnapshot({ projects, jobs: [adaOnAir()] }));
+    expect(screen.getByRole("heading", { name: "Log into LiveKit" })).toBeTruthy();
+    expect(screen.getByTestId("tally")).toBeTruthy();
+    await user.click(screen.getByRole("button", { name: "Stop Ada Lovelace" }));
+    await user.keyboard("{Enter}");
+    await waitFor(() => expect(called("stop")[0]?.args).toEqual(["EG_ada"]));
+  });
+});
+
 describe("rooms", () => {
   it("of 200, only those in sight are in the page, and any can be found", async () => {
     const { user, called } = await open(

@@ -88,7 +88,12 @@ function Page() {
   const first = useStudio((snapshot) => snapshot.projects.list.length === 0);
   const open = useStudio((snapshot) => snapshot.projects.current !== null);
   const room = useStudio((snapshot) => snapshot.room?.name ?? null);
-  if (first) return <FirstStart />;
+  if (first)
+    return (
+      <WithJobs>
+        <FirstStart />
+      </WithJobs>
+    );
   if (!open)
     return (
       <WithJobs>
