@@ -459,6 +459,35 @@ describe("the palette", () => {
     await waitFor(() => expect(useDesk.getState().pick).toMatchObject({ identity: "dmitri" }));
     await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
   });
+
+  it("never offers first to stop what is on air, and asks before it does", async () => {
+    const { user, called } = await open(emptySnapshot({ jobs: [adaOnAir()] }));
+    await user.keyboard("{Control>}k{/Control}");
+    await screen.findByPlaceholderText("What to do?");
+    const names = screen.getAllByRole("option").map((option) => option.textContent);
+    expect(names.indexOf("Stop Ada Lovelace")).toBe(names.length - 1);
+    // Letters that Stop fits, among others.
+    await user.keyboard("o");
+    await waitFor(() => expect(screen.getAllByRole("option").length).toBeLessThan(names.length));
+    expect(screen.getAllByRole("option")[0]?.textContent).not.toBe("Stop Ada Lovelace");
+    expect(screen.getAllByRole("option").at(-1)?.textContent).toBe("Stop Ada Lovelace");
+    await user.keyboard("{Backspace}stop ada{Enter}");
+    await waitFor(() => expect(screen.getByTestId("stop").dataset.phase).toBe("asking"));
+    expect(called("stop")).toEqual([]);
+    await user.keyboard("{Enter}");
+    await waitFor(() => expect(called("stop")).toHaveLength(1));
+  });
+
+  it("lists some of very many, and finds any", async () => {
+    const rooms = { list: someRooms(200), loading: false, error: null };
+    const { user } = await open(inRoom(crowd(100), { rooms }));
+    await user.keyboard("{Control>}k{/Control}");
+    const search = await screen.findByPlaceholderText("What to do?");
+    expect(screen.getAllByRole("option").length).toBeLessThan(90);
+    expect(screen.getByText("70 more: type part of the name")).toBeTruthy();
+    await user.type(search, "guest-73{Enter}");
+    await waitFor(() => expect(useDesk.getState().pick).toMatchObject({ identity: "guest-73" }));
+  });
 });
 
 describe("settings", () => {

@@ -264,6 +264,8 @@ export const en = {
   "palette.rooms": "Rooms",
   "palette.projects": "Projects",
   "palette.window": "Window",
+  "palette.stop": "On air",
+  "palette.more": "{n} more: type part of the name",
   "action.stop": "Stop {title}",
   "action.follow.on": "Follow screen share",
   "action.follow.off": "Do not follow screen share",
