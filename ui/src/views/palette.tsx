@@ -81,7 +81,9 @@ function List() {
               </Command.Item>
             ))}
             {some.length > MOST && (
-              <p className="px-3 py-1.5 text-xs text-faint">{t("palette.more", { n: some.length - MOST })}</p>
+              <div className="px-3 py-1.5 text-xs text-faint">
+                {t("palette.more", { n: some.length - MOST })}
+              </div>
             )}
           </Command.Group>
         ))}

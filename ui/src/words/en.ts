@@ -264,7 +264,7 @@ export const en = {
   "palette.rooms": "Rooms",
   "palette.projects": "Projects",
   "palette.window": "Window",
-  "palette.stop": "On air",
+  "palette.stop": "Stop",
   "palette.more": "{n} more: type part of the name",
   "action.stop": "Stop {title}",
   "action.follow.on": "Follow screen share",
