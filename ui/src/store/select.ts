@@ -77,6 +77,17 @@ export function findPerson(room: OpenRoom | null, identity: string): Participant
   return room?.roster.participants.find((person) => person.identity === identity) ?? null;
 }
 
+/** Joining for the first time: nothing is known of the room yet, and nothing is wrong. */
+export function isJoining(room: OpenRoom | null): boolean {
+  return room?.connection === "connecting" && room.roster.participants.length === 0 && room.error === null;
+}
+
+/** How many are in the room, as far as it has been seen. */
+export function headcount(room: OpenRoom | null): number | null {
+  const count = room?.roster.participants.length ?? 0;
+  return count > 0 || room?.connection === "connected" ? count : null;
+}
+
 /** What a source takes of the room as it stands: the pictures and sounds that a recording would hold. */
 export function tracksNow(
   room: OpenRoom | null,

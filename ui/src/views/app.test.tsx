@@ -161,6 +161,37 @@ describe("rooms", () => {
   });
 });
 
+describe("joining a room", () => {
+  it("looks like what it is, from the click to the people", async () => {
+    const rooms = { list: someRooms(3), loading: false, error: null };
+    const { studio, user } = await open(emptySnapshot({ rooms }));
+    let answer = () => {};
+    const openRoom = studio.openRoom.bind(studio);
+    studio.openRoom = (name) =>
+      new Promise((done) => {
+        answer = () => done(openRoom(name));
+      });
+    const [row] = screen.getAllByTestId("room");
+    if (!row) throw new Error("there are rooms");
+    expect(row.querySelector(".lucide-loader-circle")).toBeNull();
+    await user.click(row);
+    await waitFor(() => expect(row.querySelector(".lucide-loader-circle")).toBeTruthy());
+    answer();
+    const program = await screen.findByTestId("program");
+    expect(within(program).getByText("Joining the room…")).toBeTruthy();
+    expect(screen.queryByText("nobody")).toBeNull();
+    expect(screen.getByTestId("people-count").textContent).toBe("");
+    expect(screen.getByTestId("room-connection").className).not.toMatch(/look/);
+    const { room } = inRoom(four);
+    if (!room) throw new Error("the fixture has a room");
+    studio.emit({ type: "room", room });
+    await waitFor(() => expect(screen.getByTestId("people-count").textContent).toBe("4"));
+    expect(screen.getByText("4 people")).toBeTruthy();
+    studio.emit({ type: "room", room: { ...room, connection: "reconnecting" } });
+    await waitFor(() => expect(screen.getByTestId("room-connection").className).toMatch(/look/));
+  });
+});
+
 describe("recording", () => {
   it("choosing arms, Record attaches to what is armed, holding Stop ends it", async () => {
     const { studio, user, called } = await open(inRoom(four));

@@ -1,17 +1,18 @@
 // Names for tests: [data-testid=room-connection][data-connection]; button "History".
 
-import { History, TriangleAlert } from "lucide-react";
+import { History, LoaderCircle, TriangleAlert } from "lucide-react";
 import { Button } from "@/kit/button";
 import { cx } from "@/lib/cx";
 import { bytes } from "@/lib/format";
 import { goTo, openDialog, useDesk } from "@/store/desk";
-import { isRunning, pastJobs } from "@/store/select";
+import { isJoining, isRunning, pastJobs } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 
 export function Statusbar() {
   const running = useStudio((snapshot) => snapshot.jobs.filter(isRunning).length);
   const connection = useStudio((snapshot) => snapshot.room?.connection ?? null);
+  const joining = useStudio((snapshot) => isJoining(snapshot.room));
   const rtt = useStudio((snapshot) => {
     const ms = snapshot.room?.figures.rtt_ms;
     return typeof ms === "number" ? Math.round(ms) : null;
@@ -32,15 +33,22 @@ export function Statusbar() {
         <span
           data-testid="room-connection"
           data-connection={connection}
-          className={cx("flex items-center gap-1.5", connection !== "connected" && "font-medium text-look")}
+          className={cx(
+            "flex items-center gap-1.5",
+            connection !== "connected" && !joining && "font-medium text-look",
+          )}
         >
-          <span
-            aria-hidden
-            className={cx(
-              "size-2 rounded-full",
-              connection === "connected" ? "bg-ready" : "border border-current",
-            )}
-          />
+          {joining ? (
+            <LoaderCircle className="size-3 motion-safe:animate-spin" aria-hidden />
+          ) : (
+            <span
+              aria-hidden
+              className={cx(
+                "size-2 rounded-full",
+                connection === "connected" ? "bg-ready" : "border border-current",
+              )}
+            />
+          )}
           {t(`room.connection.${connection}`)}
           {connection === "connected" && rtt !== null && <span>{t("rtt", { ms: rtt })}</span>}
         </span>

@@ -23,7 +23,7 @@ import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { bytes, timecode, timeLeft } from "@/lib/format";
 import { goTo, openDialog } from "@/store/desk";
-import { isRecording } from "@/store/select";
+import { headcount, isRecording } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { Mark } from "./mark";
@@ -131,7 +131,7 @@ const MENU_ROOMS = 12;
 
 function RoomMenu() {
   const room = useStudio((snapshot) => snapshot.room?.name ?? null);
-  const count = useStudio((snapshot) => snapshot.room?.roster.participants.length ?? 0);
+  const count = useStudio((snapshot) => headcount(snapshot.room));
   const rooms = useStudio((snapshot) => snapshot.rooms.list);
   const open = useCommand((backend, name: string) => backend.openRoom(name));
   const close = useCommand((backend, _: null) => backend.closeRoom());
@@ -173,7 +173,11 @@ function RoomMenu() {
           {t("rooms.all")}
         </MenuItem>
       </Menu>
-      <span className="shrink-0 text-xs text-faint max-[64rem]:hidden">{t("room.people", { n: count })}</span>
+      {count !== null && (
+        <span className="shrink-0 text-xs text-faint max-[64rem]:hidden">
+          {t("room.people", { n: count })}
+        </span>
+      )}
     </>
   );
 }

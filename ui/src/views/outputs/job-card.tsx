@@ -1,7 +1,7 @@
 // A running recording. Names for tests: [data-testid=job][data-egress][data-status]; in it
 // [data-testid=job-elapsed], job-size, job-disk, job-dropped, job-connection, and the stop button.
 
-import { Circle, RefreshCw } from "lucide-react";
+import { Circle, LoaderCircle, RefreshCw } from "lucide-react";
 import { memo } from "react";
 import type { Job } from "@/backend/types";
 import { Meter } from "@/kit/meter";
@@ -154,15 +154,21 @@ function Figure({
 function Connection({ job }: { job: Job }) {
   const { connection } = job;
   const well = connection === "connected";
+  const joining = connection === "connecting";
   const rtt = job.figures?.rtt_ms;
   return (
     <p
       data-testid="job-connection"
       data-connection={connection}
-      className={cx("flex items-center gap-1.5 text-xs", well ? "text-faint" : "font-medium text-look")}
+      className={cx(
+        "flex items-center gap-1.5 text-xs",
+        well || joining ? "text-faint" : "font-medium text-look",
+      )}
     >
       {well ? (
         <span className="size-2 rounded-full bg-ready" aria-hidden />
+      ) : joining ? (
+        <LoaderCircle className="size-3 motion-safe:animate-spin" aria-hidden />
       ) : (
         <RefreshCw className="size-3" aria-hidden />
       )}

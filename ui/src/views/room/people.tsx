@@ -35,7 +35,7 @@ import { cx } from "@/lib/cx";
 import { initials, moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
 import { pickPerson, pickTrack, useDesk } from "@/store/desk";
-import { isRecording, nameOf } from "@/store/select";
+import { headcount, isJoining, isRecording, nameOf } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { trackFacts, trackTitle } from "./track-words";
@@ -63,7 +63,7 @@ export function People() {
       <div className="flex h-9 shrink-0 items-center justify-between px-3">
         <h2 className="label-caps">{t("people")}</h2>
         <span className="text-xs text-faint" data-testid="people-count">
-          {people.length}
+          {headcount(room)}
         </span>
       </div>
       {people.length >= SEARCH_FROM && (
@@ -81,7 +81,7 @@ export function People() {
         </div>
       )}
       {people.length === 0 ? (
-        room?.connection === "connecting" ? (
+        isJoining(room) ? (
           <div className="flex flex-col gap-2 px-3" role="status" aria-label={t("room.joining")}>
             {[0, 1, 2].map((row) => (
               <div key={row} className="aspect-video rounded-md bg-card" />

@@ -2,7 +2,7 @@
 // ([data-testid=room], accessible name begins with the room's name).
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ChevronRight, DoorClosed, Search, Users } from "lucide-react";
+import { ChevronRight, DoorClosed, LoaderCircle, Search, Users } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
 import type { RoomSummary } from "@/backend/types";
 import { Button } from "@/kit/button";
@@ -155,7 +155,11 @@ function RoomList({
                   <span data-testid="room-people">{room.num_participants}</span>
                   <span className="sr-only">{t("people")}</span>
                 </span>
-                <ChevronRight className="size-4 text-faint group-hover:text-ink" aria-hidden />
+                {opening === room.name ? (
+                  <LoaderCircle className="size-4 motion-safe:animate-spin" aria-hidden />
+                ) : (
+                  <ChevronRight className="size-4 text-faint group-hover:text-ink" aria-hidden />
+                )}
               </button>
             </li>
           );
