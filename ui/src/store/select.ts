@@ -22,6 +22,21 @@ export function isRecording(job: Job): boolean {
   return isRunning(job) && job.status === "active";
 }
 
+/** What of a person is on air: tracks, or none while a recording of them waits for some; null where nothing is. */
+export function onAirOf(snapshot: Snapshot, identity: string): TrackId[] | null {
+  const jobs = snapshot.jobs.filter(
+    (job) => isRecording(job) && job.request.room_name === snapshot.room?.name,
+  );
+  const tracks = jobs
+    .flatMap((job) => job.tracks)
+    .filter((track) => track.publisher_identity === identity)
+    .map((track) => track.track_id);
+  const awaited = jobs.some(
+    ({ request: { source } }) => source.type === "participant" && source.identity === identity,
+  );
+  return tracks.length > 0 || awaited ? tracks : null;
+}
+
 export function isOver(job: Job): boolean {
   return !job.preview && !isRunning(job);
 }

@@ -388,6 +388,33 @@ describe("recording", () => {
     expect(within(ben).getByTestId("job-elapsed").textContent).toBe("00:12:44");
   });
 
+  it("red is on what is recorded and on nothing else", async () => {
+    const screenOf = { type: "track", track_id: "TR_chloe_screen" } as const;
+    const [facts] = adaOnAir().tracks;
+    if (!facts) throw new Error("the fixture has tracks");
+    const chloe = { ...facts, track_id: "TR_chloe_screen", publisher_identity: "chloe" };
+    const dmitri = { ...facts, track_id: "TR_dmitri_mic", publisher_identity: "dmitri" };
+    const jobs = [
+      job("EG_chloe", "Screen of Chloé Duarte", screenOf, { tracks: [chloe] }),
+      job("EG_dmitri", "Dmitri Sato", wholePerson("dmitri"), { tracks: [dmitri] }),
+      job("EG_ben", "Ben Okri", wholePerson("ben"), { status: "starting" }),
+    ];
+    const { studio } = await open(inRoom(four, { jobs }));
+    expect(screen.getAllByTestId("on-air").map((mark) => mark.dataset.track)).toEqual(["TR_chloe_screen"]);
+    const rec = (identity: string) => {
+      const card = screen.getAllByTestId("person").find((one) => one.dataset.identity === identity);
+      return card?.textContent?.includes("REC");
+    };
+    expect(["ada", "ben", "chloe", "dmitri"].map(rec)).toEqual([false, false, true, true]);
+    studio.askFromShell("quit_requested");
+    const dialog = await screen.findByRole("dialog", { name: "Quit Tallylight?" });
+    expect([...dialog.querySelectorAll<HTMLElement>("[data-lit]")].map((dot) => dot.dataset.lit)).toEqual([
+      "true",
+      "true",
+      "false",
+    ]);
+  });
+
   it("tracks are ticked one picture and one sound at a time", async () => {
     const { user, called } = await open(inRoom(four));
     await user.click(screen.getByRole("button", { name: "Tracks of Chloé Duarte" }));

@@ -11,7 +11,7 @@ import { Dialog } from "@/kit/dialog";
 import { useCommand } from "@/lib/commands";
 import { timecode } from "@/lib/format";
 import { closeDialog, openDialog, useDesk } from "@/store/desk";
-import { isRunning, runningJobs } from "@/store/select";
+import { isRecording, isRunning, runningJobs } from "@/store/select";
 import { studioNow, useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { elapsedOf } from "./outputs/job-figures";
@@ -59,7 +59,11 @@ export function QuitDialog() {
         <ul className="flex max-h-40 flex-col gap-1 overflow-y-auto">
           {jobs.map((job) => (
             <li key={job.egress_id} className="flex items-center gap-3 rounded-md bg-card px-3 py-1.5">
-              <span aria-hidden className="size-2 shrink-0 rounded-full bg-tally-ink" />
+              <span
+                aria-hidden
+                data-lit={isRecording(job)}
+                className="size-2 shrink-0 rounded-full border border-faint data-[lit=true]:border-tally-ink data-[lit=true]:bg-tally-ink"
+              />
               <span dir="auto" className="min-w-0 flex-1 truncate">
                 {job.title}
               </span>

@@ -24,7 +24,8 @@ import {
   WifiLow,
 } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
-import type { Participant, ParticipantKind, Track } from "@/backend/types";
+import { useShallow } from "zustand/react/shallow";
+import type { Participant, ParticipantKind, Track, TrackId } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Checkbox } from "@/kit/checkbox";
 import { Empty } from "@/kit/empty";
@@ -35,7 +36,7 @@ import { cx } from "@/lib/cx";
 import { initials, moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
 import { pickPerson, pickTrack, useDesk } from "@/store/desk";
-import { headcount, isJoining, isRecording, nameOf } from "@/store/select";
+import { headcount, isJoining, nameOf, onAirOf } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { trackFacts, trackTitle } from "./track-words";
@@ -151,16 +152,8 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
   const name = nameOf(person);
   const chosen = useDesk(({ pick }) => pick?.kind === "person" && pick.identity === person.identity);
   const unfolded = useDesk((desk) => desk.unfolded.includes(person.identity));
-  const onAir = useStudio((snapshot) =>
-    snapshot.jobs.some(
-      (job) =>
-        isRecording(job) &&
-        job.request.room_name === snapshot.room?.name &&
-        (job.request.source.type === "participant"
-          ? job.request.source.identity === person.identity
-          : job.tracks.some((track) => track.publisher_identity === person.identity)),
-    ),
-  );
+  const onAir = useStudio(useShallow((snapshot) => onAirOf(snapshot, person.identity)));
+  const shown = shownOf(person, large);
   const sounds = person.tracks.filter((track) => track.kind === "audio");
   const mic = sounds.find((track) => track.source === "microphone") ?? sounds[0];
   const lost = person.connection === "lost";
@@ -196,7 +189,7 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
           onClick={() => pickPerson(person.identity)}
           className={cx("flex w-full rounded-md p-1.5 text-left", large ? "flex-col gap-2" : "gap-2.5")}
         >
-          <Pictures person={person} large={large} onAir={onAir} />
+          <Pictures person={person} shown={shown} large={large} onAir={onAir} />
           <span className="flex min-w-0 flex-1 flex-col justify-center gap-1">
             <span className="flex min-w-0 items-baseline gap-2">
               <span
@@ -206,6 +199,8 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
               >
                 {name}
               </span>
+              {/* Where the picture that is shown is not what is recorded, the sign is beside it. */}
+              {onAir && !shown.some((track) => onAir.includes(track.sid)) && <OnAir />}
               {place < 9 && (
                 <kbd aria-hidden className="pr-1 font-sans text-xs text-faint">
                   {place + 1}
@@ -268,14 +263,35 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
   );
 }
 
-/** The person's screen and camera; without either, their initials. */
-function Pictures({ person, large, onAir }: { person: Participant; large: boolean; onAir: boolean }) {
-  const name = nameOf(person);
+/** The person's pictures that the card shows: screen and camera where there is room, else one. */
+function shownOf(person: Participant, large: boolean): Track[] {
   const pictures = person.tracks.filter((track) => track.kind === "video" && !track.muted);
   const screen = pictures.find((track) => track.source === "screen_share");
   const camera = pictures.find((track) => track.source === "camera");
   const shown = (large ? [screen, camera] : [camera ?? screen]).filter((track) => track !== undefined);
-  if (shown.length === 0 && pictures[0]) shown.push(pictures[0]);
+  return shown.length > 0 ? shown : pictures.slice(0, 1);
+}
+
+/** On air, in a word. */
+function OnAir() {
+  return (
+    <span className="shrink-0 rounded-sm bg-tally px-1 text-xs font-semibold text-white">{t("rec")}</span>
+  );
+}
+
+/** The person's screen and camera; without either, their initials. */
+function Pictures({
+  person,
+  shown,
+  large,
+  onAir,
+}: {
+  person: Participant;
+  shown: Track[];
+  large: boolean;
+  onAir: TrackId[] | null;
+}) {
+  const name = nameOf(person);
   return (
     <span
       className={cx(
@@ -285,7 +301,6 @@ function Pictures({ person, large, onAir }: { person: Participant; large: boolea
             ? "aspect-[32/9] w-full"
             : "aspect-video w-full"
           : "aspect-video h-13 self-start",
-        onAir && "outline-2 outline-tally-ink",
       )}
     >
       {shown.length === 0 ? (
@@ -309,19 +324,25 @@ function Pictures({ person, large, onAir }: { person: Participant; large: boolea
               label={t("track.of", { track: trackTitle(track), name })}
               className={track.source === "screen_share" ? "object-contain" : "object-cover"}
             />
+            {onAir?.includes(track.sid) && (
+              <span
+                data-testid="on-air"
+                data-track={track.sid}
+                className="absolute inset-0 flex items-start rounded-sm border-2 border-tally-ink p-0.5"
+              >
+                <OnAir />
+              </span>
+            )}
           </span>
         ))
       )}
-      {!large && screen && camera && (
+      {!large &&
+        shown[0]?.source === "camera" &&
+        person.tracks.some((track) => track.source === "screen_share" && !track.muted) && (
         <MonitorUp
           className="absolute right-1 bottom-1 size-4 rounded-sm bg-night p-0.5 text-ink"
           aria-label={t("source.screen_share")}
         />
-      )}
-      {onAir && (
-        <span className="absolute top-1 left-1 flex items-center gap-1 rounded-sm bg-tally px-1 text-xs font-semibold text-white">
-          {t("rec")}
-        </span>
       )}
     </span>
   );
