@@ -310,6 +310,24 @@ describe("recording", () => {
     expect(useDesk.getState().pick).toEqual(pickAda);
   });
 
+  it("the key of the one who is chosen changes nothing; Escape lets go, when nothing else wants it", async () => {
+    const { user } = await open(inRoom(four));
+    await user.keyboard("1");
+    await waitFor(() => expect(useDesk.getState().pick).toEqual(pickAda));
+    await user.keyboard("1");
+    await user.click(screen.getByRole("button", { name: "Ada Lovelace" }));
+    expect(useDesk.getState().pick).toEqual(pickAda);
+    await user.keyboard("{Control>}k{/Control}");
+    await screen.findByRole("dialog", { name: "Actions" });
+    await user.keyboard("{Escape}");
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    await user.click(screen.getByLabelText("File name"));
+    await user.keyboard("{Escape}");
+    expect(useDesk.getState().pick).toEqual(pickAda);
+    await user.keyboard("{Escape}");
+    expect(useDesk.getState().pick).toBeNull();
+  });
+
   it("a stray key does not stop it: a tap of S asks, and only Enter then stops", async () => {
     clearDesk({ pick: pickAda });
     const { user, called } = await open(inRoom(four, { jobs: [adaOnAir()] }));

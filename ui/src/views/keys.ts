@@ -4,7 +4,7 @@
 import { useEffect, useRef } from "react";
 import { asApiError } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
-import { closeDialog, goTo, openDialog, useDesk } from "@/store/desk";
+import { closeDialog, goTo, openDialog, pickNothing, useDesk } from "@/store/desk";
 import { beginHold, cancelHold, confirmHold, releaseHold, useHold } from "@/store/hold";
 import { studioNow } from "@/store/studio";
 import { jobToStop, useActions } from "./actions";
@@ -65,6 +65,7 @@ export function useKeys() {
         if (isTyping(event.target)) (event.target as HTMLElement).blur();
         else if (useHold.getState().phase === "asking") cancelHold();
         else if (page === "history") goTo("room");
+        else pickNothing();
         return;
       }
       if (isTyping(event.target)) return;

@@ -8,7 +8,7 @@ import { Checkbox } from "@/kit/checkbox";
 import { Key } from "@/kit/key";
 import { Meter } from "@/kit/meter";
 import { bitrate } from "@/lib/format";
-import { followScreenShare, useDesk } from "@/store/desk";
+import { followScreenShare, pickNothing, useDesk } from "@/store/desk";
 import { findPerson, findTrack, lossOf, nameOf, tracksNow } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
@@ -48,10 +48,11 @@ export function SourceStrip({ standing }: { standing: Standing }) {
         )}
         <Button
           look="quiet"
-          size="icon-sm"
+          size="sm"
+          hotkey="Esc"
           aria-label={t("source.none")}
           title={t("source.none")}
-          onClick={() => useDesk.setState({ pick: null })}
+          onClick={pickNothing}
         >
           <X />
         </Button>
