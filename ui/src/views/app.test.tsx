@@ -1,8 +1,8 @@
 // The window as a producer uses it, over a studio in memory.
 
-import { render, screen, waitFor, within } from "@testing-library/react";
+import { cleanup, render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   anError,
   crowd,
@@ -19,6 +19,7 @@ import { FixtureStudio } from "@/backend/fixture/studio";
 import type { Snapshot } from "@/backend/types";
 import { clearDesk, useDesk } from "@/store/desk";
 import { App } from "./app";
+import { useForgotten } from "./history/forget";
 
 async function open(snapshot: Snapshot) {
   const studio = new FixtureStudio(snapshot);
@@ -501,6 +502,53 @@ describe("history", () => {
     await waitFor(() => expect(screen.getAllByTestId("past-job")).toHaveLength(1));
     expect(called("play")[0]?.args).toEqual(["EG_1", "file"]);
     expect(called("openFolder")[0]?.args).toEqual(["EG_1", "file"]);
+  });
+
+  it("forgetting can be undone, and is done once nobody can undo it any more", async () => {
+    const { studio, user, called } = await open(inRoom(four, { jobs: [...jobs(), past("EG_3", "Chloé")] }));
+    const rows = (count: number) =>
+      waitFor(() => expect(screen.queryAllByTestId("past-job")).toHaveLength(count));
+    await user.keyboard("h");
+    await rows(3);
+    await user.click(screen.getByRole("button", { name: "Forget Ada Lovelace" }));
+    await rows(2);
+    expect(screen.getByRole("button", { name: /^History/ }).textContent).toMatch(/2/);
+    await user.click(await screen.findByRole("button", { name: "Undo" }));
+    await rows(3);
+    expect(called("forgetJob")).toEqual([]);
+
+    // The offer is waved away.
+    await user.click(screen.getByRole("button", { name: "Forget Ada Lovelace" }));
+    const [offer] = await screen.findAllByText("Ada Lovelace is forgotten");
+    const close = offer?.closest("li")?.querySelector("[aria-label=Close]");
+    if (!close) throw new Error("the offer can be waved away");
+    await user.click(close);
+    await waitFor(() => expect(called("forgetJob").map((call) => call.args)).toEqual([["EG_1"]]));
+    await rows(2);
+
+    // The window goes out of sight.
+    await user.click(screen.getByRole("button", { name: "Forget Ben Okri" }));
+    const sight = vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
+    document.dispatchEvent(new Event("visibilitychange"));
+    sight.mockRestore();
+    await waitFor(() => expect(called("forgetJob")).toHaveLength(2));
+
+    // Tallylight ends.
+    await user.click(screen.getByRole("button", { name: "Forget Chloé" }));
+    studio.askFromShell("quit_requested");
+    await waitFor(() => expect(called("quit")).toHaveLength(1));
+    const order = studio.calls.map((call) => call.name).filter((name) => /forgetJob|quit/.test(name));
+    expect(order).toEqual(["forgetJob", "forgetJob", "forgetJob", "quit"]);
+  });
+
+  it("what cannot be forgotten comes back, with the reason", async () => {
+    const { studio, user } = await open(inRoom(four, { jobs: jobs() }));
+    studio.failures.set("forgetJob", anError({ message: "The journal cannot be written." }));
+    await user.keyboard("h");
+    await user.click(await screen.findByRole("button", { name: "Forget Ada Lovelace" }));
+    await waitFor(() => expect(screen.getAllByTestId("past-job")).toHaveLength(1));
+    cleanup();
+    await waitFor(() => expect(useForgotten.getState().ids).toEqual([]));
   });
 });
 

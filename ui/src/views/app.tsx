@@ -9,6 +9,7 @@ import { isRunning } from "@/store/select";
 import { follow, useStudio, useStudioState } from "@/store/studio";
 import { t } from "@/words";
 import { useAnnouncements } from "./announce";
+import { useForgetting } from "./history/forget";
 import { HistoryView } from "./history/history";
 import { useKeys } from "./keys";
 import { Mark } from "./mark";
@@ -57,6 +58,7 @@ function Window() {
 function Studio() {
   useKeys();
   useAnnouncements();
+  useForgetting();
   const first = useStudio((snapshot) => snapshot.projects.list.length === 0);
   const anything = useStudio((snapshot) => snapshot.jobs.some((job) => !job.preview));
   const page = useDesk((desk) => desk.page);

@@ -14,11 +14,20 @@ import { closeDialog, openDialog, useDesk } from "@/store/desk";
 import { isRecording, isRunning, runningJobs } from "@/store/select";
 import { studioNow, useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { forgetAllNow } from "./history/forget";
 import { elapsedOf } from "./outputs/job-figures";
+
+/** Goes, with or without finishing what records. */
+function useQuitNow() {
+  return useCommand(async (backend, finish: boolean) => {
+    await forgetAllNow();
+    await backend.quit(finish);
+  });
+}
 
 /** Asks, or goes at once where there is nothing to ask about. */
 export function useQuit() {
-  const quit = useCommand((backend, finish: boolean) => backend.quit(finish));
+  const quit = useQuitNow();
   return () => {
     if (studioNow()?.jobs.some(isRunning)) openDialog({ name: "quit" });
     else quit.mutate(true);
@@ -50,7 +59,7 @@ export function QuitDialog() {
   }, [backend]);
   // A stray Enter must not end what is on air.
   const cancel = useRef<HTMLButtonElement>(null);
-  const quit = useCommand((api, finish: boolean) => api.quit(finish));
+  const quit = useQuitNow();
   const hide = useCommand((api, _: null) => api.hide());
   return (
     <Dialog open={open} onClose={closeDialog} title={t("quit.title")} focusFirst={cancel}>

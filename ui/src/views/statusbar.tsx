@@ -8,6 +8,7 @@ import { goTo, openDialog, useDesk } from "@/store/desk";
 import { isJoining, isRunning, pastJobs } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { useForgotten } from "./history/forget";
 
 export function Statusbar() {
   const running = useStudio((snapshot) => snapshot.jobs.filter(isRunning).length);
@@ -24,7 +25,10 @@ export function Statusbar() {
     snapshot.machine.disk_free_bytes === null ? null : bytes(snapshot.machine.disk_free_bytes),
   );
   const problems = useStudio((snapshot) => snapshot.machine.problems);
-  const past = useStudio((snapshot) => pastJobs(snapshot).length);
+  const forgotten = useForgotten((state) => state.ids);
+  const past = useStudio(
+    (snapshot) => pastJobs(snapshot).filter((job) => !forgotten.includes(job.egress_id)).length,
+  );
   const page = useDesk((desk) => desk.page);
   return (
     <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-line bg-panel pr-1 pl-4 text-xs text-soft">

@@ -26,8 +26,8 @@ export function tellError(error: ApiError) {
 }
 
 /** Tells that something is done, with what can be done next. */
-export function tellDone(title: string, detail: string, actions?: ReactNode) {
-  toast.custom(
+export function tellDone(title: string, detail: string, actions?: ReactNode, onGone?: () => void) {
+  return toast.custom(
     (id) => (
       <div className="relative grid w-[22rem] grid-cols-[1rem_1fr] gap-x-2 rounded-md border border-line bg-card p-3 pr-9">
         <CircleCheck className="mt-0.5 size-4 text-ready" aria-hidden />
@@ -39,7 +39,7 @@ export function tellDone(title: string, detail: string, actions?: ReactNode) {
         <Dismiss id={id} />
       </div>
     ),
-    { duration: NOTE_MS },
+    { duration: NOTE_MS, onDismiss: onGone, onAutoClose: onGone },
   );
 }
 

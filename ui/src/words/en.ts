@@ -8,6 +8,7 @@ export const en = {
   save: "Save",
   back: "Back",
   again: "Try again",
+  undo: "Undo",
 
   "fault.ours": "A defect in Tallylight.",
   "fault.server": "On the side of the LiveKit server or the network.",
@@ -229,6 +230,8 @@ export const en = {
   "history.folder.short": "Open folder",
   "history.forget": "Forget {title}",
   "history.forget.short": "Forget: the file stays",
+  "history.forgotten": "{title} is forgotten",
+  "history.forgotten.what": "The file stays where it is.",
   "end.complete": "Complete",
   "end.aborted": "Ended before anything was recorded",
   "end.stop_requested": "Stopped by hand",

@@ -11,8 +11,8 @@ import {
   History as HistoryIcon,
   LifeBuoy,
   Play,
+  Trash2,
   TriangleAlert,
-  X,
 } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
 import { useShallow } from "zustand/react/shallow";
@@ -31,11 +31,14 @@ import { pastJobs } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { lengthOf, pathOf, sizeOf } from "../outputs/job-figures";
+import { forget, useForgotten } from "./forget";
 
 const SEARCH_FROM = 8;
 
 export function HistoryView() {
-  const jobs = useStudio(useShallow(pastJobs));
+  const past = useStudio(useShallow(pastJobs));
+  const forgotten = useForgotten((state) => state.ids);
+  const jobs = useMemo(() => past.filter((job) => !forgotten.includes(job.egress_id)), [past, forgotten]);
   const [wanted, setWanted] = useState("");
   const query = useDeferredValue(wanted.trim().toLocaleLowerCase());
   const list = useMemo(
@@ -117,9 +120,9 @@ function PastJobs({ list }: { list: Job[] }) {
 }
 
 function PastJob({ job }: { job: Job }) {
-  const play = useCommand((backend, output: string) => backend.play(job.egress_id, output));
-  const folder = useCommand((backend, output: string) => backend.openFolder(job.egress_id, output));
-  const forget = useCommand((backend, _: null) => backend.forgetJob(job.egress_id));
+  const play = useCommand((studio, output: string) => studio.play(job.egress_id, output));
+  const folder = useCommand((studio, output: string) => studio.openFolder(job.egress_id, output));
+  const backend = useBackend();
   const path = pathOf(job);
   const saved = job.outputs.find((output) => output.result?.path && (output.result.size_bytes ?? 0) > 0);
   const error = job.error ?? job.outputs.find((output) => output.result?.error)?.result?.error ?? null;
@@ -189,9 +192,9 @@ function PastJob({ job }: { job: Job }) {
             size="icon"
             aria-label={t("history.forget", { title: job.title })}
             title={t("history.forget.short")}
-            onClick={() => forget.mutate(null)}
+            onClick={() => forget(backend, job)}
           >
-            <X />
+            <Trash2 />
           </Button>
         </div>
       </div>
