@@ -47,7 +47,7 @@ describe("logging in", () => {
     const { studio, user, called } = await open(nothing());
     await fillLogin(user);
     await user.type(screen.getByLabelText("Name"), "Studio");
-    await user.click(screen.getByRole("button", { name: "Check and add" }));
+    await user.click(screen.getByRole("button", { name: "Log in" }));
     expect(await screen.findByRole("heading", { name: "Rooms" })).toBeTruthy();
     expect(called("addProject")[0]?.args).toEqual([
       {
@@ -73,11 +73,11 @@ describe("logging in", () => {
       }),
     );
     await fillLogin(user);
-    await user.click(screen.getByRole("button", { name: "Check and add" }));
+    await user.click(screen.getByRole("button", { name: "Log in" }));
     const notice = await screen.findByTestId("notice");
     expect(within(notice).getByTestId("notice-message").textContent).toBe("The secret is wrong.");
     expect(within(notice).getByTestId("notice-fault").textContent).toBe(
-      "In what was asked for or published.",
+      "In what was entered or published.",
     );
     expect(within(notice).getByTestId("notice-remedy").textContent).toBe("Copy it again.");
     expect(screen.getByLabelText("API secret").getAttribute("aria-invalid")).toBe("true");
@@ -89,11 +89,11 @@ describe("logging in", () => {
     const { studio, user, called } = await open(nothing());
     studio.failures.set("checkProject", anError({ code: "unreachable", message: "Nothing answers." }));
     await fillLogin(user);
-    await user.click(screen.getByRole("button", { name: "Check" }));
+    await user.click(screen.getByRole("button", { name: "Test only" }));
     expect((await screen.findByTestId("notice")).dataset.code).toBe("unreachable");
     expect(screen.getByLabelText("LiveKit URL").getAttribute("aria-invalid")).toBe("true");
     studio.failures.clear();
-    await user.click(screen.getByRole("button", { name: "Check" }));
+    await user.click(screen.getByRole("button", { name: "Test only" }));
     expect(await screen.findByTestId("check-well")).toBeTruthy();
     expect(screen.queryByTestId("notice")).toBeNull();
     expect(called("addProject")).toEqual([]);
@@ -105,7 +105,7 @@ describe("logging in", () => {
     );
     expect(screen.getByTestId("notice").dataset.code).toBe("keyring");
     await fillLogin(user);
-    await user.click(screen.getByRole("button", { name: "Check and add" }));
+    await user.click(screen.getByRole("button", { name: "Log in" }));
     await waitFor(() => expect(called("addProject")).toHaveLength(1));
     expect(called("addProject")[0]?.args[0]).toMatchObject({ this_run_only: true });
   });
@@ -114,7 +114,7 @@ describe("logging in", () => {
     const { studio, user, called } = await open(nothing());
     studio.failures.set("addProject", noKeyring);
     await fillLogin(user);
-    await user.click(screen.getByRole("button", { name: "Check and add" }));
+    await user.click(screen.getByRole("button", { name: "Log in" }));
     const again = await screen.findByRole("button", { name: "Keep it for this run only" });
     studio.failures.clear();
     await user.click(again);
@@ -405,6 +405,20 @@ describe("recording", () => {
     await waitFor(() => expect(within(ada).getByTestId("job-elapsed").textContent).toBe("00:13:20"));
     expect(within(ada).getByTestId("job-size").textContent).toBe("200 MB");
     expect(within(ben).getByTestId("job-elapsed").textContent).toBe("00:12:44");
+  });
+
+  it("the disk is told once, by name, and marked when it is nearly full", async () => {
+    const { studio } = await open(inRoom(four, { jobs: [adaOnAir()] }));
+    const disk = screen.getByTestId("disk");
+    expect(disk.textContent).toBe("Disk 3 h 10 min left");
+    expect(disk.querySelector("svg")).toBeNull();
+    expect(screen.queryByTestId("job-disk")).toBeNull();
+    studio.emit({ type: "machine", machine: { ...studio.now.machine, cpu_percent: 95, disk_left_s: 412 } });
+    await waitFor(() => expect(screen.getByTestId("disk").textContent).toBe("Disk 6 min left"));
+    expect(screen.getByTestId("disk").querySelector("svg")).toBeTruthy();
+    expect(screen.getByText("CPU 95 %").querySelector("svg")).toBeTruthy();
+    studio.emit({ type: "job", job: job("EG_ben", "Ben Okri", wholePerson("ben")) });
+    await waitFor(() => expect(screen.getAllByTestId("job-disk")).toHaveLength(2));
   });
 
   it("red is on what is recorded and on nothing else", async () => {

@@ -3,7 +3,6 @@
 import { History, LoaderCircle, TriangleAlert } from "lucide-react";
 import { Button } from "@/kit/button";
 import { cx } from "@/lib/cx";
-import { bytes } from "@/lib/format";
 import { goTo, openDialog, useDesk } from "@/store/desk";
 import { isJoining, isRunning, pastJobs } from "@/store/select";
 import { useStudio } from "@/store/studio";
@@ -20,9 +19,6 @@ export function Statusbar() {
   });
   const encoder = useStudio(
     (snapshot) => snapshot.jobs.find((job) => job.figures?.encoder)?.figures?.encoder ?? null,
-  );
-  const free = useStudio((snapshot) =>
-    snapshot.machine.disk_free_bytes === null ? null : bytes(snapshot.machine.disk_free_bytes),
   );
   const problems = useStudio((snapshot) => snapshot.machine.problems);
   const forgotten = useForgotten((state) => state.ids);
@@ -58,7 +54,6 @@ export function Statusbar() {
         </span>
       )}
       {encoder && <span className="max-[70rem]:hidden">{t("status.encoder", { name: encoder })}</span>}
-      {free && <span className="max-[70rem]:hidden">{t("status.free", { size: free })}</span>}
       <span className="flex-1" />
       {problems.length > 0 && (
         <Button look="quiet" size="sm" className="text-look" onClick={() => openDialog({ name: "settings" })}>

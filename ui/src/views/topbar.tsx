@@ -4,16 +4,15 @@
 import {
   Check,
   ChevronDown,
-  Cpu,
   DoorOpen,
   Settings as Gear,
-  HardDrive,
   KeyRound,
   LogOut,
   Pencil,
   Plus,
   Search,
   Trash2,
+  TriangleAlert,
 } from "lucide-react";
 import { useShallow } from "zustand/react/shallow";
 import { Button } from "@/kit/button";
@@ -27,7 +26,7 @@ import { headcount, isRecording } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { Mark } from "./mark";
-import { DISK_LOW_S, elapsedOf } from "./outputs/job-figures";
+import { DISK_LOW_S, elapsedOf, timeLeftOf } from "./outputs/job-figures";
 
 export function Topbar() {
   const recording = useStudio((snapshot) => snapshot.jobs.filter(isRecording).length);
@@ -204,38 +203,34 @@ function Tally() {
 }
 
 function MachineFigures() {
-  const machine = useStudio((snapshot) => snapshot.machine);
-  const low = machine.disk_left_s !== null && machine.disk_left_s < DISK_LOW_S;
-  const busy = machine.cpu_percent >= 90;
-  const disk =
-    machine.disk_left_s !== null
-      ? timeLeft(machine.disk_left_s)
-      : machine.disk_free_bytes !== null
-        ? bytes(machine.disk_free_bytes)
-        : null;
+  const cpu = useStudio((snapshot) => Math.round(snapshot.machine.cpu_percent));
+  const free = useStudio((snapshot) => snapshot.machine.disk_free_bytes);
+  const left = useStudio(timeLeftOf);
   return (
     <div className="mr-2 flex shrink-0 items-center gap-4 text-xs text-soft">
-      <span
-        className={cx("flex items-center gap-1.5", busy && "font-semibold text-look")}
-        title={t("machine.cpu")}
-      >
-        <Cpu className="size-3.5 text-faint" aria-hidden />
-        <span className="sr-only">{t("machine.cpu")}</span>
-        <span className="min-w-8">{Math.round(machine.cpu_percent)} %</span>
-      </span>
-      {disk && (
-        <span
-          className={cx("flex items-center gap-1.5", low && "font-semibold text-look")}
-          title={machine.disk_left_s !== null ? t("machine.diskLeft") : t("machine.diskFree")}
-          data-testid="disk"
-        >
-          <HardDrive className="size-3.5 text-faint" aria-hidden />
-          <span className="sr-only">
-            {machine.disk_left_s !== null ? t("machine.diskLeft") : t("machine.diskFree")}
-          </span>
-          {disk}
-        </span>
+      <MachineFigure look={cpu >= 90}>{t("machine.cpu", { n: cpu })}</MachineFigure>
+      {left !== null ? (
+        <MachineFigure look={left < DISK_LOW_S} testid="disk">
+          {t("machine.diskLeft", { left: timeLeft(left) })}
+        </MachineFigure>
+      ) : (
+        free !== null && (
+          <MachineFigure testid="disk">{t("machine.diskFree", { size: bytes(free) })}</MachineFigure>
+        )
       )}
     </div>
+  );
+}
+
+/** A figure in words, with a mark where it is worth a look. */
+function MachineFigure({ look, testid, children }: { look?: boolean; testid?: string; children: string }) {
+  return (
+    <span
+      className={cx("flex min-w-16 items-center gap-1.5", look && "font-semibold text-look")}
+      data-testid={testid}
+    >
+      {look && <TriangleAlert className="size-3.5" aria-hidden />}
+      {children}
+    </span>
   );
 }

@@ -17,10 +17,13 @@ import { StopButton } from "./stop-button";
 export const JobCard = memo(function JobCard({
   job,
   here,
+  alone,
   dense,
 }: {
   job: Job;
   here: boolean;
+  /** No other job runs: the time left on the disk is at the top of the window, and not here again. */
+  alone: boolean;
   dense: boolean;
 }) {
   const on = job.status === "active";
@@ -85,12 +88,14 @@ export const JobCard = memo(function JobCard({
           <dl className="grid grid-cols-[auto_1fr_auto_1fr] gap-x-2 gap-y-1 text-xs">
             <Figure name={t("figure.size")} value={bytes(sum.size_bytes)} testid="job-size" />
             <Figure name={t("figure.rate")} value={bitrate(sum.bitrate_bps)} testid="job-rate" />
-            <Figure
-              name={t("figure.disk")}
-              value={sum.disk_left_s === null ? "–" : timeLeft(sum.disk_left_s)}
-              testid="job-disk"
-              look={diskLow}
-            />
+            {!alone && (
+              <Figure
+                name={t("figure.disk")}
+                value={sum.disk_left_s === null ? "–" : timeLeft(sum.disk_left_s)}
+                testid="job-disk"
+                look={diskLow}
+              />
+            )}
             {pictures && (
               <Figure
                 name={t("figure.dropped")}
