@@ -198,7 +198,7 @@ function PastJob({ job }: { job: Job }) {
           </Button>
         </div>
       </div>
-      {error && job.status !== "aborted" && <Notice error={error} className="mt-2 ml-32" />}
+      {error && job.status !== "aborted" && <Notice error={error} className="mt-2 ml-[calc(4rem*16/9+1rem)]" />}
     </article>
   );
 }

@@ -30,6 +30,7 @@ import { Button } from "@/kit/button";
 import { Checkbox } from "@/kit/checkbox";
 import { Empty } from "@/kit/empty";
 import { Input } from "@/kit/field";
+import { Key } from "@/kit/key";
 import { Meter } from "@/kit/meter";
 import { TrackPicture } from "@/kit/picture";
 import { cx } from "@/lib/cx";
@@ -187,7 +188,11 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
             .filter(Boolean)
             .join(", ")}
           onClick={() => pickPerson(person.identity)}
-          className={cx("flex w-full rounded-md p-1.5 text-left", large ? "flex-col gap-2" : "gap-2.5")}
+          className={cx(
+            // The list cuts off what stands out of the card.
+            "flex w-full rounded-md p-1.5 text-left focus-visible:-outline-offset-2",
+            large ? "flex-col gap-2" : "gap-2.5",
+          )}
         >
           <Pictures person={person} shown={shown} large={large} onAir={onAir} />
           <span className="flex min-w-0 flex-1 flex-col justify-center gap-1">
@@ -201,11 +206,7 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
               </span>
               {/* Where the picture that is shown is not what is recorded, the sign is beside it. */}
               {onAir && !shown.some((track) => onAir.includes(track.sid)) && <OnAir />}
-              {place < 9 && (
-                <kbd aria-hidden className="pr-1 font-sans text-xs text-faint">
-                  {place + 1}
-                </kbd>
-              )}
+              {place < 9 && <Key>{String(place + 1)}</Key>}
             </span>
             {(person.kind !== "standard" || lost || person.connection === "poor") && (
               <span className="flex min-w-0 items-center gap-2">
@@ -225,7 +226,7 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
                   ) : (
                     <Mic className="size-3.5 shrink-0 text-faint" aria-hidden />
                   )}
-                  <Meter tracks={sounds.map((track) => track.sid)} muted={mic.muted} />
+                  <Meter tracks={sounds.map((track) => track.sid)} muted={sounds.every((track) => track.muted)} />
                 </>
               )}
             </span>

@@ -131,7 +131,7 @@ function RoomList({
                 data-room={room.name}
                 onClick={() => onOpen(room.name)}
                 aria-busy={opening === room.name}
-                className="group flex size-full items-center gap-5 border-b border-line px-3 text-left transition-colors hover:bg-panel"
+                className="group flex size-full items-center gap-5 border-b border-line px-3 text-left transition-colors hover:bg-panel focus-visible:-outline-offset-2"
               >
                 <span className="flex min-w-0 flex-1 items-baseline gap-3">
                   <span dir="auto" className="truncate text-base font-medium">
