@@ -4,7 +4,9 @@ import { cleanup, render, screen, waitFor, within } from "@testing-library/react
 import userEvent from "@testing-library/user-event";
 import { describe, expect, it, vi } from "vitest";
 import {
+  ada,
   anError,
+  chloe,
   crowd,
   emptySnapshot,
   four,
@@ -421,6 +423,22 @@ describe("recording", () => {
     await waitFor(() => expect(screen.getAllByTestId("job-disk")).toHaveLength(2));
   });
 
+  it("says what a recording gets while the room is cut, and dims what is old", async () => {
+    const { studio } = await open(inRoom(four, { jobs: [adaOnAir()] }));
+    const { room } = studio.now;
+    if (!room) throw new Error("the fixture has a room");
+    expect(screen.getAllByTestId("picture")[0]?.className).toMatch(/data-live:opacity-100/);
+    studio.emit({ type: "room", room: { ...room, connection: "reconnecting" } });
+    const trouble = (await screen.findByText("The connection to the room is cut.")).closest("[role=status]");
+    expect(trouble?.querySelector("svg")).toBeTruthy();
+    expect(trouble?.textContent).toMatch(/connections of their own/);
+    expect(screen.getAllByTestId("picture")[0]?.className).not.toMatch(/data-live:opacity-100/);
+    studio.changeJob("EG_ada", { connection: "reconnecting" });
+    await waitFor(() => expect(trouble?.textContent).toMatch(/last picture for 5 seconds, then black/));
+    studio.changeJob("EG_ada", { status: "complete", figures: null });
+    await waitFor(() => expect(trouble?.textContent).not.toMatch(/[Rr]ecordings/));
+  });
+
   it("red is on what is recorded and on nothing else", async () => {
     const screenOf = { type: "track", track_id: "TR_chloe_screen" } as const;
     const [facts] = adaOnAir().tracks;
@@ -477,6 +495,15 @@ describe("people", () => {
     expect(screen.getByTestId("people-count").textContent).toBe("100");
     await user.type(screen.getByRole("searchbox", { name: "Find a person" }), "guest-73");
     await waitFor(() => expect(screen.getAllByTestId("person")).toHaveLength(1));
+  });
+
+  it("have a meter that is dim only if nothing of theirs can be heard", async () => {
+    const loud = { ...chloe, tracks: chloe.tracks.map((one) => ({ ...one, muted: one.source === "microphone" })) };
+    const mute = { ...ada, tracks: ada.tracks.map((one) => ({ ...one, muted: true })) };
+    await open(inRoom([loud, mute]));
+    const [chloes, adas] = screen.getAllByRole("meter");
+    expect(chloes?.className).not.toMatch(/opacity/);
+    expect(adas?.className).toMatch(/opacity/);
   });
 
   it("come and go as the studio says", async () => {

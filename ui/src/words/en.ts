@@ -81,6 +81,9 @@ export const en = {
   "room.joining.what": "Its people appear in a moment.",
   "room.trouble": "The connection to the room is cut.",
   "room.trouble.what": "Reconnecting. What is shown is as it last was.",
+  "room.trouble.held":
+    "Meanwhile recordings hold a camera's last picture for 5 seconds, then black, and silence. They go on by themselves.",
+  "room.trouble.apart": "Recordings have connections of their own, which hold: they go on as before.",
   "room.connection.connecting": "joining the room…",
   "room.connection.connected": "room connected",
   "room.connection.resuming": "room cut, resuming",
