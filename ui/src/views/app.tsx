@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { type CSSProperties, useEffect, useState } from "react";
 import { Toaster } from "sonner";
 import type { Backend } from "@/backend/backend";
 import { BackendProvider } from "@/backend/index";
@@ -34,7 +34,13 @@ export function App({ backend }: { backend: Backend }) {
     <BackendProvider backend={backend}>
       <QueryClientProvider client={queries}>
         <Window />
-        <Toaster position="bottom-left" offset={{ bottom: 44, left: 12 }} gap={8} />
+        {/* In the column of the people, so that nothing covers the program and its sound; below a dialog. */}
+        <Toaster
+          position="bottom-left"
+          offset={{ bottom: "2.75rem", left: "0.75rem" }}
+          gap={8}
+          style={{ "--width": "min(22rem, max(16rem, 19vw) - 1.5rem)", zIndex: 35 } as CSSProperties}
+        />
       </QueryClientProvider>
     </BackendProvider>
   );

@@ -16,7 +16,7 @@ const NOTE_MS = 7_000;
 export function tellError(error: ApiError) {
   toast.custom(
     (id) => (
-      <div className="relative w-[22rem]">
+      <div className="relative w-(--width)">
         <Notice error={error} className="pr-9" />
         <Dismiss id={id} />
       </div>
@@ -29,12 +29,12 @@ export function tellError(error: ApiError) {
 export function tellDone(title: string, detail: string, actions?: ReactNode, onGone?: () => void) {
   return toast.custom(
     (id) => (
-      <div className="relative grid w-[22rem] grid-cols-[1rem_1fr] gap-x-2 rounded-md border border-line bg-card p-3 pr-9">
+      <div className="relative grid w-(--width) grid-cols-[1rem_1fr] gap-x-2 rounded-md border border-line bg-card p-3 pr-9">
         <CircleCheck className="mt-0.5 size-4 text-ready" aria-hidden />
         <div className="min-w-0">
           <p className="font-medium break-words">{title}</p>
           <p className="text-xs text-soft">{detail}</p>
-          {actions && <div className="mt-2 flex gap-2">{actions}</div>}
+          {actions && <div className="mt-2 -mr-7 flex flex-wrap gap-2">{actions}</div>}
         </div>
         <Dismiss id={id} />
       </div>

@@ -33,7 +33,7 @@ export function SourceStrip({ standing }: { standing: Standing }) {
           <p className="truncate text-left text-base font-semibold" dir="auto">
             {job?.title ?? titleOf(request, room)}
           </p>
-          <p className="truncate text-xs text-soft">{t(`takes.${kindOf(request, follows)}`)}</p>
+          <p className="text-xs text-soft">{t(`takes.${kindOf(request, follows)}`)}</p>
         </div>
         {pick.kind === "person" && (
           <span className="flex items-center gap-2">
@@ -43,7 +43,7 @@ export function SourceStrip({ standing }: { standing: Standing }) {
                 {t("source.follow")}
               </span>
             </Checkbox>
-            <Key>F</Key>
+            {!running && <Key>F</Key>}
           </span>
         )}
         <Button
@@ -57,7 +57,7 @@ export function SourceStrip({ standing }: { standing: Standing }) {
           <X />
         </Button>
       </div>
-      <ul className="mt-2 grid gap-x-6 gap-y-2 [grid-template-columns:repeat(auto-fit,minmax(13rem,1fr))]">
+      <ul className="mt-2 grid gap-x-6 gap-y-2 [grid-template-columns:repeat(auto-fit,minmax(12rem,1fr))]">
         {[...(video ? [video] : []), ...audio].map((track) => (
           <TrackStrip key={track.sid} id={track.sid} />
         ))}
