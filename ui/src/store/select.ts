@@ -7,6 +7,7 @@ import type {
   Participant,
   RecordRequest,
   RecordSource,
+  RoomSummary,
   Snapshot,
   Track,
   TrackId,
@@ -43,6 +44,20 @@ export function isOver(job: Job): boolean {
 
 export const runningJobs = (snapshot: Snapshot): Job[] => snapshot.jobs.filter(isRunning);
 export const pastJobs = (snapshot: Snapshot): Job[] => snapshot.jobs.filter(isOver);
+
+const natural = new Intl.Collator(undefined, { numeric: true });
+
+/** Rooms as people count them: `studio-2` before `studio-10`. */
+export function inOrder(rooms: RoomSummary[]): RoomSummary[] {
+  return rooms.toSorted((a, b) => natural.compare(a.name, b.name));
+}
+
+/** Names of the rooms of the open project that something of ours records. */
+export function roomsOnAir({ jobs, projects }: Snapshot): string[] {
+  return jobs
+    .filter((job) => isRecording(job) && job.project_id === projects.current)
+    .map((job) => job.request.room_name);
+}
 
 /** Whether two requests ask for the same; key order and absent values do not matter. */
 export function sameRequest(a: RecordRequest, b: RecordRequest): boolean {

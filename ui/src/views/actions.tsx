@@ -22,7 +22,7 @@ import { useBackend } from "@/backend/index";
 import type { Job, Snapshot } from "@/backend/types";
 import { followScreenShare, goTo, openDialog, pickPerson, requestOf, useDesk } from "@/store/desk";
 import { askToStop } from "@/store/hold";
-import { isOver, nameOf, runningJobs } from "@/store/select";
+import { inOrder, isOver, nameOf, runningJobs } from "@/store/select";
 import { studioNow } from "@/store/studio";
 import { t } from "@/words";
 import { pathOf } from "./outputs/job-figures";
@@ -124,7 +124,7 @@ export function useActions(): () => Action[] {
           attempt(backend.closeRoom());
         },
       });
-    for (const one of snapshot.rooms.list)
+    for (const one of inOrder(snapshot.rooms.list))
       if (one.name !== room?.name)
         add({
           id: `room:${one.name}`,

@@ -149,6 +149,21 @@ describe("rooms", () => {
     await waitFor(() => expect(called("openRoom")[0]?.args).toEqual(["town-hall-13"]));
   });
 
+  it("are in the order that people count in, and say which are recorded", async () => {
+    const [room] = someRooms(1);
+    if (!room) throw new Error("the fixture has rooms");
+    const list = ["studio-1", "studio-10", "studio-2"].map((name) => ({ ...room, name, sid: name }));
+    const onAir = job("EG_1", "Ada", wholePerson("ada"));
+    const jobs = [
+      { ...onAir, request: { ...onAir.request, room_name: "studio-2" } },
+      { ...onAir, egress_id: "EG_2", project_id: "PJ_other", request: { ...onAir.request, room_name: "studio-1" } },
+    ];
+    await open(emptySnapshot({ rooms: { list, loading: false, error: null }, jobs }));
+    const rows = screen.getAllByTestId("room");
+    expect(rows.map((row) => row.dataset.room)).toEqual(["studio-1", "studio-2", "studio-10"]);
+    expect(rows.map((row) => /REC/.test(row.textContent ?? ""))).toEqual([false, true, false]);
+  });
+
   it("keep the last list when the server does not answer", async () => {
     await open(
       emptySnapshot({
@@ -535,8 +550,10 @@ describe("history", () => {
     expect(within(first).getByTestId("past-length").textContent).toBe("32:14");
     expect(within(first).getByTestId("past-size").textContent).toBe("361 MB");
     expect(within(first).getByTestId("past-end").textContent).toBe("Stopped by hand");
-    expect(within(second).getByTestId("recovered")).toBeTruthy();
+    expect(within(second).getByTestId("recovered").textContent).toBe("Recovered");
     expect(within(second).getByText("Cut off by a power cut.")).toBeTruthy();
+    expect(within(second).queryByText("Failed")).toBeNull();
+    expect(within(second).queryByTestId("notice")).toBeNull();
     await user.click(within(first).getByRole("button", { name: "Play Ada Lovelace" }));
     await user.click(within(first).getByRole("button", { name: "Open folder of Ada Lovelace" }));
     await user.click(within(second).getByRole("button", { name: "Forget Ben Okri" }));

@@ -22,7 +22,7 @@ import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { bytes, timecode, timeLeft } from "@/lib/format";
 import { goTo, openDialog } from "@/store/desk";
-import { headcount, isRecording } from "@/store/select";
+import { headcount, inOrder, isRecording } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { Mark } from "./mark";
@@ -154,7 +154,9 @@ function RoomMenu() {
           </Button>
         }
       >
-        {rooms.slice(0, MENU_ROOMS).map((one) => (
+        {inOrder(rooms)
+          .slice(0, MENU_ROOMS)
+          .map((one) => (
           <MenuItem
             key={one.name}
             icon={one.name === room ? <Check /> : null}

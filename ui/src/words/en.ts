@@ -226,7 +226,7 @@ export const en = {
   "history.none.what": "What you record is listed here, with what ended it and where it is.",
   "history.none.found": "No recording by that name",
   "history.noFile": "no file",
-  "history.recovered": "Recovered after a crash",
+  "history.recovered": "Recovered",
   "history.play": "Play {title}",
   "history.play.short": "Play",
   "history.folder": "Open folder of {title}",

@@ -20,8 +20,8 @@ import { useBackend } from "@/backend/index";
 import type { Job } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Empty } from "@/kit/empty";
-import { Input } from "@/kit/field";
 import { Notice } from "@/kit/notice";
+import { Search } from "@/kit/search";
 import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { bytes, fileName, length, moment } from "@/lib/format";
@@ -62,15 +62,7 @@ export function HistoryView() {
         </Button>
         <h1 className="text-lg font-semibold">{t("history")}</h1>
         {jobs.length >= SEARCH_FROM && (
-          <Input
-            type="search"
-            aria-label={t("history.find")}
-            placeholder={t("history.find")}
-            data-search
-            value={wanted}
-            onChange={(event) => setWanted(event.target.value)}
-            className="ml-auto w-64"
-          />
+          <Search label={t("history.find")} value={wanted} onChange={setWanted} className="ml-auto w-64" />
         )}
       </div>
       {list.length === 0 ? (
@@ -125,6 +117,8 @@ function PastJob({ job }: { job: Job }) {
   const backend = useBackend();
   const path = pathOf(job);
   const saved = job.outputs.find((output) => output.result?.path && (output.result.size_bytes ?? 0) > 0);
+  // What was saved leads; that it had to be is told in passing.
+  const recovered = job.recovered && saved !== undefined;
   const error = job.error ?? job.outputs.find((output) => output.result?.error)?.result?.error ?? null;
   return (
     <article
@@ -139,16 +133,27 @@ function PastJob({ job }: { job: Job }) {
           <p dir="auto" className="truncate text-left text-base font-medium">
             {job.title}
           </p>
-          <p className="truncate text-xs text-soft" title={path ?? undefined} data-testid="past-file">
+          <p
+            dir="auto"
+            className="truncate text-left text-xs text-soft"
+            title={path ?? undefined}
+            data-testid="past-file"
+          >
             {path ? fileName(path) : t("history.noFile")}
           </p>
-          <p className="mt-0.5 flex items-center gap-3 text-xs text-faint">
-            <EndSign job={job} />
-            {job.recovered && (
-              <span className="flex items-center gap-1 text-soft" data-testid="recovered">
+          <p className="mt-0.5 flex items-center gap-1 text-xs text-faint">
+            {recovered && (
+              <span className="flex shrink-0 items-center gap-1 font-medium text-soft" data-testid="recovered">
                 <LifeBuoy className="size-3.5" aria-hidden />
                 {t("history.recovered")}
               </span>
+            )}
+            {recovered && error ? (
+              <span className="ml-2 truncate" title={error.message} data-testid="past-end">
+                {error.message}
+              </span>
+            ) : (
+              <EndSign job={job} />
             )}
           </p>
         </div>
@@ -198,7 +203,7 @@ function PastJob({ job }: { job: Job }) {
           </Button>
         </div>
       </div>
-      {error && job.status !== "aborted" && <Notice error={error} className="mt-2 ml-[calc(4rem*16/9+1rem)]" />}
+      {error && !recovered && job.status !== "aborted" && <Notice error={error} className="mt-2 ml-[calc(4rem*16/9+1rem)]" />}
     </article>
   );
 }

@@ -15,13 +15,13 @@ import {
   MicOff,
   MonitorUp,
   Phone,
-  Search,
+  Search as Glass,
+  TriangleAlert,
   Unplug,
   UserRoundX,
   Video,
   VideoOff,
   Waypoints,
-  WifiLow,
 } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
 import { useShallow } from "zustand/react/shallow";
@@ -29,10 +29,10 @@ import type { Participant, ParticipantKind, Track, TrackId } from "@/backend/typ
 import { Button } from "@/kit/button";
 import { Checkbox } from "@/kit/checkbox";
 import { Empty } from "@/kit/empty";
-import { Input } from "@/kit/field";
 import { Key } from "@/kit/key";
 import { Meter } from "@/kit/meter";
 import { TrackPicture } from "@/kit/picture";
+import { Search } from "@/kit/search";
 import { cx } from "@/lib/cx";
 import { initials, moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
@@ -40,6 +40,7 @@ import { pickPerson, pickTrack, useDesk } from "@/store/desk";
 import { headcount, isJoining, nameOf, onAirOf } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { OnAir } from "../on-air";
 import { trackFacts, trackTitle } from "./track-words";
 
 /** Up to so many people get large pictures; more get rows, so that many are seen at once. */
@@ -69,18 +70,7 @@ export function People() {
         </span>
       </div>
       {people.length >= SEARCH_FROM && (
-        <div className="relative mx-3 mb-2">
-          <Search className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint" aria-hidden />
-          <Input
-            type="search"
-            aria-label={t("people.find")}
-            placeholder={t("people.find")}
-            data-search
-            value={wanted}
-            onChange={(event) => setWanted(event.target.value)}
-            className="pl-8"
-          />
-        </div>
+        <Search label={t("people.find")} value={wanted} onChange={setWanted} className="mx-3 mb-2" />
       )}
       {people.length === 0 ? (
         isJoining(room) ? (
@@ -95,7 +85,7 @@ export function People() {
           <Empty icon={<Unplug />} title={t("people.unknown")} />
         )
       ) : found.length === 0 ? (
-        <Empty icon={<Search />} title={t("people.none.found")} />
+        <Empty icon={<Glass />} title={t("people.none.found")} />
       ) : (
         <PeopleList people={found} places={places} large={people.length <= LARGE_UP_TO} />
       )}
@@ -273,13 +263,6 @@ function shownOf(person: Participant, large: boolean): Track[] {
   return shown.length > 0 ? shown : pictures.slice(0, 1);
 }
 
-/** On air, in a word. */
-function OnAir() {
-  return (
-    <span className="shrink-0 rounded-sm bg-tally px-1 text-xs font-semibold text-white">{t("rec")}</span>
-  );
-}
-
 /** The person's screen and camera; without either, their initials. */
 function Pictures({
   person,
@@ -293,6 +276,8 @@ function Pictures({
   onAir: TrackId[] | null;
 }) {
   const name = nameOf(person);
+  // A phone has a number for a name, and an agent is nobody: what they are tells more than initials.
+  const Kind = person.kind === "standard" ? null : KIND_ICONS[person.kind];
   return (
     <span
       className={cx(
@@ -312,7 +297,7 @@ function Pictures({
           )}
           aria-hidden
         >
-          {initials(name)}
+          {Kind ? <Kind className="size-5" /> : initials(name)}
           {person.tracks.some((track) => track.source === "camera") && (
             <VideoOff className="absolute right-1.5 bottom-1.5 size-3.5 text-faint" />
           )}
@@ -419,7 +404,7 @@ function KindSign({ kind }: { kind: ParticipantKind }) {
 /** Says something only where there is something to say. */
 function QualitySign({ person }: { person: Participant }) {
   if (person.connection !== "lost" && person.connection !== "poor") return null;
-  const Icon = person.connection === "lost" ? Unplug : WifiLow;
+  const Icon = person.connection === "lost" ? Unplug : TriangleAlert;
   return (
     <span className="flex min-w-0 items-center gap-1 text-xs text-look">
       <Icon className="size-3.5 shrink-0" aria-hidden />

@@ -2,19 +2,22 @@
 // ([data-testid=room], accessible name begins with the room's name).
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ChevronRight, DoorClosed, LoaderCircle, Search, Users } from "lucide-react";
+import { ChevronRight, DoorClosed, LoaderCircle, Users } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
 import type { RoomSummary } from "@/backend/types";
+import { useShallow } from "zustand/react/shallow";
 import { Button } from "@/kit/button";
 import { Empty } from "@/kit/empty";
-import { Input } from "@/kit/field";
 import { Notice } from "@/kit/notice";
+import { Search } from "@/kit/search";
 import { useCommand } from "@/lib/commands";
 import { moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
 import { openDialog } from "@/store/desk";
+import { inOrder, roomsOnAir } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { OnAir } from "../on-air";
 
 const ROW = 52;
 
@@ -28,7 +31,7 @@ export function RoomsView() {
   const [wanted, setWanted] = useState("");
   const query = useDeferredValue(wanted.trim().toLocaleLowerCase());
   const list = useMemo(
-    () => rooms.list.filter((room) => room.name.toLocaleLowerCase().includes(query)),
+    () => inOrder(rooms.list.filter((room) => room.name.toLocaleLowerCase().includes(query))),
     [rooms.list, query],
   );
   const open = useCommand((backend, name: string) => backend.openRoom(name));
@@ -39,18 +42,7 @@ export function RoomsView() {
         <div className="flex items-center gap-4">
           <h1 className="text-lg font-semibold">{t("rooms")}</h1>
           {!rooms.loading && rooms.list.length > 0 && <span className="text-soft">{rooms.list.length}</span>}
-          <div className="relative ml-auto w-64">
-            <Search className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint" aria-hidden />
-            <Input
-              type="search"
-              aria-label={t("rooms.find")}
-              placeholder={t("rooms.find")}
-              data-search
-              value={wanted}
-              onChange={(event) => setWanted(event.target.value)}
-              className="pl-8"
-            />
-          </div>
+          <Search label={t("rooms.find")} value={wanted} onChange={setWanted} className="ml-auto w-64" />
         </div>
         {rooms.error && (
           <Notice error={rooms.error}>
@@ -113,6 +105,7 @@ function RoomList({
     overscan: 8,
   });
   const now = Date.now();
+  const onAir = useStudio(useShallow(roomsOnAir));
   return (
     <div ref={scroller} className="min-h-0 flex-1 overflow-y-auto pb-8">
       <ul className="relative mx-auto w-full max-w-[52rem]" style={{ height: rows.getTotalSize() }}>
@@ -137,8 +130,12 @@ function RoomList({
                   <span dir="auto" className="truncate text-base font-medium">
                     {room.name}
                   </span>
-                  {room.active_recording && (
-                    <span className="shrink-0 text-xs text-faint">{t("rooms.recorder")}</span>
+                  {onAir.includes(room.name) ? (
+                    <OnAir />
+                  ) : (
+                    room.active_recording && (
+                      <span className="shrink-0 text-xs text-faint">{t("rooms.recorder")}</span>
+                    )
                   )}
                 </span>
                 <span className="w-28 text-right text-xs text-faint">
