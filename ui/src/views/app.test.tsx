@@ -256,6 +256,18 @@ describe("recording", () => {
     expect(studio.now.jobs).toEqual([]);
   });
 
+  it("who has left keeps their name", async () => {
+    clearDesk({ pick: pickAda });
+    const { studio } = await open(inRoom(four));
+    const source = screen.getByRole("region", { name: "What is recorded" });
+    expect(within(source).getByText("Ada Lovelace")).toBeTruthy();
+    const { room } = studio.now;
+    if (!room) throw new Error("the fixture has a room");
+    studio.emit({ type: "room", room: { ...room, roster: { ...room.roster, participants: [chloe] } } });
+    expect(await screen.findByText("Not in the room at present")).toBeTruthy();
+    expect(within(source).getByText("Ada Lovelace")).toBeTruthy();
+  });
+
   it("asks again for what became different, once it stands still", async () => {
     const { user, called } = await open(inRoom(four));
     await user.click(screen.getByRole("button", { name: "Ada Lovelace" }));
@@ -367,6 +379,28 @@ describe("recording", () => {
     expect(called("stop")).toEqual([]);
     await user.keyboard("{Enter}");
     await waitFor(() => expect(called("stop")).toHaveLength(1));
+  });
+
+  it("S asks which, where several record and none is chosen", async () => {
+    const jobs = [adaOnAir(), job("EG_ben", "Ben Okri", wholePerson("ben"))];
+    const { user, called } = await open(inRoom(four, { jobs }));
+    await user.keyboard("s");
+    const told = await screen.findByText("Choose which one to stop");
+    expect(told.closest<HTMLElement>("[data-sonner-toaster]")?.style.zIndex).toBe("35");
+    expect(screen.getAllByTestId("stop").map((stop) => stop.dataset.phase)).toEqual(["idle", "idle"]);
+    await user.keyboard("2s{Enter}");
+    await waitFor(() => expect(called("stop")[0]?.args).toEqual(["EG_ben"]));
+  });
+
+  it("keys that do nothing are not shown, those that do are", async () => {
+    clearDesk({ pick: pickAda });
+    const { user, studio } = await open(inRoom(crowd(10).concat(ada)));
+    const keys = () => [...document.querySelectorAll("kbd")].map((key) => key.textContent);
+    expect(keys()).toEqual(expect.arrayContaining(["Ctrl K", "Ctrl ,", "/", "1", "F", "Esc", "R", "H"]));
+    studio.emit({ type: "job", job: adaOnAir() });
+    await waitFor(() => expect(keys()).not.toContain("F"));
+    await user.click(screen.getByRole("button", { name: /^Project:/ }));
+    expect((await screen.findByRole("menuitem", { name: /^Quit/ })).textContent).toMatch(/Ctrl Q/);
   });
 
   it("keys do nothing while a name is typed", async () => {

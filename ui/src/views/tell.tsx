@@ -1,8 +1,8 @@
 // What is told in the corner of the window: it comes, it can be read, it goes.
 
-import { CircleCheck, X } from "lucide-react";
+import { CircleCheck, Info, X } from "lucide-react";
 import type { ReactNode } from "react";
-import { toast } from "sonner";
+import { type ExternalToast, toast } from "sonner";
 import type { ApiError } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Notice } from "@/kit/notice";
@@ -27,10 +27,27 @@ export function tellError(error: ApiError) {
 
 /** Tells that something is done, with what can be done next. */
 export function tellDone(title: string, detail: string, actions?: ReactNode, onGone?: () => void) {
+  const icon = <CircleCheck className="mt-0.5 size-4 text-ready" aria-hidden />;
+  return tellNote(icon, title, detail, actions, { onDismiss: onGone, onAutoClose: onGone });
+}
+
+/** Tells what is missing for what was asked, once however often it was. */
+export function tellMissing(title: string, detail: string) {
+  const icon = <Info className="mt-0.5 size-4 text-soft" aria-hidden />;
+  tellNote(icon, title, detail, null, { id: title });
+}
+
+function tellNote(
+  icon: ReactNode,
+  title: string,
+  detail: string,
+  actions: ReactNode,
+  options: ExternalToast,
+) {
   return toast.custom(
     (id) => (
       <div className="relative grid w-(--width) grid-cols-[1rem_1fr] gap-x-2 rounded-md border border-line bg-card p-3 pr-9">
-        <CircleCheck className="mt-0.5 size-4 text-ready" aria-hidden />
+        {icon}
         <div className="min-w-0">
           <p className="font-medium break-words">{title}</p>
           <p className="text-xs text-soft">{detail}</p>
@@ -39,7 +56,7 @@ export function tellDone(title: string, detail: string, actions?: ReactNode, onG
         <Dismiss id={id} />
       </div>
     ),
-    { duration: NOTE_MS, onDismiss: onGone, onAutoClose: onGone },
+    { duration: NOTE_MS, ...options },
   );
 }
 

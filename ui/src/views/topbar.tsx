@@ -10,6 +10,7 @@ import {
   LogOut,
   Pencil,
   Plus,
+  Power,
   Search,
   Trash2,
   TriangleAlert,
@@ -26,6 +27,7 @@ import { headcount, inOrder, isRecording } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { Mark } from "./mark";
+import { useQuit } from "./quit";
 import { DISK_LOW_S, elapsedOf, timeLeftOf } from "./outputs/job-figures";
 
 export function Topbar() {
@@ -44,20 +46,21 @@ export function Topbar() {
       <MachineFigures />
       <Button
         look="quiet"
-        size="md"
         aria-label={t("palette.open")}
+        title={t("palette.open")}
+        hotkey="Ctrl K"
         onClick={() => openDialog({ name: "palette" })}
         className="px-2"
       >
         <Search />
-        <Key>Ctrl K</Key>
       </Button>
       <Button
         look="quiet"
-        size="icon"
         aria-label={t("settings")}
         title={t("settings")}
+        hotkey="Ctrl ,"
         onClick={() => openDialog({ name: "settings" })}
+        className="px-2"
       >
         <Gear />
       </Button>
@@ -69,6 +72,7 @@ function ProjectMenu() {
   const projects = useStudio((snapshot) => snapshot.projects);
   const current = projects.list.find((project) => project.id === projects.current);
   const select = useCommand((backend, id: string | null) => backend.selectProject(id));
+  const quit = useQuit();
   if (projects.list.length === 0) return null;
   return (
     <Menu
@@ -121,6 +125,10 @@ function ProjectMenu() {
           </MenuItem>
         </>
       )}
+      <MenuLine />
+      <MenuItem icon={<Power />} hint={<Key>Ctrl Q</Key>} onPick={quit}>
+        {t("action.quit")}
+      </MenuItem>
     </Menu>
   );
 }
@@ -170,7 +178,7 @@ function RoomMenu() {
           </MenuItem>
         ))}
         <MenuLine />
-        <MenuItem icon={<DoorOpen />} hint="G" onPick={() => close.mutate(null)}>
+        <MenuItem icon={<DoorOpen />} hint={<Key>G</Key>} onPick={() => close.mutate(null)}>
           {t("rooms.all")}
         </MenuItem>
       </Menu>

@@ -205,6 +205,8 @@ export const en = {
   "stop.enter": "Press Enter to stop",
   "stop.stopping": "Finishing…",
   "stop.label": "Stop {title}",
+  "stop.which": "Choose which one to stop",
+  "stop.which.what": "Several recordings run: choose one of them, then press S; or hold Stop on its card.",
   "stop.how": "Hold for half a second, or press and confirm with Enter",
 
   "figure.size": "Size",

@@ -4,6 +4,7 @@
 import { Circle, LoaderCircle, RefreshCw } from "lucide-react";
 import { memo } from "react";
 import type { Job } from "@/backend/types";
+import { FileName } from "@/kit/file-name";
 import { Meter } from "@/kit/meter";
 import { Notice } from "@/kit/notice";
 import { cx } from "@/lib/cx";
@@ -63,9 +64,15 @@ export const JobCard = memo(function JobCard({
         <div className="min-w-0">
           <Title job={job} here={here} />
           {!dense && (
-            <p className="truncate text-xs text-faint" title={path ?? undefined}>
-              {!here && <span dir="auto">{job.request.room_name} · </span>}
-              <span data-testid="job-file">{path ? fileName(path) : formatWords(job.request.format)}</span>
+            <p className="flex gap-1.5 text-xs text-faint" title={path ?? undefined}>
+              {!here && (
+                <span dir="auto" className="max-w-2/5 shrink-0 truncate">
+                  {job.request.room_name}
+                </span>
+              )}
+              <span className="min-w-0" data-testid="job-file">
+                {path ? <FileName name={fileName(path)} /> : formatWords(job.request.format)}
+              </span>
             </p>
           )}
         </div>

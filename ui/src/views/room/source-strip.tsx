@@ -77,11 +77,15 @@ function kindOf(request: RecordRequest, follows: boolean) {
   return source.video_track_id ? "picture" : "sound";
 }
 
+/** By identity: who has left is still called by their name. */
+const lastNames = new Map<string, string>();
+
 function titleOf(request: RecordRequest, room: Parameters<typeof findPerson>[0]): string {
   const { source } = request;
   if (source.type === "participant") {
     const person = findPerson(room, source.identity);
-    return person ? nameOf(person) : source.identity;
+    if (person) lastNames.set(source.identity, nameOf(person));
+    return lastNames.get(source.identity) ?? source.identity;
   }
   const ids = source.type === "track" ? [source.track_id] : [source.video_track_id, source.audio_track_id];
   const names = ids
