@@ -62,7 +62,10 @@ const acts = {
     await page.getByText(/^Saved/).waitFor();
   },
   forget: async (page) => {
-    await page.getByRole("button", { name: /^Forget/ }).first().click();
+    await page
+      .getByRole("button", { name: /^Forget/ })
+      .first()
+      .click();
     await page.getByRole("button", { name: "Undo" }).waitFor();
   },
   "project-menu": async (page) => {

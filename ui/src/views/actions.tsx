@@ -53,8 +53,7 @@ export function useActions(): () => Action[] {
   const backend = useBackend();
   const record = useRecord();
   const quit = useQuit();
-  const attempt = (call: Promise<unknown>) =>
-    call.catch((thrown: unknown) => tellError(asApiError(thrown)));
+  const attempt = (call: Promise<unknown>) => call.catch((thrown: unknown) => tellError(asApiError(thrown)));
 
   return () => {
     const snapshot = studioNow();

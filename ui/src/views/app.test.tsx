@@ -62,9 +62,7 @@ describe("logging in", () => {
     await user.click(screen.getByRole("button", { name: "Log in" }));
     const notice = await screen.findByTestId("notice");
     expect(within(notice).getByTestId("notice-message").textContent).toBe("The secret is wrong.");
-    expect(within(notice).getByTestId("notice-fault").textContent).toBe(
-      "In what was entered or published.",
-    );
+    expect(within(notice).getByTestId("notice-fault").textContent).toBe("In what was entered or published.");
     expect(within(notice).getByTestId("notice-remedy").textContent).toBe("Copy it again.");
     expect(screen.getByLabelText("API secret").getAttribute("aria-invalid")).toBe("true");
     expect(screen.getByLabelText("API key").getAttribute("aria-invalid")).toBeNull();
@@ -140,7 +138,12 @@ describe("rooms", () => {
     const onAir = job("EG_1", "Ada", wholePerson("ada"));
     const jobs = [
       { ...onAir, request: { ...onAir.request, room_name: "studio-2" } },
-      { ...onAir, egress_id: "EG_2", project_id: "PJ_other", request: { ...onAir.request, room_name: "studio-1" } },
+      {
+        ...onAir,
+        egress_id: "EG_2",
+        project_id: "PJ_other",
+        request: { ...onAir.request, room_name: "studio-1" },
+      },
     ];
     await open(emptySnapshot({ rooms: { list, loading: false, error: null }, jobs }));
     const rows = screen.getAllByTestId("room");
@@ -345,7 +348,9 @@ describe("the palette", () => {
 describe("settings", () => {
   it("begin with what is wrong on this computer, and with the focus where they are changed", async () => {
     const problem = anError({ message: "No AAC encoder is installed." });
-    const { user } = await open(inRoom(four, { machine: { ...emptySnapshot().machine, problems: [problem] } }));
+    const { user } = await open(
+      inRoom(four, { machine: { ...emptySnapshot().machine, problems: [problem] } }),
+    );
     await user.keyboard("{Control>},{/Control}");
     const folder = await screen.findByLabelText("Recordings go to");
     const notice = screen.getByText("No AAC encoder is installed.");

@@ -26,7 +26,10 @@ function found(actions: Action[], wanted: string): [Action["group"], Action[]][]
       .sort((a, b) => score(b) - score(a)),
   ])
     .filter(([, some]) => some.length > 0)
-    .sort(([a, [bestA]], [b, [bestB]]) => Number(a === "stop") - Number(b === "stop") || score(bestB) - score(bestA));
+    .sort(
+      ([a, [bestA]], [b, [bestB]]) =>
+        Number(a === "stop") - Number(b === "stop") || score(bestB) - score(bestA),
+    );
 }
 
 export function Palette() {

@@ -27,8 +27,8 @@ import { headcount, inOrder, isRecording } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { Mark } from "./mark";
-import { useQuit } from "./quit";
 import { DISK_LOW_S, elapsedOf, timeLeftOf } from "./outputs/job-figures";
+import { useQuit } from "./quit";
 
 export function Topbar() {
   const recording = useStudio((snapshot) => snapshot.jobs.filter(isRecording).length);
@@ -165,18 +165,18 @@ function RoomMenu() {
         {inOrder(rooms)
           .slice(0, MENU_ROOMS)
           .map((one) => (
-          <MenuItem
-            key={one.name}
-            icon={one.name === room ? <Check /> : null}
-            hint={one.num_participants}
-            onPick={() => {
-              goTo("room");
-              if (one.name !== room) open.mutate(one.name);
-            }}
-          >
-            <span dir="auto">{one.name}</span>
-          </MenuItem>
-        ))}
+            <MenuItem
+              key={one.name}
+              icon={one.name === room ? <Check /> : null}
+              hint={one.num_participants}
+              onPick={() => {
+                goTo("room");
+                if (one.name !== room) open.mutate(one.name);
+              }}
+            >
+              <span dir="auto">{one.name}</span>
+            </MenuItem>
+          ))}
         <MenuLine />
         <MenuItem icon={<DoorOpen />} hint={<Key>G</Key>} onPick={() => close.mutate(null)}>
           {t("rooms.all")}

@@ -143,7 +143,10 @@ function PastJob({ job }: { job: Job }) {
           </p>
           <p className="mt-0.5 flex items-center gap-1 text-xs text-faint">
             {recovered && (
-              <span className="flex shrink-0 items-center gap-1 font-medium text-soft" data-testid="recovered">
+              <span
+                className="flex shrink-0 items-center gap-1 font-medium text-soft"
+                data-testid="recovered"
+              >
                 <LifeBuoy className="size-3.5" aria-hidden />
                 {t("history.recovered")}
               </span>

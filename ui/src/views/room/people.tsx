@@ -9,13 +9,13 @@ import {
   Cable,
   ChevronDown,
   ChevronRight,
+  Search as Glass,
   Import,
   LockKeyhole,
   Mic,
   MicOff,
   MonitorUp,
   Phone,
-  Search as Glass,
   TriangleAlert,
   Unplug,
   UserRoundX,
@@ -216,7 +216,10 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
                   ) : (
                     <Mic className="size-3.5 shrink-0 text-faint" aria-hidden />
                   )}
-                  <Meter tracks={sounds.map((track) => track.sid)} muted={sounds.every((track) => track.muted)} />
+                  <Meter
+                    tracks={sounds.map((track) => track.sid)}
+                    muted={sounds.every((track) => track.muted)}
+                  />
                 </>
               )}
             </span>
@@ -325,11 +328,11 @@ function Pictures({
       {!large &&
         shown[0]?.source === "camera" &&
         person.tracks.some((track) => track.source === "screen_share" && !track.muted) && (
-        <MonitorUp
-          className="absolute right-1 bottom-1 size-4 rounded-sm bg-night p-0.5 text-ink"
-          aria-label={t("source.screen_share")}
-        />
-      )}
+          <MonitorUp
+            className="absolute right-1 bottom-1 size-4 rounded-sm bg-night p-0.5 text-ink"
+            aria-label={t("source.screen_share")}
+          />
+        )}
     </span>
   );
 }

@@ -2,17 +2,7 @@
 
 import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, it, vi } from "vitest";
-import {
-  ada,
-  anError,
-  chloe,
-  crowd,
-  four,
-  inRoom,
-  job,
-  person,
-  wholePerson,
-} from "@/backend/fixture/people";
+import { ada, anError, chloe, crowd, four, inRoom, job, person, wholePerson } from "@/backend/fixture/people";
 import { adaOnAir, open, pickAda } from "@/backend/fixture/window";
 import type { Job } from "@/backend/types";
 import { clearDesk, useDesk } from "@/store/desk";
@@ -373,7 +363,10 @@ describe("people", () => {
   });
 
   it("have a meter that is dim only if nothing of theirs can be heard", async () => {
-    const loud = { ...chloe, tracks: chloe.tracks.map((one) => ({ ...one, muted: one.source === "microphone" })) };
+    const loud = {
+      ...chloe,
+      tracks: chloe.tracks.map((one) => ({ ...one, muted: one.source === "microphone" })),
+    };
     const mute = { ...ada, tracks: ada.tracks.map((one) => ({ ...one, muted: true })) };
     await open(inRoom([loud, mute]));
     const [chloes, adas] = screen.getAllByRole("meter");
@@ -387,7 +380,9 @@ describe("people", () => {
     const card = screen.getByTestId("person");
     expect(card.textContent).not.toContain("+9");
     expect(card.querySelectorAll(".lucide-phone")).toHaveLength(2);
-    expect(screen.getByText("poor connection").parentElement?.querySelector(".lucide-triangle-alert")).toBeTruthy();
+    expect(
+      screen.getByText("poor connection").parentElement?.querySelector(".lucide-triangle-alert"),
+    ).toBeTruthy();
   });
 
   it("come and go as the studio says", async () => {

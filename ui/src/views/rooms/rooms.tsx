@@ -4,8 +4,8 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ChevronRight, DoorClosed, LoaderCircle, Users } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
-import type { RoomSummary } from "@/backend/types";
 import { useShallow } from "zustand/react/shallow";
+import type { RoomSummary } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Empty } from "@/kit/empty";
 import { Notice } from "@/kit/notice";
@@ -50,7 +50,12 @@ export function RoomsView() {
         {rooms.error && (
           <Notice error={rooms.error}>
             {current && rooms.error.code === "keyring" && rooms.error.retryable && (
-              <Button look="outline" size="sm" onClick={() => again.mutate(current)} disabled={again.isPending}>
+              <Button
+                look="outline"
+                size="sm"
+                onClick={() => again.mutate(current)}
+                disabled={again.isPending}
+              >
                 {t("again")}
               </Button>
             )}
