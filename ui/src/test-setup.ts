@@ -16,6 +16,7 @@ globalThis.ResizeObserver = class {
   unobserve() {}
   disconnect() {}
 };
+Element.prototype.setPointerCapture = () => undefined;
 Element.prototype.scrollIntoView = () => undefined;
 Element.prototype.getAnimations = () => [];
 HTMLCanvasElement.prototype.getContext = () => null;
