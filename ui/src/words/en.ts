@@ -106,6 +106,8 @@ export const en = {
   "person.kind.agent": "agent",
   "person.kind.connector": "connector",
   "person.kind.bridge": "bridge",
+  "quality.excellent": "excellent connection",
+  "quality.good": "good connection",
   "quality.poor": "poor connection",
   "quality.lost": "connection lost",
 

@@ -85,8 +85,8 @@ export const JobCard = memo(function JobCard({
                 {t("figure.disk.short", { left: timeLeft(sum.disk_left_s) })}
               </span>
             )}
-            {dropping && (
-              <span className="font-semibold text-look">
+            {pictures && (
+              <span className={cx(dropping && "font-semibold text-look")}>
                 {t("figure.dropped.short", { n: sum.dropped_frames })}
               </span>
             )}

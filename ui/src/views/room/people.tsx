@@ -245,6 +245,11 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
             <span className="shrink-0" data-testid="person-joined">
               {t("person.joined", { at: moment(person.joined_at_ms, Date.now()) })}
             </span>
+            {person.connection !== "unknown" && (
+              <span className="ml-auto shrink-0" data-testid="person-quality">
+                {t(`quality.${person.connection}`)}
+              </span>
+            )}
           </p>
           <ul className="flex flex-col gap-0.5">
             {person.tracks.map((track) => (
@@ -379,6 +384,19 @@ function TrackRow({ track, owner }: { track: Track; owner: string }) {
             {trackFacts(track)}
           </span>
         </span>
+        {!track.muted && !track.encrypted && (
+          <span className="h-9 w-16 shrink-0 overflow-hidden rounded-sm">
+            {track.kind === "video" ? (
+              <TrackPicture
+                track={track.sid}
+                label={t("track.of", { track: title, name: owner })}
+                className="object-contain"
+              />
+            ) : (
+              <Meter tracks={[track.sid]} className="mt-3.5" />
+            )}
+          </span>
+        )}
       </Checkbox>
     </li>
   );

@@ -331,6 +331,20 @@ describe("recording", () => {
     ]);
   });
 
+  it("every track that is unfolded shows what it carries", async () => {
+    const { user } = await open(inRoom([...four, ...crowd(6)]));
+    await user.click(screen.getByRole("button", { name: "Tracks of Chloé Duarte" }));
+    const rows = await screen.findAllByTestId("track");
+    for (const track of chloe.tracks) {
+      const row = rows.find((one) => one.dataset.track === track.sid);
+      if (!row) throw new Error(`no row of ${track.sid}`);
+      const shown = within(row).queryAllByRole(track.kind === "video" ? "img" : "meter");
+      expect(shown).toHaveLength(track.muted ? 0 : 1);
+    }
+    expect(chloe.tracks.filter((track) => track.kind === "video" && !track.muted).length).toBe(2);
+    expect(screen.getByTestId("person-quality").textContent).toMatch(/connection$/);
+  });
+
   it("tracks are ticked one picture and one sound at a time", async () => {
     const { user, called } = await open(inRoom(four));
     await user.click(screen.getByRole("button", { name: "Tracks of Chloé Duarte" }));
