@@ -28,7 +28,7 @@ test('the computer is kept awake from Record to the end of the job, however it e
   const bus = start(scene, 'dbus-daemon', ['--session', '--nofork', '--print-address']);
   await until('the bus', () => bus.lines[0]);
   const env = { DBUS_SYSTEM_BUS_ADDRESS: bus.lines[0] };
-  const logind = start(scene, 'python3', ['-u', join(import.meta.dirname, 'logind.py')], env);
+  const logind = start(scene, '/usr/bin/python3', ['-u', join(import.meta.dirname, 'logind.py')], env);
   await until('logind', () => logind.lines.includes('ready'));
   /** What is held back now. */
   const held = () => logind.lines.slice(1).reduce((all, line) => (line[0] === '+' ? [...all, line.slice(1)] : all.filter((what) => what !== line.slice(1))), []);

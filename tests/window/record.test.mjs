@@ -66,7 +66,7 @@ test("from the first start to the file", { timeout: 600_000 }, async (t) => {
 
   await step("so is an address where nothing answers", async () => {
     await steps.fillProject(window, { url: "ws://127.0.0.1:1", key: server.key });
-    assert.match(await steps.refusal(window, "unreachable"), /no server listens at the port/);
+    assert.match(await steps.refusal(window, "unreachable"), /no server listens on that port/);
     await steps.look(window, "03 unreachable");
   });
 
@@ -132,7 +132,11 @@ test("from the first start to the file", { timeout: 600_000 }, async (t) => {
     const later = await steps.waitForRecording(window, { seconds: 6 });
     assert.notEqual(later.size, early.size, "the size grows");
     await picturesMove();
-    await until("the time left on the disk", async () => (await steps.runningJobs(window))[0].disk !== "–", steps.patient);
+    await until(
+      "the time left on the disk",
+      async () => /left$/.test(await window.script("return document.querySelector('[data-testid=disk]')?.innerText ?? ''")),
+      steps.patient,
+    );
   });
 
   let path;

@@ -42,7 +42,7 @@ export async function fillProject(window, { url, key, secret, name }) {
   if (key !== undefined) await window.type("textbox", "API key", key);
   if (secret !== undefined) await window.type("textbox", "API secret", secret);
   if (name !== undefined) await window.type("textbox", /^Name/, name);
-  await window.click("button", /^Check and/);
+  await window.click("button", /^(Log in|Check and save)$/);
 }
 
 /** Waits for an error of this code in the window, and gives its words. */
@@ -125,7 +125,7 @@ export function runningJobs(window) {
     `const text = (job, id) => job.querySelector(\`[data-testid=\${id}]\`)?.innerText ?? null;
      return [...document.querySelectorAll('[data-testid=job]')].map((job) => ({
        id: job.dataset.egress, status: job.dataset.status, elapsed: text(job, 'job-elapsed'),
-       size: text(job, 'job-size'), disk: text(job, 'job-disk'), file: text(job, 'job-file'),
+       size: text(job, 'job-size'), file: text(job, 'job-file'),
        connection: job.querySelector('[data-testid=job-connection]')?.dataset.connection,
      }));`,
   );

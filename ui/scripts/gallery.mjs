@@ -61,6 +61,13 @@ const acts = {
     await page.keyboard.press("Enter");
     await page.getByText(/^Saved/).waitFor();
   },
+  forget: async (page) => {
+    await page
+      .getByRole("button", { name: /^Forget/ })
+      .first()
+      .click();
+    await page.getByRole("button", { name: "Undo" }).waitFor();
+  },
   "project-menu": async (page) => {
     await page.getByRole("button", { name: /^Project:/ }).click();
   },

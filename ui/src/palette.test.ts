@@ -69,6 +69,7 @@ describe("red", () => {
       );
     expect(files.map((file) => file.replaceAll("\\", "/")).sort()).toEqual([
       "views/mark.tsx",
+      "views/on-air.tsx",
       "views/outputs/job-card.tsx",
       "views/quit.tsx",
       "views/room/people.tsx",

@@ -3,6 +3,7 @@ import { afterEach } from "vitest";
 import { clearDesk } from "@/store/desk";
 import { cancelHold, useHold } from "@/store/hold";
 import { useStudioState } from "@/store/studio";
+import { useForgotten } from "@/views/history/forget";
 
 // What jsdom has no layout for: long lists are given a window to be seen through.
 Object.defineProperties(Element.prototype, {
@@ -15,6 +16,7 @@ globalThis.ResizeObserver = class {
   unobserve() {}
   disconnect() {}
 };
+Element.prototype.setPointerCapture = () => undefined;
 Element.prototype.scrollIntoView = () => undefined;
 Element.prototype.getAnimations = () => [];
 HTMLCanvasElement.prototype.getContext = () => null;
@@ -29,5 +31,6 @@ afterEach(() => {
   cancelHold();
   useHold.setState({ id: null, phase: null });
   clearDesk();
+  useForgotten.setState({ ids: [] });
   useStudioState.setState({ snapshot: null, error: null }, true);
 });

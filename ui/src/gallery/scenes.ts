@@ -34,7 +34,7 @@ export interface Scene {
   /** Calls that fail in it. */
   fails?: Record<string, ReturnType<typeof anError>>;
   /** What a hand does in it before the picture is taken. */
-  act?: "fill-login" | "hold" | "ask" | "palette-type" | "project-menu" | "format-menu" | "stop";
+  act?: "fill-login" | "hold" | "ask" | "palette-type" | "project-menu" | "format-menu" | "stop" | "forget";
   /** Besides the ordinary size. */
   sizes?: [number, number][];
 }
@@ -161,6 +161,14 @@ export const scenes: Record<string, Scene> = {
     snapshot: emptySnapshot({ projects: { list: [], current: null, keyring_error: noKeyring } }),
     sizes: [[1024, 700]],
   },
+  "first-start-recording": {
+    snapshot: emptySnapshot({
+      projects: { list: [], current: null, keyring_error: null },
+      jobs: [adaOnAir],
+      machine: onAirMachine,
+    }),
+    sizes: [[1024, 700]],
+  },
   opening: { snapshot: null },
   projects: {
     snapshot: emptySnapshot({
@@ -197,6 +205,14 @@ export const scenes: Record<string, Scene> = {
   "project-edit": { snapshot: emptySnapshot(), dialog: { name: "edit-project", id: "PJ_live" } },
   rooms: { snapshot: emptySnapshot({ rooms: { list: someRooms(7), loading: false, error: null } }) },
   "rooms-200": { snapshot: emptySnapshot({ rooms: { list: someRooms(200), loading: false, error: null } }) },
+  "rooms-recording": {
+    snapshot: emptySnapshot({
+      rooms: { list: someRooms(7), loading: false, error: null },
+      jobs: [adaOnAir],
+      machine: onAirMachine,
+    }),
+    sizes: [[1024, 700]],
+  },
   "rooms-none": { snapshot: emptySnapshot() },
   "rooms-loading": { snapshot: emptySnapshot({ rooms: { list: [], loading: true, error: null } }) },
   "rooms-error": {
@@ -284,6 +300,10 @@ export const scenes: Record<string, Scene> = {
     snapshot: inRoom(four, { jobs: [adaOnAir], machine: onAirMachine }),
     pick: pickAda,
     act: "hold",
+  },
+  "room-which": {
+    snapshot: inRoom(four, { jobs: [chloeScreen, adaOnAir], machine: onAirMachine }),
+    act: "ask",
   },
   "room-recording-asking": {
     snapshot: inRoom(four, { jobs: [adaOnAir], machine: onAirMachine }),
@@ -486,9 +506,14 @@ export const scenes: Record<string, Scene> = {
     snapshot: inRoom(four, { jobs: [adaOnAir, ...history], machine: onAirMachine }),
     page: "history",
   },
+  "history-forget": { snapshot: inRoom(four, { jobs: history }), page: "history", act: "forget" },
   "history-empty": { snapshot: inRoom(four), page: "history" },
   settings: { snapshot: inRoom(four), dialog: { name: "settings" } },
   palette: { snapshot: inRoom(four, { jobs: [armed()] }), pick: pickAda, dialog: { name: "palette" } },
+  "palette-many": {
+    snapshot: inRoom(crowd(100), { jobs: [adaOnAir], machine: onAirMachine }),
+    dialog: { name: "palette" },
+  },
   "project-menu": { snapshot: inRoom(four), act: "project-menu" },
   quit: {
     snapshot: inRoom(four, { jobs: [chloeScreen, adaOnAir], machine: onAirMachine }),

@@ -9,7 +9,7 @@ const button = cva(
     variants: {
       look: {
         /** The one thing to do next. */
-        main: "bg-ink text-night hover:bg-white disabled:bg-control disabled:hover:bg-control",
+        main: "bg-ink font-semibold text-night hover:bg-white disabled:bg-control disabled:hover:bg-control",
         plain: "bg-control text-ink hover:bg-chosen disabled:hover:bg-control",
         outline:
           "border border-edge text-ink hover:bg-control disabled:border-line disabled:hover:bg-transparent",

@@ -25,7 +25,11 @@ export function Dialog({
   return (
     <Base.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <Base.Portal>
-        <Base.Backdrop className="fixed inset-0 z-40 bg-night/80 transition-opacity data-ending-style:opacity-0 data-starting-style:opacity-0" />
+        {/* Not over the bar at the top: the tally light stays lit. */}
+        <Base.Backdrop
+          data-testid="backdrop"
+          className="fixed inset-x-0 top-11 bottom-0 z-40 bg-night/80 transition-opacity data-ending-style:opacity-0 data-starting-style:opacity-0"
+        />
         <Base.Popup
           initialFocus={focusFirst}
           className={cx(

@@ -61,9 +61,10 @@ export function Notice({
             {error.remedy}
           </p>
         )}
-        <div className="-ml-2 mt-1 flex flex-wrap items-center gap-1">
+        <div className="mt-1.5 -mb-1 flex flex-wrap items-center gap-1">
           {children}
-          <Button look="quiet" size="sm" onClick={copy}>
+          {/* Its words, not its edge, stand under the words above. */}
+          <Button look="quiet" size="sm" className="first:-ml-2" onClick={copy}>
             {copied ? <Check /> : <ClipboardCopy />}
             {copied ? t("notice.copied") : t("notice.copy")}
           </Button>

@@ -2,6 +2,7 @@ import { useEffect, useRef } from "react";
 import { usePictures } from "@/backend/index";
 import type { TrackId } from "@/backend/types";
 import { cx } from "@/lib/cx";
+import { useStudio } from "@/store/studio";
 
 /** The moving picture of a track. */
 export function TrackPicture({
@@ -16,6 +17,7 @@ export function TrackPicture({
 }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const pictures = usePictures();
+  const old = useStudio(({ room }) => room !== null && room.connection !== "connected");
   useEffect(() => {
     const element = canvas.current;
     const pen = element?.getContext("2d", { alpha: false });
@@ -38,7 +40,12 @@ export function TrackPicture({
       data-track={track}
       width={16}
       height={9}
-      className={cx("block size-full bg-night opacity-0 transition-opacity data-live:opacity-100", className)}
+      className={cx(
+        "block size-full bg-night opacity-0 transition-opacity",
+        // What is not of now must not look as if it were.
+        old ? "data-live:opacity-40" : "data-live:opacity-100",
+        className,
+      )}
     />
   );
 }

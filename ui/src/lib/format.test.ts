@@ -26,14 +26,15 @@ describe("figures", () => {
   it("time left never promises too much", () => {
     expect([59.9, 60, 3599, 11_400, 400_000].map(timeLeft)).toEqual([
       "59 s",
-      "1 m",
-      "59 m",
-      "3 h 10 m",
+      "1 min",
+      "59 min",
+      "3 h 10 min",
       "4 days",
     ]);
   });
 
-  it("lengths", () => expect([62_000, 5_412_000].map(length)).toEqual(["1:02", "1:30:12"]));
+  it("lengths end where the counter stood", () =>
+    expect([62_000, 62_999, 5_412_000].map(length)).toEqual(["1:02", "1:02", "1:30:12"]));
 
   it("moments of today have no date", () => {
     const now = new Date(2026, 10, 12, 9, 41).getTime();

@@ -7,9 +7,9 @@ export function timecode(ms: number): string {
   return `${two(Math.floor(s / 3600))}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
 }
 
-/** `12:44` or `1:12:44`, for lengths in lists. */
+/** `12:44` or `1:12:44`, for lengths in lists. Rounded down, as the counter that ran before it was. */
 export function length(ms: number): string {
-  const s = Math.max(0, Math.round(ms / 1000));
+  const s = Math.max(0, Math.floor(ms / 1000));
   const two = (n: number) => String(n).padStart(2, "0");
   const h = Math.floor(s / 3600);
   const m = Math.floor(s / 60) % 60;
@@ -36,13 +36,13 @@ export function bitrate(bps: number): string {
   return `${Math.round(bps / 1000)} kb/s`;
 }
 
-/** `3 h 10 m`, `45 m`, `50 s`: for time that is left. Rounded down, so that it never promises too much. */
+/** `3 h 10 min`, `45 min`, `50 s`: for time that is left. Rounded down, so that it never promises too much. */
 export function timeLeft(s: number): string {
   const whole = Math.max(0, Math.floor(s));
   if (whole < 60) return `${whole} s`;
   const m = Math.floor(whole / 60);
-  if (m < 60) return `${m} m`;
-  if (m < 48 * 60) return `${Math.floor(m / 60)} h ${String(m % 60).padStart(2, "0")} m`;
+  if (m < 60) return `${m} min`;
+  if (m < 48 * 60) return `${Math.floor(m / 60)} h ${String(m % 60).padStart(2, "0")} min`;
   return `${Math.floor(m / 1440)} days`;
 }
 

@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { four, inRoom } from "@/backend/fixture/people";
-import { clearDesk, defaultAdvanced, pickPerson, pickSource, pickTrack, requestOf, useDesk } from "./desk";
+import {
+  clearDesk,
+  defaultAdvanced,
+  pickNothing,
+  pickPerson,
+  pickSource,
+  pickTrack,
+  requestOf,
+  useDesk,
+} from "./desk";
 import { sameRequest, sameSource } from "./select";
 
 const snapshot = inRoom(four);
@@ -24,6 +33,8 @@ describe("what is chosen", () => {
       manifest: true,
     });
     pickPerson("ada");
+    expect(request()?.source).toMatchObject({ identity: "ada" });
+    pickNothing();
     expect(request()).toBeNull();
   });
 

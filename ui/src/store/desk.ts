@@ -102,15 +102,14 @@ export const openDialog = (dialog: DialogName) => useDesk.setState({ dialog });
 export const closeDialog = () => useDesk.setState({ dialog: null });
 export const goTo = (page: Desk["page"]) => useDesk.setState({ page });
 
-/** Chooses a whole person; a second time lets go of them. */
+/** Chooses a whole person. A second time changes nothing: what is looked at must not go by a key too many. */
 export function pickPerson(identity: string) {
   useDesk.setState(({ pick }) => ({
-    pick:
-      pick?.kind === "person" && pick.identity === identity
-        ? null
-        : { kind: "person", identity, followScreenShare: pick?.kind === "person" && pick.followScreenShare },
+    pick: { kind: "person", identity, followScreenShare: pick?.kind === "person" && pick.followScreenShare },
   }));
 }
+
+export const pickNothing = () => useDesk.setState({ pick: null });
 
 /** Adds a track to the chosen ones or takes it away. One picture and one sound go together at most. */
 export function pickTrack(id: TrackId, kind: TrackKind, on: boolean) {

@@ -44,6 +44,12 @@ export function releaseHold() {
   timer = setTimeout(cancelHold, ASK_MS);
 }
 
+/** Stop was chosen by name: Enter is asked for, as after a short press. */
+export function askToStop(id: EgressId, stop: Stop) {
+  beginHold(id, stop);
+  releaseHold();
+}
+
 /** Enter was pressed. Says whether it was meant for a stop. */
 export function confirmHold(): boolean {
   const { id, phase } = useHold.getState();

@@ -8,6 +8,7 @@ import type {
   Participant,
   RecordRequest,
   RecordSource,
+  RoomSummary,
   Snapshot,
   Track,
   TrackId,
@@ -23,6 +24,21 @@ export function isRecording(job: Job): boolean {
   return isRunning(job) && job.status === "active";
 }
 
+/** What of a person is on air: tracks, or none while a recording of them waits for some; null where nothing is. */
+export function onAirOf(snapshot: Snapshot, identity: string): TrackId[] | null {
+  const jobs = snapshot.jobs.filter(
+    (job) => isRecording(job) && job.request.room_name === snapshot.room?.name,
+  );
+  const tracks = jobs
+    .flatMap((job) => job.tracks)
+    .filter((track) => track.publisher_identity === identity)
+    .map((track) => track.track_id);
+  const awaited = jobs.some(
+    ({ request: { source } }) => source.type === "participant" && source.identity === identity,
+  );
+  return tracks.length > 0 || awaited ? tracks : null;
+}
+
 export function isOver(job: Job): boolean {
   return !job.preview && !isRunning(job);
 }
@@ -35,6 +51,20 @@ export function errorOf(job: Job): ApiError | null {
 
 export const runningJobs = (snapshot: Snapshot): Job[] => snapshot.jobs.filter(isRunning);
 export const pastJobs = (snapshot: Snapshot): Job[] => snapshot.jobs.filter(isOver);
+
+const natural = new Intl.Collator(undefined, { numeric: true });
+
+/** Rooms as people count them: `studio-2` before `studio-10`. */
+export function inOrder(rooms: RoomSummary[]): RoomSummary[] {
+  return rooms.toSorted((a, b) => natural.compare(a.name, b.name));
+}
+
+/** Names of the rooms of the open project that something of ours records. */
+export function roomsOnAir({ jobs, projects }: Snapshot): string[] {
+  return jobs
+    .filter((job) => isRecording(job) && job.project_id === projects.current)
+    .map((job) => job.request.room_name);
+}
 
 /** Whether two requests ask for the same; key order and absent values do not matter. */
 export function sameRequest(a: RecordRequest, b: RecordRequest): boolean {
@@ -82,6 +112,17 @@ export function findTrack(room: OpenRoom | null, id: TrackId): { person: Partici
 
 export function findPerson(room: OpenRoom | null, identity: string): Participant | null {
   return room?.roster.participants.find((person) => person.identity === identity) ?? null;
+}
+
+/** Joining for the first time: nothing is known of the room yet, and nothing is wrong. */
+export function isJoining(room: OpenRoom | null): boolean {
+  return room?.connection === "connecting" && room.roster.participants.length === 0 && room.error === null;
+}
+
+/** How many are in the room, as far as it has been seen. */
+export function headcount(room: OpenRoom | null): number | null {
+  const count = room?.roster.participants.length ?? 0;
+  return count > 0 || room?.connection === "connected" ? count : null;
 }
 
 /** What a source takes of the room as it stands: the pictures and sounds that a recording would hold. */

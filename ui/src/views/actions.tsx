@@ -21,7 +21,8 @@ import { asApiError } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
 import type { Job, Snapshot } from "@/backend/types";
 import { followScreenShare, goTo, openDialog, pickPerson, requestOf, useDesk } from "@/store/desk";
-import { isOver, nameOf, runningJobs } from "@/store/select";
+import { askToStop } from "@/store/hold";
+import { inOrder, isOver, nameOf, runningJobs } from "@/store/select";
 import { studioNow } from "@/store/studio";
 import { t } from "@/words";
 import { pathOf } from "./outputs/job-figures";
@@ -33,7 +34,7 @@ import { tellError } from "./tell";
 export interface Action {
   id: string;
   title: string;
-  group: "record" | "people" | "rooms" | "projects" | "window";
+  group: "record" | "people" | "rooms" | "projects" | "window" | "stop";
   icon: LucideIcon;
   key?: string;
   run: () => void;
@@ -52,8 +53,7 @@ export function useActions(): () => Action[] {
   const backend = useBackend();
   const record = useRecord();
   const quit = useQuit();
-  const attempt = (call: Promise<unknown>) =>
-    void call.catch((thrown: unknown) => tellError(asApiError(thrown)));
+  const attempt = (call: Promise<unknown>) => call.catch((thrown: unknown) => tellError(asApiError(thrown)));
 
   return () => {
     const snapshot = studioNow();
@@ -72,14 +72,6 @@ export function useActions(): () => Action[] {
         icon: Circle,
         key: "R",
         run: () => record.mutate(standing),
-      });
-    for (const job of runningJobs(snapshot))
-      add({
-        id: `stop:${job.egress_id}`,
-        title: t("action.stop", { title: job.title }),
-        group: "record",
-        icon: Square,
-        run: () => attempt(backend.stop(job.egress_id)),
       });
     if (desk.pick?.kind === "person") {
       const on = desk.pick.followScreenShare;
@@ -131,7 +123,7 @@ export function useActions(): () => Action[] {
           attempt(backend.closeRoom());
         },
       });
-    for (const one of snapshot.rooms.list)
+    for (const one of inOrder(snapshot.rooms.list))
       if (one.name !== room?.name)
         add({
           id: `room:${one.name}`,
@@ -205,6 +197,15 @@ export function useActions(): () => Action[] {
       run: () => openDialog({ name: "settings" }),
     });
     add({ id: "quit", title: t("action.quit"), group: "window", icon: Power, key: "Ctrl Q", run: quit });
+
+    for (const job of runningJobs(snapshot))
+      add({
+        id: `stop:${job.egress_id}`,
+        title: t("action.stop", { title: job.title }),
+        group: "stop",
+        icon: Square,
+        run: () => askToStop(job.egress_id, (id) => attempt(backend.stop(id))),
+      });
     return actions;
   };
 }

@@ -1,8 +1,8 @@
-// The window as a producer uses it, over a studio in memory.
+// The window as a producer uses it, over a studio in memory; the room has tests of its own.
 
-import { render, screen, waitFor, within } from "@testing-library/react";
-import userEvent from "@testing-library/user-event";
-import { describe, expect, it } from "vitest";
+import { screen, waitFor, within } from "@testing-library/react";
+import type userEvent from "@testing-library/user-event";
+import { describe, expect, it, vi } from "vitest";
 import {
   anError,
   crowd,
@@ -15,25 +15,12 @@ import {
   someRooms,
   wholePerson,
 } from "@/backend/fixture/people";
-import { FixtureStudio } from "@/backend/fixture/studio";
-import type { Job, Snapshot } from "@/backend/types";
-import { clearDesk, useDesk } from "@/store/desk";
-import { App } from "./app";
+import { adaOnAir, open } from "@/backend/fixture/window";
+import { useDesk } from "@/store/desk";
 
-async function open(snapshot: Snapshot) {
-  const studio = new FixtureStudio(snapshot);
-  const user = userEvent.setup();
-  render(<App backend={studio} />);
-  await screen.findByRole("main");
-  await waitFor(() => expect(screen.queryByText("Opening the studio…")).toBeNull());
-  const called = (name: string) => studio.calls.filter((call) => call.name === name);
-  return { studio, user, called };
-}
+type Hand = ReturnType<typeof userEvent.setup>;
 
-const pickAda = { kind: "person", identity: "ada", followScreenShare: false } as const;
-const adaOnAir = () => job("EG_ada", "Ada Lovelace", wholePerson("ada"));
-
-async function fillLogin(user: ReturnType<typeof userEvent.setup>) {
+async function fillLogin(user: Hand) {
   await user.type(screen.getByLabelText("LiveKit URL"), "wss://lk.example");
   await user.type(screen.getByLabelText("API key"), "APIkey");
   await user.type(screen.getByLabelText("API secret"), "s3cret");
@@ -46,7 +33,7 @@ describe("logging in", () => {
     const { studio, user, called } = await open(nothing());
     await fillLogin(user);
     await user.type(screen.getByLabelText("Name"), "Studio");
-    await user.click(screen.getByRole("button", { name: "Check and add" }));
+    await user.click(screen.getByRole("button", { name: "Log in" }));
     expect(await screen.findByRole("heading", { name: "Rooms" })).toBeTruthy();
     expect(called("addProject")[0]?.args).toEqual([
       {
@@ -72,12 +59,10 @@ describe("logging in", () => {
       }),
     );
     await fillLogin(user);
-    await user.click(screen.getByRole("button", { name: "Check and add" }));
+    await user.click(screen.getByRole("button", { name: "Log in" }));
     const notice = await screen.findByTestId("notice");
     expect(within(notice).getByTestId("notice-message").textContent).toBe("The secret is wrong.");
-    expect(within(notice).getByTestId("notice-fault").textContent).toBe(
-      "In what was asked for or published.",
-    );
+    expect(within(notice).getByTestId("notice-fault").textContent).toBe("In what was entered or published.");
     expect(within(notice).getByTestId("notice-remedy").textContent).toBe("Copy it again.");
     expect(screen.getByLabelText("API secret").getAttribute("aria-invalid")).toBe("true");
     expect(screen.getByLabelText("API key").getAttribute("aria-invalid")).toBeNull();
@@ -88,11 +73,11 @@ describe("logging in", () => {
     const { studio, user, called } = await open(nothing());
     studio.failures.set("checkProject", anError({ code: "unreachable", message: "Nothing answers." }));
     await fillLogin(user);
-    await user.click(screen.getByRole("button", { name: "Check" }));
+    await user.click(screen.getByRole("button", { name: "Test only" }));
     expect((await screen.findByTestId("notice")).dataset.code).toBe("unreachable");
     expect(screen.getByLabelText("LiveKit URL").getAttribute("aria-invalid")).toBe("true");
     studio.failures.clear();
-    await user.click(screen.getByRole("button", { name: "Check" }));
+    await user.click(screen.getByRole("button", { name: "Test only" }));
     expect(await screen.findByTestId("check-well")).toBeTruthy();
     expect(screen.queryByTestId("notice")).toBeNull();
     expect(called("addProject")).toEqual([]);
@@ -104,7 +89,7 @@ describe("logging in", () => {
     );
     expect(screen.getByTestId("notice").dataset.code).toBe("keyring");
     await fillLogin(user);
-    await user.click(screen.getByRole("button", { name: "Check and add" }));
+    await user.click(screen.getByRole("button", { name: "Log in" }));
     await waitFor(() => expect(called("addProject")).toHaveLength(1));
     expect(called("addProject")[0]?.args[0]).toMatchObject({ this_run_only: true });
   });
@@ -113,12 +98,24 @@ describe("logging in", () => {
     const { studio, user, called } = await open(nothing());
     studio.failures.set("addProject", noKeyring);
     await fillLogin(user);
-    await user.click(screen.getByRole("button", { name: "Check and add" }));
+    await user.click(screen.getByRole("button", { name: "Log in" }));
     const again = await screen.findByRole("button", { name: "Keep it for this run only" });
     studio.failures.clear();
     await user.click(again);
     expect(await screen.findByRole("heading", { name: "Rooms" })).toBeTruthy();
     expect(called("addProject")[1]?.args[0]).toMatchObject({ this_run_only: true, api_secret: "s3cret" });
+  });
+});
+
+describe("without a project", () => {
+  it("what still records can be seen and stopped", async () => {
+    const projects = { list: [], current: null, keyring_error: null };
+    const { user, called } = await open(emptySnapshot({ projects, jobs: [adaOnAir()] }));
+    expect(screen.getByRole("heading", { name: "Log into LiveKit" })).toBeTruthy();
+    expect(screen.getByTestId("tally")).toBeTruthy();
+    await user.click(screen.getByRole("button", { name: "Stop Ada Lovelace" }));
+    await user.keyboard("{Enter}");
+    await waitFor(() => expect(called("stop")[0]?.args).toEqual(["EG_ada"]));
   });
 });
 
@@ -132,6 +129,26 @@ describe("rooms", () => {
     await waitFor(() => expect(screen.getAllByTestId("room")).toHaveLength(1));
     await user.click(screen.getByTestId("room"));
     await waitFor(() => expect(called("openRoom")[0]?.args).toEqual(["town-hall-13"]));
+  });
+
+  it("are in the order that people count in, and say which are recorded", async () => {
+    const [room] = someRooms(1);
+    if (!room) throw new Error("the fixture has rooms");
+    const list = ["studio-1", "studio-10", "studio-2"].map((name) => ({ ...room, name, sid: name }));
+    const onAir = job("EG_1", "Ada", wholePerson("ada"));
+    const jobs = [
+      { ...onAir, request: { ...onAir.request, room_name: "studio-2" } },
+      {
+        ...onAir,
+        egress_id: "EG_2",
+        project_id: "PJ_other",
+        request: { ...onAir.request, room_name: "studio-1" },
+      },
+    ];
+    await open(emptySnapshot({ rooms: { list, loading: false, error: null }, jobs }));
+    const rows = screen.getAllByTestId("room");
+    expect(rows.map((row) => row.dataset.room)).toEqual(["studio-1", "studio-2", "studio-10"]);
+    expect(rows.map((row) => /REC/.test(row.textContent ?? ""))).toEqual([false, true, false]);
   });
 
   it("keep the last list when the server does not answer", async () => {
@@ -149,257 +166,34 @@ describe("rooms", () => {
   });
 });
 
-describe("recording", () => {
-  it("choosing arms, Record attaches to what is armed, holding Stop ends it", async () => {
-    const { studio, user, called } = await open(inRoom(four));
-    await user.click(screen.getByRole("button", { name: "Ada Lovelace" }));
-    await waitFor(() => expect(called("arm")).toHaveLength(1));
-    expect(screen.getByTestId("record").dataset.ready).toBe("false");
-    const [preview] = studio.now.jobs;
-    if (!preview) throw new Error("arming makes a job");
-    studio.changeJob(preview.egress_id, { armed: true, connection: "connected" });
-    await waitFor(() => expect(screen.getByTestId("record").dataset.ready).toBe("true"));
-    expect(screen.getByTestId("program").dataset.state).toBe("ready");
-    expect(screen.queryByTestId("tally")).toBeNull();
-
-    await user.keyboard("r");
-    await waitFor(() => expect(called("record")[0]?.args).toEqual([preview.egress_id]));
-    expect(await screen.findByTestId("tally")).toBeTruthy();
-    expect(screen.getByTestId("program").dataset.state).toBe("recording");
-    expect(called("start")).toEqual([]);
-
-    const [stop] = screen.getAllByTestId("stop");
-    if (!stop) throw new Error("there is a stop button");
-    await user.pointer({ keys: "[MouseLeft>]", target: stop });
-    await waitFor(() => expect(called("stop")[0]?.args).toEqual([preview.egress_id]));
-    await waitFor(() => expect(screen.queryByTestId("tally")).toBeNull());
-    expect(await screen.findByText("Saved show.mp4")).toBeTruthy();
-  });
-
-  it("what is not armed yet is started cold", async () => {
-    const { studio, user, called } = await open(inRoom(four));
-    studio.failures.set("arm", anError({ code: "internal", message: "Not now." }));
-    await user.click(screen.getByRole("button", { name: "Ben Okri" }));
-    expect(await screen.findByText("Not now.")).toBeTruthy();
-    await user.click(screen.getByTestId("record"));
-    await waitFor(() => expect(called("start")).toHaveLength(1));
-    expect(called("start")[0]?.args[0]).toMatchObject({ source: { type: "participant", identity: "ben" } });
-  });
-
-  it("an armed job that is no longer wanted is let go of", async () => {
-    const { user, called, studio } = await open(inRoom(four));
-    await user.click(screen.getByRole("button", { name: "Ada Lovelace" }));
-    await waitFor(() => expect(called("arm")).toHaveLength(1));
-    await user.click(screen.getByRole("button", { name: "Choose nothing" }));
-    await waitFor(() => expect(called("disarm")).toHaveLength(1));
-    expect(studio.now.jobs).toEqual([]);
-  });
-
-  it("asks again for what became different, once it stands still", async () => {
-    const { user, called } = await open(inRoom(four));
-    await user.click(screen.getByRole("button", { name: "Ada Lovelace" }));
-    await waitFor(() => expect(called("arm")).toHaveLength(1));
-    await user.type(screen.getByLabelText("File name"), "take-1");
-    await waitFor(() => expect(called("arm").at(-1)?.args[0]).toMatchObject({ name: "take-1" }));
-    expect(screen.getByTestId("record-example").textContent).toBe("take-1.mp4");
-  });
-
-  it("two presses make one recording", async () => {
-    clearDesk({ pick: pickAda });
-    const { studio, user, called } = await open(inRoom(four));
-    let attach = () => {};
-    const start = studio.start.bind(studio);
-    studio.start = (request) =>
+describe("joining a room", () => {
+  it("looks like what it is, from the click to the people", async () => {
+    const rooms = { list: someRooms(3), loading: false, error: null };
+    const { studio, user } = await open(emptySnapshot({ rooms }));
+    let answer = () => {};
+    const openRoom = studio.openRoom.bind(studio);
+    studio.openRoom = (name) =>
       new Promise((done) => {
-        attach = () => done(start(request));
+        answer = () => done(openRoom(name));
       });
-    await waitFor(() => expect(called("arm")).toHaveLength(1));
-    await user.keyboard("rr");
-    await user.click(screen.getByTestId("record"));
-    attach();
-    expect(await screen.findByTestId("tally")).toBeTruthy();
-    expect(called("start")).toHaveLength(1);
-    expect(studio.now.jobs).toHaveLength(1);
-  });
-
-  it("what is made ready when nothing is wanted any more is let go of", async () => {
-    clearDesk({ pick: pickAda });
-    const { studio, user, called } = await open(inRoom(four));
-    let ready = () => {};
-    const arm = studio.arm.bind(studio);
-    studio.arm = (request) =>
-      new Promise((done) => {
-        ready = () => done(arm(request));
-      });
-    await user.click(screen.getByRole("button", { name: "Choose nothing" }));
-    ready();
-    await waitFor(() => expect(called("disarm")).toHaveLength(1));
-    expect(studio.now.jobs).toEqual([]);
-  });
-
-  it("a recording that was over before it began says why, unless it was stopped", async () => {
-    const { studio } = await open(inRoom(four));
-    const over = (message: string, end_reason: Job["end_reason"]) => {
-      const id = `EG_${message.length}`;
-      studio.emit({ type: "job", job: job(id, "Ada Lovelace", wholePerson("ada")) });
-      studio.changeJob(id, { status: "aborted", ended_at_ms: 1, end_reason, error: anError({ message }) });
-    };
-    over("Stopped before it began.", "stop_requested");
-    over("The person was gone.", "source_closed");
-    expect(await screen.findByText("The person was gone.")).toBeTruthy();
-    expect(screen.queryByText("Stopped before it began.")).toBeNull();
-  });
-
-  it("a held job that failed says why, and is made anew on demand only", async () => {
-    clearDesk({ pick: pickAda });
-    const { studio, user, called } = await open(inRoom(four));
-    await waitFor(() => expect(studio.now.jobs).toHaveLength(1));
-    studio.changeJob(studio.now.jobs[0]?.egress_id ?? "", {
-      status: "failed",
-      error: anError({ code: "job_died", message: "The job ended without a word." }),
-    });
-    expect(await screen.findByText("The job ended without a word.")).toBeTruthy();
-    expect(called("arm")).toHaveLength(1);
-    await user.click(screen.getByRole("button", { name: "Try again" }));
-    await waitFor(() => expect(called("arm")).toHaveLength(2));
-  });
-
-  it("what was chosen in one room is not taken into another", async () => {
-    clearDesk({ pick: pickAda });
-    const { studio, called } = await open(inRoom(four));
-    await waitFor(() => expect(called("arm")).toHaveLength(1));
+    const [row] = screen.getAllByTestId("room");
+    if (!row) throw new Error("there are rooms");
+    expect(row.querySelector(".lucide-loader-circle")).toBeNull();
+    await user.click(row);
+    await waitFor(() => expect(row.querySelector(".lucide-loader-circle")).toBeTruthy());
+    answer();
+    const program = await screen.findByTestId("program");
+    expect(within(program).getByText("Joining the room…")).toBeTruthy();
+    expect(screen.queryByText("nobody")).toBeNull();
+    expect(screen.getByTestId("people-count").textContent).toBe("");
+    expect(screen.getByTestId("room-connection").className).not.toMatch(/look/);
     const { room } = inRoom(four);
     if (!room) throw new Error("the fixture has a room");
-    studio.emit({ type: "room", room: { ...room, name: "backstage" } });
-    await waitFor(() => expect(useDesk.getState().pick).toBeNull());
-    await waitFor(() => expect(called("disarm")).toHaveLength(1));
-  });
-
-  it("a glance at the history does not lose what was chosen", async () => {
-    clearDesk({ pick: pickAda });
-    const { user } = await open(inRoom(four));
-    await user.keyboard("h");
-    await screen.findByRole("heading", { name: "History" });
-    await user.keyboard("{Escape}");
-    await waitFor(() => expect(screen.queryByRole("heading", { name: "History" })).toBeNull());
-    expect(useDesk.getState().pick).toEqual(pickAda);
-  });
-
-  it("a stray key does not stop it: a tap of S asks, and only Enter then stops", async () => {
-    clearDesk({ pick: pickAda });
-    const { user, called } = await open(inRoom(four, { jobs: [adaOnAir()] }));
-    await user.keyboard("{Enter}");
-    await user.keyboard("s");
-    await waitFor(() => expect(screen.getAllByTestId("stop")[0]?.dataset.phase).toBe("asking"));
-    await user.keyboard("{Escape}");
-    expect(screen.getAllByTestId("stop")[0]?.dataset.phase).toBe("idle");
-    await user.keyboard("{Enter}");
-    expect(called("stop")).toEqual([]);
-    await user.keyboard("s{Enter}");
-    await waitFor(() => expect(called("stop")).toHaveLength(1));
-  });
-
-  it("a click on Stop is not enough either", async () => {
-    const { user, called } = await open(inRoom(four, { jobs: [adaOnAir()] }));
-    await user.click(screen.getByTestId("stop"));
-    expect(screen.getByTestId("stop").dataset.phase).toBe("asking");
-    expect(called("stop")).toEqual([]);
-    await user.keyboard("{Enter}");
-    await waitFor(() => expect(called("stop")).toHaveLength(1));
-  });
-
-  it("keys do nothing while a name is typed", async () => {
-    clearDesk({ pick: pickAda });
-    const { user, called } = await open(inRoom(four));
-    await user.type(screen.getByLabelText("File name"), "rehearsal");
-    expect(called("start")).toEqual([]);
-    expect(called("record")).toEqual([]);
-    expect(useDesk.getState().page).toBe("room");
-  });
-
-  it("a key does not change the list that happens to have the focus", async () => {
-    clearDesk({ pick: pickAda });
-    const { user } = await open(inRoom(four));
-    const how = screen.getByLabelText("Picture and sound");
-    how.focus();
-    expect(document.activeElement).toBe(how);
-    await user.keyboard("p");
-    await user.keyboard("2");
-    await waitFor(() => expect(useDesk.getState().pick).toMatchObject({ identity: "ben" }));
-    expect(useDesk.getState().forms.person.how).toBe("H264_720P_30");
-    await user.click(screen.getByLabelText("Picture and sound"));
-    await screen.findByRole("option", { name: "1080p, 30 fps" });
-    await user.keyboard("1");
-    expect(useDesk.getState().pick).toMatchObject({ identity: "ben" });
-    await user.keyboard("{Enter}");
-    await waitFor(() => expect(useDesk.getState().forms.person.how).toMatch(/1080P/));
-  });
-
-  it("shows each of several jobs with its own figures and troubles", async () => {
-    const jobs = [
-      adaOnAir(),
-      job("EG_ben", "Ben Okri", wholePerson("ben"), {
-        connection: "reconnecting",
-        warnings: [anError({ code: "disk_full", message: "The disk is nearly full." })],
-      }),
-    ];
-    const { studio } = await open(inRoom(four, { jobs }));
-    const [ada, ben] = screen.getAllByTestId("job");
-    if (!ada || !ben) throw new Error("both are shown");
-    expect(within(ada).getByTestId("job-elapsed").textContent).toBe("00:12:44");
-    expect(within(ada).getByTestId("job-connection").dataset.connection).toBe("connected");
-    expect(within(ben).getByTestId("job-connection").dataset.connection).toBe("reconnecting");
-    expect(within(ben).getByText("The disk is nearly full.")).toBeTruthy();
-    const figures = studio.now.jobs[0]?.figures;
-    const [output] = figures?.outputs ?? [];
-    if (!figures || !output) throw new Error("a running job has figures");
-    studio.emit({
-      type: "job_figures",
-      egress_id: "EG_ada",
-      figures: { ...figures, outputs: [{ ...output, elapsed_ms: 800_000, size_bytes: 2e8 }] },
-    });
-    await waitFor(() => expect(within(ada).getByTestId("job-elapsed").textContent).toBe("00:13:20"));
-    expect(within(ada).getByTestId("job-size").textContent).toBe("200 MB");
-    expect(within(ben).getByTestId("job-elapsed").textContent).toBe("00:12:44");
-  });
-
-  it("tracks are ticked one picture and one sound at a time", async () => {
-    const { user, called } = await open(inRoom(four));
-    await user.click(screen.getByRole("button", { name: "Tracks of Chloé Duarte" }));
-    await user.click(screen.getByRole("checkbox", { name: "Screen of Chloé Duarte" }));
-    await waitFor(() =>
-      expect(called("arm").at(-1)?.args[0]).toMatchObject({
-        source: { type: "track", track_id: "TR_chloe_screen" },
-      }),
-    );
-    await user.click(screen.getByRole("checkbox", { name: "Microphone of Chloé Duarte" }));
-    await waitFor(() =>
-      expect(called("arm").at(-1)?.args[0]).toMatchObject({
-        source: {
-          type: "track_composite",
-          video_track_id: "TR_chloe_screen",
-          audio_track_id: "TR_chloe_mic",
-        },
-      }),
-    );
-  });
-});
-
-describe("people", () => {
-  it("of 100, only those in sight are in the page, and any can be found", async () => {
-    const { user } = await open(inRoom(crowd(100)));
-    expect(screen.getAllByTestId("person").length).toBeLessThan(30);
-    expect(screen.getByTestId("people-count").textContent).toBe("100");
-    await user.type(screen.getByRole("searchbox", { name: "Find a person" }), "guest-73");
-    await waitFor(() => expect(screen.getAllByTestId("person")).toHaveLength(1));
-  });
-
-  it("come and go as the studio says", async () => {
-    const { studio } = await open(inRoom([]));
-    expect(screen.getByText("Nobody is here yet")).toBeTruthy();
-    const { room } = inRoom(four);
     studio.emit({ type: "room", room });
-    await waitFor(() => expect(screen.getAllByTestId("person")).toHaveLength(4));
+    await waitFor(() => expect(screen.getByTestId("people-count").textContent).toBe("4"));
+    expect(screen.getByText("4 people")).toBeTruthy();
+    studio.emit({ type: "room", room: { ...room, connection: "reconnecting" } });
+    await waitFor(() => expect(screen.getByTestId("room-connection").className).toMatch(/look/));
   });
 });
 
@@ -414,6 +208,13 @@ describe("history", () => {
     }),
   ];
 
+  /** Waves the offer to undo away. */
+  const wave = async (user: Hand) => {
+    const offer = (await screen.findByText("Ada Lovelace is forgotten")).closest("li");
+    if (!offer) throw new Error("it is told in the corner");
+    await user.click(within(offer).getByRole("button", { name: "Close" }));
+  };
+
   it("says what was saved and what ended it, plays it, opens its folder, forgets it", async () => {
     const { user, called } = await open(inRoom(four, { jobs: jobs() }));
     await user.keyboard("h");
@@ -423,14 +224,62 @@ describe("history", () => {
     expect(within(first).getByTestId("past-length").textContent).toBe("32:14");
     expect(within(first).getByTestId("past-size").textContent).toBe("361 MB");
     expect(within(first).getByTestId("past-end").textContent).toBe("Stopped by hand");
-    expect(within(second).getByTestId("recovered")).toBeTruthy();
+    expect(within(second).getByTestId("recovered").textContent).toBe("Recovered");
     expect(within(second).getByText("Cut off by a power cut.")).toBeTruthy();
+    expect(within(second).queryByText("Failed")).toBeNull();
+    expect(within(second).queryByTestId("notice")).toBeNull();
     await user.click(within(first).getByRole("button", { name: "Play Ada Lovelace" }));
     await user.click(within(first).getByRole("button", { name: "Open folder of Ada Lovelace" }));
     await user.click(within(second).getByRole("button", { name: "Forget Ben Okri" }));
     await waitFor(() => expect(screen.getAllByTestId("past-job")).toHaveLength(1));
     expect(called("play")[0]?.args).toEqual(["EG_1", "file"]);
     expect(called("openFolder")[0]?.args).toEqual(["EG_1", "file"]);
+  });
+
+  it("forgetting can be undone, and is done once nobody can undo it any more", async () => {
+    const { studio, user, called } = await open(inRoom(four, { jobs: [...jobs(), past("EG_3", "Chloé")] }));
+    const rows = (count: number) =>
+      waitFor(() => expect(screen.queryAllByTestId("past-job")).toHaveLength(count));
+    await user.keyboard("h");
+    await rows(3);
+    await user.click(screen.getByRole("button", { name: "Forget Ada Lovelace" }));
+    await rows(2);
+    expect(screen.getByRole("button", { name: /^History/ }).textContent).toMatch(/2/);
+    await user.click(await screen.findByRole("button", { name: "Undo" }));
+    await rows(3);
+    await waitFor(() => expect(screen.queryByText("Ada Lovelace is forgotten")).toBeNull());
+    expect(called("forgetJob")).toEqual([]);
+
+    // The offer is waved away.
+    await user.click(screen.getByRole("button", { name: "Forget Ada Lovelace" }));
+    await wave(user);
+    await waitFor(() => expect(called("forgetJob").map((call) => call.args)).toEqual([["EG_1"]]));
+    await rows(2);
+
+    // The window goes out of sight.
+    await user.click(screen.getByRole("button", { name: "Forget Ben Okri" }));
+    const sight = vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
+    document.dispatchEvent(new Event("visibilitychange"));
+    sight.mockRestore();
+    await waitFor(() => expect(called("forgetJob")).toHaveLength(2));
+
+    // Tallylight ends.
+    await user.click(screen.getByRole("button", { name: "Forget Chloé" }));
+    studio.askFromShell("quit_requested");
+    await waitFor(() => expect(called("quit")).toHaveLength(1));
+    const order = studio.calls.map((call) => call.name).filter((name) => /forgetJob|quit/.test(name));
+    expect(order).toEqual(["forgetJob", "forgetJob", "forgetJob", "quit"]);
+  });
+
+  it("what cannot be forgotten comes back, with the reason", async () => {
+    const { studio, user } = await open(inRoom(four, { jobs: jobs() }));
+    studio.failures.set("forgetJob", anError({ message: "The journal cannot be written." }));
+    await user.keyboard("h");
+    await user.click(await screen.findByRole("button", { name: "Forget Ada Lovelace" }));
+    await waitFor(() => expect(screen.getAllByTestId("past-job")).toHaveLength(1));
+    await wave(user);
+    expect(await screen.findByText("The journal cannot be written.")).toBeTruthy();
+    expect(screen.getAllByTestId("past-job")).toHaveLength(2);
   });
 });
 
@@ -465,9 +314,50 @@ describe("the palette", () => {
     await waitFor(() => expect(useDesk.getState().pick).toMatchObject({ identity: "dmitri" }));
     await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
   });
+
+  it("never offers first to stop what is on air, and asks before it does", async () => {
+    const { user, called } = await open(emptySnapshot({ jobs: [adaOnAir()] }));
+    await user.keyboard("{Control>}k{/Control}");
+    const search = await screen.findByPlaceholderText("What to do?");
+    const names = screen.getAllByRole("option").map((option) => option.textContent);
+    expect(names.indexOf("Stop Ada Lovelace")).toBe(names.length - 1);
+    // Letters that Stop fits, among others.
+    await user.type(search, "o");
+    await waitFor(() => expect(screen.getAllByRole("option").length).toBeLessThan(names.length));
+    expect(screen.getAllByRole("option")[0]?.textContent).not.toBe("Stop Ada Lovelace");
+    expect(screen.getAllByRole("option").at(-1)?.textContent).toBe("Stop Ada Lovelace");
+    await user.type(search, "{Backspace}stop ada{Enter}");
+    await waitFor(() => expect(screen.getByTestId("stop").dataset.phase).toBe("asking"));
+    expect(called("stop")).toEqual([]);
+    await user.keyboard("{Enter}");
+    await waitFor(() => expect(called("stop")).toHaveLength(1));
+  });
+
+  it("lists some of very many, and finds any", async () => {
+    const rooms = { list: someRooms(200), loading: false, error: null };
+    const { user } = await open(inRoom(crowd(100), { rooms }));
+    await user.keyboard("{Control>}k{/Control}");
+    const search = await screen.findByPlaceholderText("What to do?");
+    expect(screen.getAllByRole("option").length).toBeLessThan(90);
+    expect(screen.getByText("70 more: type part of the name")).toBeTruthy();
+    await user.type(search, "guest-73{Enter}");
+    await waitFor(() => expect(useDesk.getState().pick).toMatchObject({ identity: "guest-73" }));
+  });
 });
 
 describe("settings", () => {
+  it("begin with what is wrong on this computer, and with the focus where they are changed", async () => {
+    const problem = anError({ message: "No AAC encoder is installed." });
+    const { user } = await open(
+      inRoom(four, { machine: { ...emptySnapshot().machine, problems: [problem] } }),
+    );
+    await user.keyboard("{Control>},{/Control}");
+    const folder = await screen.findByLabelText("Recordings go to");
+    const notice = screen.getByText("No AAC encoder is installed.");
+    expect(notice.compareDocumentPosition(folder) & Node.DOCUMENT_POSITION_FOLLOWING).toBeTruthy();
+    await waitFor(() => expect(document.activeElement).toBe(folder));
+  });
+
   it("are changed with a live example, and errors of the folder are shown in place", async () => {
     const { studio, user, called } = await open(inRoom(four));
     await user.keyboard("{Control>},{/Control}");

@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { type CSSProperties, useEffect, useState } from "react";
 import { Toaster } from "sonner";
 import type { Backend } from "@/backend/backend";
 import { BackendProvider } from "@/backend/index";
@@ -9,6 +9,7 @@ import { isRunning } from "@/store/select";
 import { follow, useStudio, useStudioState } from "@/store/studio";
 import { t } from "@/words";
 import { useAnnouncements } from "./announce";
+import { useForgetting } from "./history/forget";
 import { HistoryView } from "./history/history";
 import { useKeys } from "./keys";
 import { Mark } from "./mark";
@@ -33,7 +34,13 @@ export function App({ backend }: { backend: Backend }) {
     <BackendProvider backend={backend}>
       <QueryClientProvider client={queries}>
         <Window />
-        <Toaster position="bottom-left" offset={{ bottom: 44, left: 12 }} gap={8} />
+        {/* In the column of the people, so that nothing covers the program and its sound; below a dialog. */}
+        <Toaster
+          position="bottom-left"
+          offset={{ bottom: "2.75rem", left: "0.75rem" }}
+          gap={8}
+          style={{ "--width": "min(22rem, max(16rem, 19vw) - 1.5rem)", zIndex: 35 } as CSSProperties}
+        />
       </QueryClientProvider>
     </BackendProvider>
   );
@@ -57,6 +64,7 @@ function Window() {
 function Studio() {
   useKeys();
   useAnnouncements();
+  useForgetting();
   const first = useStudio((snapshot) => snapshot.projects.list.length === 0);
   const anything = useStudio((snapshot) => snapshot.jobs.some((job) => !job.preview));
   const page = useDesk((desk) => desk.page);
@@ -88,7 +96,12 @@ function Page() {
   const first = useStudio((snapshot) => snapshot.projects.list.length === 0);
   const open = useStudio((snapshot) => snapshot.projects.current !== null);
   const room = useStudio((snapshot) => snapshot.room?.name ?? null);
-  if (first) return <FirstStart />;
+  if (first)
+    return (
+      <WithJobs>
+        <FirstStart />
+      </WithJobs>
+    );
   if (!open)
     return (
       <WithJobs>

@@ -4,11 +4,13 @@
 import { useEffect, useRef } from "react";
 import { asApiError } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
-import { closeDialog, goTo, openDialog, useDesk } from "@/store/desk";
+import { closeDialog, goTo, openDialog, pickNothing, useDesk } from "@/store/desk";
 import { beginHold, cancelHold, confirmHold, releaseHold, useHold } from "@/store/hold";
+import { isRunning } from "@/store/select";
 import { studioNow } from "@/store/studio";
+import { t } from "@/words";
 import { jobToStop, useActions } from "./actions";
-import { tellError } from "./tell";
+import { tellError, tellMissing } from "./tell";
 
 /** Keys of actions by their id; the rest is below. */
 const KEYS: Record<string, string> = { r: "record", f: "follow", h: "history", g: "rooms", o: "last-folder" };
@@ -65,6 +67,7 @@ export function useKeys() {
         if (isTyping(event.target)) (event.target as HTMLElement).blur();
         else if (useHold.getState().phase === "asking") cancelHold();
         else if (page === "history") goTo("room");
+        else pickNothing();
         return;
       }
       if (isTyping(event.target)) return;
@@ -74,7 +77,10 @@ export function useKeys() {
       if (key === "s") {
         const snapshot = studioNow();
         const job = snapshot && jobToStop(snapshot);
-        if (!job) return;
+        if (!job) {
+          if (snapshot?.jobs.some(isRunning)) tellMissing(t("stop.which"), t("stop.which.what"));
+          return;
+        }
         event.preventDefault();
         beginHold(job.egress_id, (id) =>
           backend.stop(id).catch((thrown: unknown) => tellError(asApiError(thrown))),

@@ -11,14 +11,23 @@ import { Dialog } from "@/kit/dialog";
 import { useCommand } from "@/lib/commands";
 import { timecode } from "@/lib/format";
 import { closeDialog, openDialog, useDesk } from "@/store/desk";
-import { isRunning, runningJobs } from "@/store/select";
+import { isRecording, isRunning, runningJobs } from "@/store/select";
 import { studioNow, useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { forgetAllNow } from "./history/forget";
 import { elapsedOf } from "./outputs/job-figures";
+
+/** Goes, with or without finishing what records. */
+function useQuitNow() {
+  return useCommand(async (backend, finish: boolean) => {
+    await forgetAllNow();
+    await backend.quit(finish);
+  });
+}
 
 /** Asks, or goes at once where there is nothing to ask about. */
 export function useQuit() {
-  const quit = useCommand((backend, finish: boolean) => backend.quit(finish));
+  const quit = useQuitNow();
   return () => {
     if (studioNow()?.jobs.some(isRunning)) openDialog({ name: "quit" });
     else quit.mutate(true);
@@ -50,7 +59,7 @@ export function QuitDialog() {
   }, [backend]);
   // A stray Enter must not end what is on air.
   const cancel = useRef<HTMLButtonElement>(null);
-  const quit = useCommand((api, finish: boolean) => api.quit(finish));
+  const quit = useQuitNow();
   const hide = useCommand((api, _: null) => api.hide());
   return (
     <Dialog open={open} onClose={closeDialog} title={t("quit.title")} focusFirst={cancel}>
@@ -59,7 +68,11 @@ export function QuitDialog() {
         <ul className="flex max-h-40 flex-col gap-1 overflow-y-auto">
           {jobs.map((job) => (
             <li key={job.egress_id} className="flex items-center gap-3 rounded-md bg-card px-3 py-1.5">
-              <span aria-hidden className="size-2 shrink-0 rounded-full bg-tally-ink" />
+              <span
+                aria-hidden
+                data-lit={isRecording(job)}
+                className="size-2 shrink-0 rounded-full border border-faint data-[lit=true]:border-tally-ink data-[lit=true]:bg-tally-ink"
+              />
               <span dir="auto" className="min-w-0 flex-1 truncate">
                 {job.title}
               </span>

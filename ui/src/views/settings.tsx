@@ -1,7 +1,7 @@
 // Names for tests: dialog "Settings"; "Recordings go to", "Choose folder", "File name", "Save".
 
 import { FolderOpen } from "lucide-react";
-import { useState } from "react";
+import { type RefObject, useRef, useState } from "react";
 import { Button } from "@/kit/button";
 import { Dialog } from "@/kit/dialog";
 import { Field, Input } from "@/kit/field";
@@ -14,19 +14,21 @@ import { exampleName, PLACEHOLDERS } from "./outputs/example-name";
 
 export function SettingsDialog() {
   const open = useDesk((desk) => desk.dialog?.name === "settings");
+  const first = useRef<HTMLInputElement>(null);
   return (
     <Dialog
       open={open}
       onClose={closeDialog}
       title={t("settings")}
       className="w-[min(34rem,calc(100vw-2rem))]"
+      focusFirst={first}
     >
-      <SettingsForm />
+      <SettingsForm first={first} />
     </Dialog>
   );
 }
 
-function SettingsForm() {
+function SettingsForm({ first }: { first: RefObject<HTMLInputElement | null> }) {
   const settings = useStudio((snapshot) => snapshot.settings);
   const problems = useStudio((snapshot) => snapshot.machine.problems);
   const [folder, setFolder] = useState(settings.folder);
@@ -63,10 +65,24 @@ function SettingsForm() {
       }}
     >
       <div className="flex min-h-0 flex-col gap-4 overflow-y-auto p-4">
+        {problems.length > 0 && (
+          <section className="flex flex-col gap-2">
+            <h3 className="label-caps">{t("settings.problems")}</h3>
+            {problems.map((problem) => (
+              <Notice key={problem.message} error={problem} />
+            ))}
+          </section>
+        )}
         <Field label={t("settings.folder")} hint={t("settings.folder.hint")}>
           {(ids) => (
             <div className="flex gap-2">
-              <Input {...ids} value={folder} onChange={(event) => setFolder(event.target.value)} required />
+              <Input
+                {...ids}
+                ref={first}
+                value={folder}
+                onChange={(event) => setFolder(event.target.value)}
+                required
+              />
               <Button onClick={() => choose.mutate(null, { onSuccess: (path) => path && setFolder(path) })}>
                 <FolderOpen />
                 {t("settings.folder.choose")}
@@ -101,14 +117,6 @@ function SettingsForm() {
           </div>
         </fieldset>
         {save.error && <Notice error={save.error} />}
-        {problems.length > 0 && (
-          <section className="flex flex-col gap-2">
-            <h3 className="label-caps">{t("settings.problems")}</h3>
-            {problems.map((problem) => (
-              <Notice key={problem.message} error={problem} />
-            ))}
-          </section>
-        )}
       </div>
       <div className="flex justify-end gap-2 border-t border-line p-3">
         <Button look="quiet" onClick={closeDialog}>

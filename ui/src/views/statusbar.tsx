@@ -1,17 +1,18 @@
 // Names for tests: [data-testid=room-connection][data-connection]; button "History".
 
-import { History, TriangleAlert } from "lucide-react";
+import { History, LoaderCircle, TriangleAlert } from "lucide-react";
 import { Button } from "@/kit/button";
 import { cx } from "@/lib/cx";
-import { bytes } from "@/lib/format";
 import { goTo, openDialog, useDesk } from "@/store/desk";
-import { isRunning, pastJobs } from "@/store/select";
+import { isJoining, isRunning, pastJobs } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { useForgotten } from "./history/forget";
 
 export function Statusbar() {
   const running = useStudio((snapshot) => snapshot.jobs.filter(isRunning).length);
   const connection = useStudio((snapshot) => snapshot.room?.connection ?? null);
+  const joining = useStudio((snapshot) => isJoining(snapshot.room));
   const rtt = useStudio((snapshot) => {
     const ms = snapshot.room?.figures.rtt_ms;
     return typeof ms === "number" ? Math.round(ms) : null;
@@ -19,11 +20,11 @@ export function Statusbar() {
   const encoder = useStudio(
     (snapshot) => snapshot.jobs.find((job) => job.figures?.encoder)?.figures?.encoder ?? null,
   );
-  const free = useStudio((snapshot) =>
-    snapshot.machine.disk_free_bytes === null ? null : bytes(snapshot.machine.disk_free_bytes),
-  );
   const problems = useStudio((snapshot) => snapshot.machine.problems);
-  const past = useStudio((snapshot) => pastJobs(snapshot).length);
+  const forgotten = useForgotten((state) => state.ids);
+  const past = useStudio(
+    (snapshot) => pastJobs(snapshot).filter((job) => !forgotten.includes(job.egress_id)).length,
+  );
   const page = useDesk((desk) => desk.page);
   return (
     <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-line bg-panel pr-1 pl-4 text-xs text-soft">
@@ -32,21 +33,27 @@ export function Statusbar() {
         <span
           data-testid="room-connection"
           data-connection={connection}
-          className={cx("flex items-center gap-1.5", connection !== "connected" && "font-medium text-look")}
+          className={cx(
+            "flex items-center gap-1.5",
+            connection !== "connected" && !joining && "font-medium text-look",
+          )}
         >
-          <span
-            aria-hidden
-            className={cx(
-              "size-2 rounded-full",
-              connection === "connected" ? "bg-ready" : "border border-current",
-            )}
-          />
+          {joining ? (
+            <LoaderCircle className="size-3 motion-safe:animate-spin" aria-hidden />
+          ) : (
+            <span
+              aria-hidden
+              className={cx(
+                "size-2 rounded-full",
+                connection === "connected" ? "bg-ready" : "border border-current",
+              )}
+            />
+          )}
           {t(`room.connection.${connection}`)}
           {connection === "connected" && rtt !== null && <span>{t("rtt", { ms: rtt })}</span>}
         </span>
       )}
       {encoder && <span className="max-[70rem]:hidden">{t("status.encoder", { name: encoder })}</span>}
-      {free && <span className="max-[70rem]:hidden">{t("status.free", { size: free })}</span>}
       <span className="flex-1" />
       {problems.length > 0 && (
         <Button look="quiet" size="sm" className="text-look" onClick={() => openDialog({ name: "settings" })}>

@@ -4,16 +4,16 @@
 import {
   Check,
   ChevronDown,
-  Cpu,
   DoorOpen,
   Settings as Gear,
-  HardDrive,
   KeyRound,
   LogOut,
   Pencil,
   Plus,
+  Power,
   Search,
   Trash2,
+  TriangleAlert,
 } from "lucide-react";
 import { useShallow } from "zustand/react/shallow";
 import { Button } from "@/kit/button";
@@ -23,11 +23,12 @@ import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { bytes, timecode, timeLeft } from "@/lib/format";
 import { goTo, openDialog } from "@/store/desk";
-import { isRecording } from "@/store/select";
+import { headcount, inOrder, isRecording } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { Mark } from "./mark";
-import { DISK_LOW_S, elapsedOf } from "./outputs/job-figures";
+import { DISK_LOW_S, elapsedOf, timeLeftOf } from "./outputs/job-figures";
+import { useQuit } from "./quit";
 
 export function Topbar() {
   const recording = useStudio((snapshot) => snapshot.jobs.filter(isRecording).length);
@@ -45,20 +46,21 @@ export function Topbar() {
       <MachineFigures />
       <Button
         look="quiet"
-        size="md"
         aria-label={t("palette.open")}
+        title={t("palette.open")}
+        hotkey="Ctrl K"
         onClick={() => openDialog({ name: "palette" })}
         className="px-2"
       >
         <Search />
-        <Key>Ctrl K</Key>
       </Button>
       <Button
         look="quiet"
-        size="icon"
         aria-label={t("settings")}
         title={t("settings")}
+        hotkey="Ctrl ,"
         onClick={() => openDialog({ name: "settings" })}
+        className="px-2"
       >
         <Gear />
       </Button>
@@ -70,6 +72,7 @@ function ProjectMenu() {
   const projects = useStudio((snapshot) => snapshot.projects);
   const current = projects.list.find((project) => project.id === projects.current);
   const select = useCommand((backend, id: string | null) => backend.selectProject(id));
+  const quit = useQuit();
   if (projects.list.length === 0) return null;
   return (
     <Menu
@@ -122,6 +125,10 @@ function ProjectMenu() {
           </MenuItem>
         </>
       )}
+      <MenuLine />
+      <MenuItem icon={<Power />} hint={<Key>Ctrl Q</Key>} onPick={quit}>
+        {t("action.quit")}
+      </MenuItem>
     </Menu>
   );
 }
@@ -131,7 +138,7 @@ const MENU_ROOMS = 12;
 
 function RoomMenu() {
   const room = useStudio((snapshot) => snapshot.room?.name ?? null);
-  const count = useStudio((snapshot) => snapshot.room?.roster.participants.length ?? 0);
+  const count = useStudio((snapshot) => headcount(snapshot.room));
   const rooms = useStudio((snapshot) => snapshot.rooms.list);
   const open = useCommand((backend, name: string) => backend.openRoom(name));
   const close = useCommand((backend, _: null) => backend.closeRoom());
@@ -155,25 +162,31 @@ function RoomMenu() {
           </Button>
         }
       >
-        {rooms.slice(0, MENU_ROOMS).map((one) => (
-          <MenuItem
-            key={one.name}
-            icon={one.name === room ? <Check /> : null}
-            hint={one.num_participants}
-            onPick={() => {
-              goTo("room");
-              if (one.name !== room) open.mutate(one.name);
-            }}
-          >
-            <span dir="auto">{one.name}</span>
-          </MenuItem>
-        ))}
+        {inOrder(rooms)
+          .slice(0, MENU_ROOMS)
+          .map((one) => (
+            <MenuItem
+              key={one.name}
+              icon={one.name === room ? <Check /> : null}
+              hint={one.num_participants}
+              onPick={() => {
+                goTo("room");
+                if (one.name !== room) open.mutate(one.name);
+              }}
+            >
+              <span dir="auto">{one.name}</span>
+            </MenuItem>
+          ))}
         <MenuLine />
-        <MenuItem icon={<DoorOpen />} hint="G" onPick={() => close.mutate(null)}>
+        <MenuItem icon={<DoorOpen />} hint={<Key>G</Key>} onPick={() => close.mutate(null)}>
           {t("rooms.all")}
         </MenuItem>
       </Menu>
-      <span className="shrink-0 text-xs text-faint max-[64rem]:hidden">{t("room.people", { n: count })}</span>
+      {count !== null && (
+        <span className="shrink-0 text-xs text-faint max-[64rem]:hidden">
+          {t("room.people", { n: count })}
+        </span>
+      )}
     </>
   );
 }
@@ -200,38 +213,34 @@ function Tally() {
 }
 
 function MachineFigures() {
-  const machine = useStudio((snapshot) => snapshot.machine);
-  const low = machine.disk_left_s !== null && machine.disk_left_s < DISK_LOW_S;
-  const busy = machine.cpu_percent >= 90;
-  const disk =
-    machine.disk_left_s !== null
-      ? timeLeft(machine.disk_left_s)
-      : machine.disk_free_bytes !== null
-        ? bytes(machine.disk_free_bytes)
-        : null;
+  const cpu = useStudio((snapshot) => Math.round(snapshot.machine.cpu_percent));
+  const free = useStudio((snapshot) => snapshot.machine.disk_free_bytes);
+  const left = useStudio(timeLeftOf);
   return (
     <div className="mr-2 flex shrink-0 items-center gap-4 text-xs text-soft">
-      <span
-        className={cx("flex items-center gap-1.5", busy && "font-semibold text-look")}
-        title={t("machine.cpu")}
-      >
-        <Cpu className="size-3.5 text-faint" aria-hidden />
-        <span className="sr-only">{t("machine.cpu")}</span>
-        <span className="min-w-8">{Math.round(machine.cpu_percent)} %</span>
-      </span>
-      {disk && (
-        <span
-          className={cx("flex items-center gap-1.5", low && "font-semibold text-look")}
-          title={machine.disk_left_s !== null ? t("machine.diskLeft") : t("machine.diskFree")}
-          data-testid="disk"
-        >
-          <HardDrive className="size-3.5 text-faint" aria-hidden />
-          <span className="sr-only">
-            {machine.disk_left_s !== null ? t("machine.diskLeft") : t("machine.diskFree")}
-          </span>
-          {disk}
-        </span>
+      <MachineFigure look={cpu >= 90}>{t("machine.cpu", { n: cpu })}</MachineFigure>
+      {left !== null ? (
+        <MachineFigure look={left < DISK_LOW_S} testid="disk">
+          {t("machine.diskLeft", { left: timeLeft(left) })}
+        </MachineFigure>
+      ) : (
+        free !== null && (
+          <MachineFigure testid="disk">{t("machine.diskFree", { size: bytes(free) })}</MachineFigure>
+        )
       )}
     </div>
+  );
+}
+
+/** A figure in words, with a mark where it is worth a look. */
+function MachineFigure({ look, testid, children }: { look?: boolean; testid?: string; children: string }) {
+  return (
+    <span
+      className={cx("flex min-w-16 items-center gap-1.5", look && "font-semibold text-look")}
+      data-testid={testid}
+    >
+      {look && <TriangleAlert className="size-3.5" aria-hidden />}
+      {children}
+    </span>
   );
 }

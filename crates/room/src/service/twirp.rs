@@ -211,7 +211,7 @@ fn connection_error(error: &reqwest::Error) -> ApiError {
         )
     } else if io_kind == Some(io::ErrorKind::ConnectionRefused) {
         unreachable(
-            "The computer at this URL is there, and no server listens at the port.",
+            "The computer at this URL answers, but no server listens on that port.",
             "Check the port, and that the LiveKit server runs.",
         )
     } else if error.is_timeout() {

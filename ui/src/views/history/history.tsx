@@ -11,8 +11,8 @@ import {
   History as HistoryIcon,
   LifeBuoy,
   Play,
+  Trash2,
   TriangleAlert,
-  X,
 } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
 import { useShallow } from "zustand/react/shallow";
@@ -20,8 +20,8 @@ import { useBackend } from "@/backend/index";
 import type { Job } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Empty } from "@/kit/empty";
-import { Input } from "@/kit/field";
 import { Notice } from "@/kit/notice";
+import { Search } from "@/kit/search";
 import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { bytes, fileName, length, moment } from "@/lib/format";
@@ -31,11 +31,14 @@ import { errorOf, pastJobs } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { lengthOf, pathOf, sizeOf } from "../outputs/job-figures";
+import { forget, useForgotten } from "./forget";
 
 const SEARCH_FROM = 8;
 
 export function HistoryView() {
-  const jobs = useStudio(useShallow(pastJobs));
+  const past = useStudio(useShallow(pastJobs));
+  const forgotten = useForgotten((state) => state.ids);
+  const jobs = useMemo(() => past.filter((job) => !forgotten.includes(job.egress_id)), [past, forgotten]);
   const [wanted, setWanted] = useState("");
   const query = useDeferredValue(wanted.trim().toLocaleLowerCase());
   const list = useMemo(
@@ -59,15 +62,7 @@ export function HistoryView() {
         </Button>
         <h1 className="text-lg font-semibold">{t("history")}</h1>
         {jobs.length >= SEARCH_FROM && (
-          <Input
-            type="search"
-            aria-label={t("history.find")}
-            placeholder={t("history.find")}
-            data-search
-            value={wanted}
-            onChange={(event) => setWanted(event.target.value)}
-            className="ml-auto w-64"
-          />
+          <Search label={t("history.find")} value={wanted} onChange={setWanted} className="ml-auto w-64" />
         )}
       </div>
       {list.length === 0 ? (
@@ -117,11 +112,13 @@ function PastJobs({ list }: { list: Job[] }) {
 }
 
 function PastJob({ job }: { job: Job }) {
-  const play = useCommand((backend, output: string) => backend.play(job.egress_id, output));
-  const folder = useCommand((backend, output: string) => backend.openFolder(job.egress_id, output));
-  const forget = useCommand((backend, _: null) => backend.forgetJob(job.egress_id));
+  const play = useCommand((studio, output: string) => studio.play(job.egress_id, output));
+  const folder = useCommand((studio, output: string) => studio.openFolder(job.egress_id, output));
+  const backend = useBackend();
   const path = pathOf(job);
   const saved = job.outputs.find((output) => output.result?.path && (output.result.size_bytes ?? 0) > 0);
+  // What was saved leads; that it had to be is told in passing.
+  const recovered = job.recovered && saved !== undefined;
   const error = errorOf(job);
   return (
     <article
@@ -136,16 +133,30 @@ function PastJob({ job }: { job: Job }) {
           <p dir="auto" className="truncate text-left text-base font-medium">
             {job.title}
           </p>
-          <p className="truncate text-xs text-soft" title={path ?? undefined} data-testid="past-file">
+          <p
+            dir="auto"
+            className="truncate text-left text-xs text-soft"
+            title={path ?? undefined}
+            data-testid="past-file"
+          >
             {path ? fileName(path) : t("history.noFile")}
           </p>
-          <p className="mt-0.5 flex items-center gap-3 text-xs text-faint">
-            <EndSign job={job} />
-            {job.recovered && (
-              <span className="flex items-center gap-1 text-soft" data-testid="recovered">
+          <p className="mt-0.5 flex items-center gap-1 text-xs text-faint">
+            {recovered && (
+              <span
+                className="flex shrink-0 items-center gap-1 font-medium text-soft"
+                data-testid="recovered"
+              >
                 <LifeBuoy className="size-3.5" aria-hidden />
                 {t("history.recovered")}
               </span>
+            )}
+            {recovered && error ? (
+              <span className="ml-2 truncate" title={error.message} data-testid="past-end">
+                {error.message}
+              </span>
+            ) : (
+              <EndSign job={job} />
             )}
           </p>
         </div>
@@ -189,13 +200,13 @@ function PastJob({ job }: { job: Job }) {
             size="icon"
             aria-label={t("history.forget", { title: job.title })}
             title={t("history.forget.short")}
-            onClick={() => forget.mutate(null)}
+            onClick={() => forget(backend, job)}
           >
-            <X />
+            <Trash2 />
           </Button>
         </div>
       </div>
-      {error && <Notice error={error} className="mt-2 ml-32" />}
+      {error && !recovered && <Notice error={error} className="mt-2 ml-[calc(4rem*16/9+1rem)]" />}
     </article>
   );
 }

@@ -18,8 +18,8 @@ export function AdvancedFields({ picture }: { picture: boolean }) {
   const options = useDesk((desk) => desk.advanced);
   const set = (part: Partial<typeof options>) =>
     useDesk.setState((desk) => ({ advanced: { ...desk.advanced, ...part } }));
-  const number = (name: NumberName, label: string, placeholder: string) => (
-    <Field label={label}>
+  const number = (name: NumberName, label: string, placeholder: string, className = "col-span-2") => (
+    <Field label={label} className={className}>
       {(ids) => (
         <Input
           {...ids}
@@ -33,16 +33,15 @@ export function AdvancedFields({ picture }: { picture: boolean }) {
       )}
     </Field>
   );
+  // A codec's name needs twice the width of a number.
   return (
-    <div className="grid grid-cols-3 gap-2 rounded-md border border-line p-2">
+    <div className="grid grid-cols-6 gap-2 rounded-md border border-line p-2">
       {picture && (
         <>
           {number("width", t("advanced.width"), "1280")}
           {number("height", t("advanced.height"), "720")}
           {number("framerate", t("advanced.fps"), "30")}
-          {number("video_bitrate_kbps", t("advanced.videoRate"), "3000")}
-          {number("key_frame_interval_s", t("advanced.keyframes"), t("advanced.auto"))}
-          <Field label={t("advanced.videoCodec")}>
+          <Field label={t("advanced.videoCodec")} className="col-span-4">
             {(ids) => (
               <Choice<VideoCodec | "">
                 {...ids}
@@ -59,11 +58,10 @@ export function AdvancedFields({ picture }: { picture: boolean }) {
               />
             )}
           </Field>
+          {number("video_bitrate_kbps", t("advanced.videoRate"), "3000")}
         </>
       )}
-      {number("audio_bitrate_kbps", t("advanced.audioRate"), "128")}
-      {number("audio_frequency_hz", t("advanced.audioFrequency"), t("advanced.auto"))}
-      <Field label={t("advanced.audioCodec")}>
+      <Field label={t("advanced.audioCodec")} className="col-span-4">
         {(ids) => (
           <Choice<AudioCodec | "">
             {...ids}
@@ -78,6 +76,9 @@ export function AdvancedFields({ picture }: { picture: boolean }) {
           />
         )}
       </Field>
+      {number("audio_bitrate_kbps", t("advanced.audioRate"), "128")}
+      {picture && number("key_frame_interval_s", t("advanced.keyframes"), t("advanced.auto"), "col-span-3")}
+      {number("audio_frequency_hz", t("advanced.audioFrequency"), t("advanced.auto"), "col-span-3")}
     </div>
   );
 }

@@ -1,9 +1,10 @@
 // A running recording. Names for tests: [data-testid=job][data-egress][data-status]; in it
 // [data-testid=job-elapsed], job-size, job-disk, job-dropped, job-connection, and the stop button.
 
-import { Circle, RefreshCw } from "lucide-react";
+import { Circle, LoaderCircle, RefreshCw } from "lucide-react";
 import { memo } from "react";
 import type { Job } from "@/backend/types";
+import { FileName } from "@/kit/file-name";
 import { Meter } from "@/kit/meter";
 import { Notice } from "@/kit/notice";
 import { cx } from "@/lib/cx";
@@ -17,10 +18,13 @@ import { StopButton } from "./stop-button";
 export const JobCard = memo(function JobCard({
   job,
   here,
+  alone,
   dense,
 }: {
   job: Job;
   here: boolean;
+  /** No other job runs: the time left on the disk is at the top of the window, and not here again. */
+  alone: boolean;
   dense: boolean;
 }) {
   const on = job.status === "active";
@@ -60,9 +64,15 @@ export const JobCard = memo(function JobCard({
         <div className="min-w-0">
           <Title job={job} here={here} />
           {!dense && (
-            <p className="truncate text-xs text-faint" title={path ?? undefined}>
-              {!here && <span dir="auto">{job.request.room_name} · </span>}
-              <span data-testid="job-file">{path ? fileName(path) : formatWords(job.request.format)}</span>
+            <p className="flex gap-1.5 text-xs text-faint" title={path ?? undefined}>
+              {!here && (
+                <span dir="auto" className="max-w-2/5 shrink-0 truncate">
+                  {job.request.room_name}
+                </span>
+              )}
+              <span className="min-w-0" data-testid="job-file">
+                {path ? <FileName name={fileName(path)} /> : formatWords(job.request.format)}
+              </span>
             </p>
           )}
         </div>
@@ -75,8 +85,8 @@ export const JobCard = memo(function JobCard({
                 {t("figure.disk.short", { left: timeLeft(sum.disk_left_s) })}
               </span>
             )}
-            {dropping && (
-              <span className="font-semibold text-look">
+            {pictures && (
+              <span className={cx(dropping && "font-semibold text-look")}>
                 {t("figure.dropped.short", { n: sum.dropped_frames })}
               </span>
             )}
@@ -85,12 +95,14 @@ export const JobCard = memo(function JobCard({
           <dl className="grid grid-cols-[auto_1fr_auto_1fr] gap-x-2 gap-y-1 text-xs">
             <Figure name={t("figure.size")} value={bytes(sum.size_bytes)} testid="job-size" />
             <Figure name={t("figure.rate")} value={bitrate(sum.bitrate_bps)} testid="job-rate" />
-            <Figure
-              name={t("figure.disk")}
-              value={sum.disk_left_s === null ? "–" : timeLeft(sum.disk_left_s)}
-              testid="job-disk"
-              look={diskLow}
-            />
+            {!alone && (
+              <Figure
+                name={t("figure.disk")}
+                value={sum.disk_left_s === null ? "–" : timeLeft(sum.disk_left_s)}
+                testid="job-disk"
+                look={diskLow}
+              />
+            )}
             {pictures && (
               <Figure
                 name={t("figure.dropped")}
@@ -154,15 +166,21 @@ function Figure({
 function Connection({ job }: { job: Job }) {
   const { connection } = job;
   const well = connection === "connected";
+  const joining = connection === "connecting";
   const rtt = job.figures?.rtt_ms;
   return (
     <p
       data-testid="job-connection"
       data-connection={connection}
-      className={cx("flex items-center gap-1.5 text-xs", well ? "text-faint" : "font-medium text-look")}
+      className={cx(
+        "flex items-center gap-1.5 text-xs",
+        well || joining ? "text-faint" : "font-medium text-look",
+      )}
     >
       {well ? (
         <span className="size-2 rounded-full bg-ready" aria-hidden />
+      ) : joining ? (
+        <LoaderCircle className="size-3 motion-safe:animate-spin" aria-hidden />
       ) : (
         <RefreshCw className="size-3" aria-hidden />
       )}

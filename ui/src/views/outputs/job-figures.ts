@@ -1,6 +1,7 @@
 // Figures of a job, summed over its outputs.
 
-import type { Job } from "@/backend/types";
+import type { Job, Snapshot } from "@/backend/types";
+import { isRunning } from "@/store/select";
 
 /** Media time in the file so far, ms. While it runs this is what has been written, never the wall clock. */
 export function elapsedOf(job: Job | null): number {
@@ -28,6 +29,14 @@ export function sumOf(job: Job): Sum {
       sum.disk_left_s = Math.min(sum.disk_left_s ?? Number.POSITIVE_INFINITY, output.disk_left_s);
   }
   return sum;
+}
+
+/** How long the fullest disk that is written to lasts, s; none while nothing records. */
+export function timeLeftOf({ machine, jobs }: Snapshot): number | null {
+  const all = [machine.disk_left_s, ...jobs.filter(isRunning).map((job) => sumOf(job).disk_left_s)].filter(
+    (left) => left !== null,
+  );
+  return all.length > 0 ? Math.min(...all) : null;
 }
 
 /** Length of what was saved, ms. */

@@ -42,6 +42,7 @@ export function Rail({ standing }: { standing: Standing | null }) {
             key={job.egress_id}
             job={job}
             here={job.request.room_name === room}
+            alone={jobs.length === 1}
             dense={jobs.length >= DENSE_FROM}
           />
         ))}

@@ -2,7 +2,7 @@
 // it stops; after a short press it asks for Enter.
 
 import { Square } from "lucide-react";
-import type { KeyboardEvent } from "react";
+import { type KeyboardEvent, useEffect, useRef } from "react";
 import type { Job } from "@/backend/types";
 import { Key } from "@/kit/key";
 import { useCommand } from "@/lib/commands";
@@ -27,6 +27,11 @@ const SHORT = {
 export function StopButton({ job, large }: { job: Job; large?: boolean }) {
   const phase = useHold((hold) => (hold.id === job.egress_id ? hold.phase : null));
   const stop = useCommand((backend, id: string) => backend.stop(id));
+  const button = useRef<HTMLButtonElement>(null);
+  // What asks for Enter must be seen, also where Stop was chosen by name.
+  useEffect(() => {
+    if (phase === "asking") button.current?.scrollIntoView({ block: "nearest" });
+  }, [phase]);
   const begin = () => beginHold(job.egress_id, (id) => stop.mutateAsync(id).catch(() => undefined));
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "Enter" && event.key !== " ") return;
@@ -40,6 +45,7 @@ export function StopButton({ job, large }: { job: Job; large?: boolean }) {
   const words = (large ? LONG : SHORT)[stopping ? "stopping" : (phase ?? "idle")];
   return (
     <button
+      ref={button}
       type="button"
       aria-label={t("stop.label", { title: job.title })}
       aria-description={t("stop.how")}

@@ -9,35 +9,38 @@ import {
   Cable,
   ChevronDown,
   ChevronRight,
+  Search as Glass,
   Import,
   LockKeyhole,
   Mic,
   MicOff,
   MonitorUp,
   Phone,
-  Search,
+  TriangleAlert,
   Unplug,
   UserRoundX,
   Video,
   VideoOff,
   Waypoints,
-  WifiLow,
 } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
-import type { Participant, ParticipantKind, Track } from "@/backend/types";
+import { useShallow } from "zustand/react/shallow";
+import type { Participant, ParticipantKind, Track, TrackId } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Checkbox } from "@/kit/checkbox";
 import { Empty } from "@/kit/empty";
-import { Input } from "@/kit/field";
+import { Key } from "@/kit/key";
 import { Meter } from "@/kit/meter";
 import { TrackPicture } from "@/kit/picture";
+import { Search } from "@/kit/search";
 import { cx } from "@/lib/cx";
 import { initials, moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
 import { pickPerson, pickTrack, useDesk } from "@/store/desk";
-import { isRecording, nameOf } from "@/store/select";
+import { headcount, isJoining, nameOf, onAirOf } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { OnAir } from "../on-air";
 import { trackFacts, trackTitle } from "./track-words";
 
 /** Up to so many people get large pictures; more get rows, so that many are seen at once. */
@@ -63,25 +66,14 @@ export function People() {
       <div className="flex h-9 shrink-0 items-center justify-between px-3">
         <h2 className="label-caps">{t("people")}</h2>
         <span className="text-xs text-faint" data-testid="people-count">
-          {people.length}
+          {headcount(room)}
         </span>
       </div>
       {people.length >= SEARCH_FROM && (
-        <div className="relative mx-3 mb-2">
-          <Search className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint" aria-hidden />
-          <Input
-            type="search"
-            aria-label={t("people.find")}
-            placeholder={t("people.find")}
-            data-search
-            value={wanted}
-            onChange={(event) => setWanted(event.target.value)}
-            className="pl-8"
-          />
-        </div>
+        <Search label={t("people.find")} value={wanted} onChange={setWanted} className="mx-3 mb-2" />
       )}
       {people.length === 0 ? (
-        room?.connection === "connecting" ? (
+        isJoining(room) ? (
           <div className="flex flex-col gap-2 px-3" role="status" aria-label={t("room.joining")}>
             {[0, 1, 2].map((row) => (
               <div key={row} className="aspect-video rounded-md bg-card" />
@@ -93,7 +85,7 @@ export function People() {
           <Empty icon={<Unplug />} title={t("people.unknown")} />
         )
       ) : found.length === 0 ? (
-        <Empty icon={<Search />} title={t("people.none.found")} />
+        <Empty icon={<Glass />} title={t("people.none.found")} />
       ) : (
         <PeopleList people={found} places={places} large={people.length <= LARGE_UP_TO} />
       )}
@@ -151,16 +143,8 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
   const name = nameOf(person);
   const chosen = useDesk(({ pick }) => pick?.kind === "person" && pick.identity === person.identity);
   const unfolded = useDesk((desk) => desk.unfolded.includes(person.identity));
-  const onAir = useStudio((snapshot) =>
-    snapshot.jobs.some(
-      (job) =>
-        isRecording(job) &&
-        job.request.room_name === snapshot.room?.name &&
-        (job.request.source.type === "participant"
-          ? job.request.source.identity === person.identity
-          : job.tracks.some((track) => track.publisher_identity === person.identity)),
-    ),
-  );
+  const onAir = useStudio(useShallow((snapshot) => onAirOf(snapshot, person.identity)));
+  const shown = shownOf(person, large);
   const sounds = person.tracks.filter((track) => track.kind === "audio");
   const mic = sounds.find((track) => track.source === "microphone") ?? sounds[0];
   const lost = person.connection === "lost";
@@ -194,9 +178,13 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
             .filter(Boolean)
             .join(", ")}
           onClick={() => pickPerson(person.identity)}
-          className={cx("flex w-full rounded-md p-1.5 text-left", large ? "flex-col gap-2" : "gap-2.5")}
+          className={cx(
+            // The list cuts off what stands out of the card.
+            "flex w-full rounded-md p-1.5 text-left focus-visible:-outline-offset-2",
+            large ? "flex-col gap-2" : "gap-2.5",
+          )}
         >
-          <Pictures person={person} large={large} onAir={onAir} />
+          <Pictures person={person} shown={shown} large={large} onAir={onAir} />
           <span className="flex min-w-0 flex-1 flex-col justify-center gap-1">
             <span className="flex min-w-0 items-baseline gap-2">
               <span
@@ -206,11 +194,9 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
               >
                 {name}
               </span>
-              {place < 9 && (
-                <kbd aria-hidden className="pr-1 font-sans text-xs text-faint">
-                  {place + 1}
-                </kbd>
-              )}
+              {/* Where the picture that is shown is not what is recorded, the sign is beside it. */}
+              {onAir && !shown.some((track) => onAir.includes(track.sid)) && <OnAir />}
+              {place < 9 && <Key>{String(place + 1)}</Key>}
             </span>
             {(person.kind !== "standard" || lost || person.connection === "poor") && (
               <span className="flex min-w-0 items-center gap-2">
@@ -230,7 +216,10 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
                   ) : (
                     <Mic className="size-3.5 shrink-0 text-faint" aria-hidden />
                   )}
-                  <Meter tracks={sounds.map((track) => track.sid)} muted={mic.muted} />
+                  <Meter
+                    tracks={sounds.map((track) => track.sid)}
+                    muted={sounds.every((track) => track.muted)}
+                  />
                 </>
               )}
             </span>
@@ -256,6 +245,11 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
             <span className="shrink-0" data-testid="person-joined">
               {t("person.joined", { at: moment(person.joined_at_ms, Date.now()) })}
             </span>
+            {person.connection !== "unknown" && (
+              <span className="ml-auto shrink-0" data-testid="person-quality">
+                {t(`quality.${person.connection}`)}
+              </span>
+            )}
           </p>
           <ul className="flex flex-col gap-0.5">
             {person.tracks.map((track) => (
@@ -268,14 +262,30 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
   );
 }
 
-/** The person's screen and camera; without either, their initials. */
-function Pictures({ person, large, onAir }: { person: Participant; large: boolean; onAir: boolean }) {
-  const name = nameOf(person);
+/** The person's pictures that the card shows: screen and camera where there is room, else one. */
+function shownOf(person: Participant, large: boolean): Track[] {
   const pictures = person.tracks.filter((track) => track.kind === "video" && !track.muted);
   const screen = pictures.find((track) => track.source === "screen_share");
   const camera = pictures.find((track) => track.source === "camera");
   const shown = (large ? [screen, camera] : [camera ?? screen]).filter((track) => track !== undefined);
-  if (shown.length === 0 && pictures[0]) shown.push(pictures[0]);
+  return shown.length > 0 ? shown : pictures.slice(0, 1);
+}
+
+/** The person's screen and camera; without either, their initials. */
+function Pictures({
+  person,
+  shown,
+  large,
+  onAir,
+}: {
+  person: Participant;
+  shown: Track[];
+  large: boolean;
+  onAir: TrackId[] | null;
+}) {
+  const name = nameOf(person);
+  // A phone has a number for a name, and an agent is nobody: what they are tells more than initials.
+  const Kind = person.kind === "standard" ? null : KIND_ICONS[person.kind];
   return (
     <span
       className={cx(
@@ -285,7 +295,6 @@ function Pictures({ person, large, onAir }: { person: Participant; large: boolea
             ? "aspect-[32/9] w-full"
             : "aspect-video w-full"
           : "aspect-video h-13 self-start",
-        onAir && "outline-2 outline-tally-ink",
       )}
     >
       {shown.length === 0 ? (
@@ -296,7 +305,7 @@ function Pictures({ person, large, onAir }: { person: Participant; large: boolea
           )}
           aria-hidden
         >
-          {initials(name)}
+          {Kind ? <Kind className="size-5" /> : initials(name)}
           {person.tracks.some((track) => track.source === "camera") && (
             <VideoOff className="absolute right-1.5 bottom-1.5 size-3.5 text-faint" />
           )}
@@ -309,20 +318,26 @@ function Pictures({ person, large, onAir }: { person: Participant; large: boolea
               label={t("track.of", { track: trackTitle(track), name })}
               className={track.source === "screen_share" ? "object-contain" : "object-cover"}
             />
+            {onAir?.includes(track.sid) && (
+              <span
+                data-testid="on-air"
+                data-track={track.sid}
+                className="absolute inset-0 flex items-start rounded-sm border-2 border-tally-ink p-0.5"
+              >
+                <OnAir />
+              </span>
+            )}
           </span>
         ))
       )}
-      {!large && screen && camera && (
-        <MonitorUp
-          className="absolute right-1 bottom-1 size-4 rounded-sm bg-night p-0.5 text-ink"
-          aria-label={t("source.screen_share")}
-        />
-      )}
-      {onAir && (
-        <span className="absolute top-1 left-1 flex items-center gap-1 rounded-sm bg-tally px-1 text-xs font-semibold text-white">
-          {t("rec")}
-        </span>
-      )}
+      {!large &&
+        shown[0]?.source === "camera" &&
+        person.tracks.some((track) => track.source === "screen_share" && !track.muted) && (
+          <MonitorUp
+            className="absolute right-1 bottom-1 size-4 rounded-sm bg-night p-0.5 text-ink"
+            aria-label={t("source.screen_share")}
+          />
+        )}
     </span>
   );
 }
@@ -369,6 +384,19 @@ function TrackRow({ track, owner }: { track: Track; owner: string }) {
             {trackFacts(track)}
           </span>
         </span>
+        {!track.muted && !track.encrypted && (
+          <span className="h-9 w-16 shrink-0 overflow-hidden rounded-sm">
+            {track.kind === "video" ? (
+              <TrackPicture
+                track={track.sid}
+                label={t("track.of", { track: title, name: owner })}
+                className="object-contain"
+              />
+            ) : (
+              <Meter tracks={[track.sid]} className="mt-3.5" />
+            )}
+          </span>
+        )}
       </Checkbox>
     </li>
   );
@@ -397,7 +425,7 @@ function KindSign({ kind }: { kind: ParticipantKind }) {
 /** Says something only where there is something to say. */
 function QualitySign({ person }: { person: Participant }) {
   if (person.connection !== "lost" && person.connection !== "poor") return null;
-  const Icon = person.connection === "lost" ? Unplug : WifiLow;
+  const Icon = person.connection === "lost" ? Unplug : TriangleAlert;
   return (
     <span className="flex min-w-0 items-center gap-1 text-xs text-look">
       <Icon className="size-3.5 shrink-0" aria-hidden />

@@ -1,7 +1,7 @@
 // What would be recorded, or is. Names for tests: [data-testid=program] with [data-state=empty|preparing|ready|
 // recording|finishing]; [data-testid=program-state] has it in words.
 
-import { ImageOff, Radio, Speech, Unplug, Users } from "lucide-react";
+import { ImageOff, LoaderCircle, Radio, Speech, Unplug, Users } from "lucide-react";
 import type { Job, OpenRoom, RecordRequest } from "@/backend/types";
 import { Empty } from "@/kit/empty";
 import { Key } from "@/kit/key";
@@ -10,7 +10,7 @@ import { TrackPicture } from "@/kit/picture";
 import { cx } from "@/lib/cx";
 import { timecode } from "@/lib/format";
 import { useDesk } from "@/store/desk";
-import { findPerson, findTrack, nameOf, tracksNow } from "@/store/select";
+import { findPerson, findTrack, headcount, isJoining, nameOf, tracksNow } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { elapsedOf } from "../outputs/job-figures";
@@ -37,19 +37,22 @@ export function Program({ standing }: { standing: Standing }) {
       {request && room ? (
         <Stage room={room} request={request} state={state} job={job} failed={standing.failure !== null} />
       ) : (
-        <NothingChosen
-          people={room?.roster.participants.length ?? 0}
-          connected={room?.connection === "connected"}
-        />
+        <NothingChosen people={headcount(room)} joining={isJoining(room)} />
       )}
     </section>
   );
 }
 
-function NothingChosen({ people, connected }: { people: number; connected: boolean }) {
+function NothingChosen({ people, joining }: { people: number | null; joining: boolean }) {
   return (
     <div className="flex min-h-0 flex-1 rounded-md border border-dashed border-line">
-      {people === 0 && !connected ? (
+      {joining ? (
+        <Empty
+          icon={<LoaderCircle className="motion-safe:animate-spin" />}
+          title={t("room.joining")}
+          what={t("room.joining.what")}
+        />
+      ) : people === null ? (
         <Empty icon={<Unplug />} title={t("program.unknown")} what={t("program.unknown.what")} />
       ) : people === 0 ? (
         <Empty icon={<Users />} title={t("program.nobody")} what={t("program.nobody.what")} />
@@ -121,7 +124,8 @@ function Stage({
 function whyBlack(room: OpenRoom, request: RecordRequest): string {
   const { source } = request;
   // Who is not seen may well be there: this is about our view of the room, not about theirs.
-  if (room.connection !== "connected" && room.roster.participants.length === 0) return t("program.unseen");
+  if (isJoining(room)) return t("room.joining");
+  if (headcount(room) === null) return t("program.unseen");
   if (source.type === "participant") {
     const person = findPerson(room, source.identity);
     if (!person) return t("program.personGone");

@@ -1,9 +1,11 @@
+import { Unplug } from "lucide-react";
 import { useEffect } from "react";
 import { usePictures } from "@/backend/index";
 import { Button } from "@/kit/button";
 import { Notice } from "@/kit/notice";
 import { useCommand } from "@/lib/commands";
 import { useDesk } from "@/store/desk";
+import { isRecording } from "@/store/select";
 import { studioNow, useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { Rail } from "../outputs/rail";
@@ -48,6 +50,11 @@ function RoomTrouble() {
   const connection = useStudio((snapshot) => snapshot.room?.connection);
   const error = useStudio((snapshot) => snapshot.room?.error ?? null);
   const name = useStudio((snapshot) => snapshot.room?.name ?? "");
+  // Each recording is in the room for itself: ours may be cut and theirs not.
+  const cut = useStudio(({ jobs, room }) => {
+    const here = jobs.filter((job) => isRecording(job) && job.request.room_name === room?.name);
+    return here.length > 0 ? here.some((job) => job.connection !== "connected") : null;
+  });
   const open = useCommand((backend, room: string) => backend.openRoom(room));
   if (error) {
     return (
@@ -62,12 +69,18 @@ function RoomTrouble() {
   }
   if (connection !== "resuming" && connection !== "reconnecting") return null;
   return (
-    <p
+    <div
       role="status"
-      className="appear mx-3 mt-3 rounded-md border border-look/40 bg-look-dim px-3 py-2 font-medium text-look"
+      className="appear mx-3 mt-3 grid grid-cols-[1rem_1fr] gap-x-2 rounded-md border border-look/40 bg-look-dim px-3 py-2"
     >
-      {t("room.trouble")}
-      <span className="ml-2 font-normal text-soft">{t("room.trouble.what")}</span>
-    </p>
+      <Unplug className="mt-0.5 size-4 text-look" aria-hidden />
+      <p className="font-medium text-look">
+        {t("room.trouble")}
+        <span className="ml-2 font-normal text-soft">{t("room.trouble.what")}</span>
+      </p>
+      {cut !== null && (
+        <p className="col-start-2 text-soft">{t(cut ? "room.trouble.held" : "room.trouble.apart")}</p>
+      )}
+    </div>
   );
 }

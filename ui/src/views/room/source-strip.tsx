@@ -8,7 +8,7 @@ import { Checkbox } from "@/kit/checkbox";
 import { Key } from "@/kit/key";
 import { Meter } from "@/kit/meter";
 import { bitrate } from "@/lib/format";
-import { followScreenShare, useDesk } from "@/store/desk";
+import { followScreenShare, pickNothing, useDesk } from "@/store/desk";
 import { findPerson, findTrack, lossOf, nameOf, tracksNow } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
@@ -33,7 +33,7 @@ export function SourceStrip({ standing }: { standing: Standing }) {
           <p className="truncate text-left text-base font-semibold" dir="auto">
             {job?.title ?? titleOf(request, room)}
           </p>
-          <p className="truncate text-xs text-soft">{t(`takes.${kindOf(request, follows)}`)}</p>
+          <p className="text-xs text-soft">{t(`takes.${kindOf(request, follows)}`)}</p>
         </div>
         {pick.kind === "person" && (
           <span className="flex items-center gap-2">
@@ -43,20 +43,21 @@ export function SourceStrip({ standing }: { standing: Standing }) {
                 {t("source.follow")}
               </span>
             </Checkbox>
-            <Key>F</Key>
+            {!running && <Key>F</Key>}
           </span>
         )}
         <Button
           look="quiet"
-          size="icon-sm"
+          size="sm"
+          hotkey="Esc"
           aria-label={t("source.none")}
           title={t("source.none")}
-          onClick={() => useDesk.setState({ pick: null })}
+          onClick={pickNothing}
         >
           <X />
         </Button>
       </div>
-      <ul className="mt-2 grid gap-x-6 gap-y-2 [grid-template-columns:repeat(auto-fit,minmax(13rem,1fr))]">
+      <ul className="mt-2 grid gap-x-6 gap-y-2 [grid-template-columns:repeat(auto-fit,minmax(12rem,1fr))]">
         {[...(video ? [video] : []), ...audio].map((track) => (
           <TrackStrip key={track.sid} id={track.sid} />
         ))}
@@ -76,11 +77,15 @@ function kindOf(request: RecordRequest, follows: boolean) {
   return source.video_track_id ? "picture" : "sound";
 }
 
+/** By identity: who has left is still called by their name. */
+const lastNames = new Map<string, string>();
+
 function titleOf(request: RecordRequest, room: Parameters<typeof findPerson>[0]): string {
   const { source } = request;
   if (source.type === "participant") {
     const person = findPerson(room, source.identity);
-    return person ? nameOf(person) : source.identity;
+    if (person) lastNames.set(source.identity, nameOf(person));
+    return lastNames.get(source.identity) ?? source.identity;
   }
   const ids = source.type === "track" ? [source.track_id] : [source.video_track_id, source.audio_track_id];
   const names = ids

@@ -106,7 +106,8 @@ export function useArming(standing: Standing) {
           (id) => wish.current === null && disarm(backend, id),
           (thrown: unknown) => {
             const error = asApiError(thrown);
-            if (asked.current === mine && error.code !== "aborted") useDesk.setState({ armError: { error, request } });
+            if (asked.current === mine && error.code !== "aborted")
+              useDesk.setState({ armError: { error, request } });
           },
         );
       },

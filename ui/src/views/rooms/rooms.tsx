@@ -2,19 +2,22 @@
 // ([data-testid=room], accessible name begins with the room's name).
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ChevronRight, DoorClosed, Search, Users } from "lucide-react";
+import { ChevronRight, DoorClosed, LoaderCircle, Users } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
+import { useShallow } from "zustand/react/shallow";
 import type { RoomSummary } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Empty } from "@/kit/empty";
-import { Input } from "@/kit/field";
 import { Notice } from "@/kit/notice";
+import { Search } from "@/kit/search";
 import { useCommand } from "@/lib/commands";
 import { moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
 import { openDialog } from "@/store/desk";
+import { inOrder, roomsOnAir } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { OnAir } from "../on-air";
 
 const ROW = 52;
 
@@ -28,7 +31,7 @@ export function RoomsView() {
   const [wanted, setWanted] = useState("");
   const query = useDeferredValue(wanted.trim().toLocaleLowerCase());
   const list = useMemo(
-    () => rooms.list.filter((room) => room.name.toLocaleLowerCase().includes(query)),
+    () => inOrder(rooms.list.filter((room) => room.name.toLocaleLowerCase().includes(query))),
     [rooms.list, query],
   );
   const open = useCommand((backend, name: string) => backend.openRoom(name));
@@ -42,23 +45,17 @@ export function RoomsView() {
         <div className="flex items-center gap-4">
           <h1 className="text-lg font-semibold">{t("rooms")}</h1>
           {!rooms.loading && rooms.list.length > 0 && <span className="text-soft">{rooms.list.length}</span>}
-          <div className="relative ml-auto w-64">
-            <Search className="pointer-events-none absolute top-2 left-2.5 size-4 text-faint" aria-hidden />
-            <Input
-              type="search"
-              aria-label={t("rooms.find")}
-              placeholder={t("rooms.find")}
-              data-search
-              value={wanted}
-              onChange={(event) => setWanted(event.target.value)}
-              className="pl-8"
-            />
-          </div>
+          <Search label={t("rooms.find")} value={wanted} onChange={setWanted} className="ml-auto w-64" />
         </div>
         {rooms.error && (
           <Notice error={rooms.error}>
             {current && rooms.error.code === "keyring" && rooms.error.retryable && (
-              <Button look="outline" size="sm" onClick={() => again.mutate(current)} disabled={again.isPending}>
+              <Button
+                look="outline"
+                size="sm"
+                onClick={() => again.mutate(current)}
+                disabled={again.isPending}
+              >
                 {t("again")}
               </Button>
             )}
@@ -121,6 +118,7 @@ function RoomList({
     overscan: 8,
   });
   const now = Date.now();
+  const onAir = useStudio(useShallow(roomsOnAir));
   return (
     <div ref={scroller} className="min-h-0 flex-1 overflow-y-auto pb-8">
       <ul className="relative mx-auto w-full max-w-[52rem]" style={{ height: rows.getTotalSize() }}>
@@ -139,14 +137,18 @@ function RoomList({
                 data-room={room.name}
                 onClick={() => onOpen(room.name)}
                 aria-busy={opening === room.name}
-                className="group flex size-full items-center gap-5 border-b border-line px-3 text-left transition-colors hover:bg-panel"
+                className="group flex size-full items-center gap-5 border-b border-line px-3 text-left transition-colors hover:bg-panel focus-visible:-outline-offset-2"
               >
                 <span className="flex min-w-0 flex-1 items-baseline gap-3">
                   <span dir="auto" className="truncate text-base font-medium">
                     {room.name}
                   </span>
-                  {room.active_recording && (
-                    <span className="shrink-0 text-xs text-faint">{t("rooms.recorder")}</span>
+                  {onAir.includes(room.name) ? (
+                    <OnAir />
+                  ) : (
+                    room.active_recording && (
+                      <span className="shrink-0 text-xs text-faint">{t("rooms.recorder")}</span>
+                    )
                   )}
                 </span>
                 <span className="w-28 text-right text-xs text-faint">
@@ -163,7 +165,11 @@ function RoomList({
                   <span data-testid="room-people">{room.num_participants}</span>
                   <span className="sr-only">{t("people")}</span>
                 </span>
-                <ChevronRight className="size-4 text-faint group-hover:text-ink" aria-hidden />
+                {opening === room.name ? (
+                  <LoaderCircle className="size-4 motion-safe:animate-spin" aria-hidden />
+                ) : (
+                  <ChevronRight className="size-4 text-faint group-hover:text-ink" aria-hidden />
+                )}
               </button>
             </li>
           );

@@ -1,5 +1,5 @@
 // Names for tests: labels "Name", "LiveKit URL", "API key", "API secret"; checkbox "Keep the secret for this run
-// only"; buttons "Check and add" / "Check and save", "Check", "Cancel"; the result is [data-testid=notice] with [data-code].
+// only"; buttons "Log in" / "Check and save", "Test only", "Cancel"; the result is [data-testid=notice] with [data-code].
 
 import { CircleCheck, Eye, EyeOff, LoaderCircle } from "lucide-react";
 import { type FormEvent, useState } from "react";
