@@ -50,6 +50,8 @@ const sent = {};
 async function join_() {
   room = new Room();
   room.on(RoomEvent.Disconnected, (reason) => report({ event: 'disconnected', reason }));
+  room.on(RoomEvent.ParticipantConnected, ({ identity }) => report({ event: 'came', identity }));
+  room.on(RoomEvent.ParticipantDisconnected, ({ identity }) => report({ event: 'left', identity }));
   room.on(RoomEvent.Reconnecting, () => report({ event: 'reconnecting' }));
   room.on(RoomEvent.Reconnected, () => report({ event: 'reconnected' }));
   room.on(RoomEvent.LocalTrackRepublished, (publication, before) =>
