@@ -57,7 +57,8 @@ async function join_() {
   room.on(RoomEvent.LocalTrackRepublished, (publication, before) =>
     report({ event: 'republished', before, sid: publication.sid }),
   );
-  await room.connect(config.url, config.token, { autoSubscribe: false, dynacast: false });
+  const encryption = config.secret && { keyProviderOptions: { sharedKey: Buffer.from(config.secret) } };
+  await room.connect(config.url, config.token, { autoSubscribe: false, dynacast: false, encryption });
   return { sid: room.localParticipant.sid, room: room.name };
 }
 
