@@ -1,10 +1,12 @@
 // The worker's command line: what scripts rely on.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { cadence, pictures } from '../harness/content.mjs';
+import { fileOutput, jobProgram, participantEgress } from '../harness/job.mjs';
 import { decodeErrors, probe } from '../harness/media.mjs';
 import { Scene } from '../harness/scene.mjs';
 import { Worker } from '../harness/studio.mjs';
@@ -36,6 +38,19 @@ test('records a person for some seconds, and prints the path last', async (t) =>
   );
   assert.match(manifest.room_id, /^RM_/);
   assert.ok(Math.abs((manifest.ended_at - manifest.started_at) / 1e9 - found.durationS) < 0.1);
+});
+
+test('the encoder that this computer has is found, used and named', async (t) => {
+  const found = JSON.parse(execFileSync(jobProgram(), ['probe'], { encoding: 'utf8' }));
+  assert.match(found.encoder, /^(x264|NVENC|VA-API|VideoToolbox|Media Foundation)$/);
+  assert.equal(found.hardware, found.encoder !== 'x264');
+  for (const { message, remedy } of found.problems) assert.ok(message && remedy);
+  const scene = await Scene.open(t);
+  const ada = await scene.person(1, { video: { codec: 'vp8' } });
+  const job = await scene.job(participantEgress(ada.identity), [fileOutput(scene.folder)]);
+  await job.elapsed(1000);
+  assert.equal(job.figures.encoder, found.encoder);
+  await job.stop();
 });
 
 test('Ctrl-C stops and finishes', async (t) => {

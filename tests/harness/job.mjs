@@ -83,6 +83,18 @@ export function fileOutput(folder, { id = 'file', name = 'show', container = nul
   return { id, kind: { file: { folder, name, container, manifest } } };
 }
 
+/** A person's picture with the sound of everybody. */
+export function mediaEgress(identity, { encoding = PRESET } = {}) {
+  return {
+    selection: {
+      video: { participant: { identity, prefer: 'camera' } },
+      audio: both('all'),
+      ends: 'room_ends',
+    },
+    treatment: { encode: encoding },
+  };
+}
+
 /** One running `tallylight-job`. */
 export class Job {
   #child;

@@ -18,7 +18,7 @@ export class Person {
   #stderr = '';
 
   /** @param {{server: {url: string, key: string, secret: string}, room: string, person: number, name?: string,
-   *   identity?: string, kind?: string}} who */
+   *   identity?: string, kind?: string, secret?: string}} who `secret`: by which all that is published is encrypted */
   constructor(who) {
     this.person = who.person;
     this.name = who.name ?? `Person ${who.person}`;
@@ -34,6 +34,7 @@ export class Person {
       person: this.person,
       name: this.name,
       originMs: this.originMs,
+      secret: who.secret,
     };
     // Before everything else on the machine: pictures that are drawn late carry a late time, and what would be measured
     // is the machine's load. Without the right to it, nice goes on without.

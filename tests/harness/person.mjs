@@ -50,12 +50,15 @@ const sent = {};
 async function join_() {
   room = new Room();
   room.on(RoomEvent.Disconnected, (reason) => report({ event: 'disconnected', reason }));
+  room.on(RoomEvent.ParticipantConnected, ({ identity }) => report({ event: 'came', identity }));
+  room.on(RoomEvent.ParticipantDisconnected, ({ identity }) => report({ event: 'left', identity }));
   room.on(RoomEvent.Reconnecting, () => report({ event: 'reconnecting' }));
   room.on(RoomEvent.Reconnected, () => report({ event: 'reconnected' }));
   room.on(RoomEvent.LocalTrackRepublished, (publication, before) =>
     report({ event: 'republished', before, sid: publication.sid }),
   );
-  await room.connect(config.url, config.token, { autoSubscribe: false, dynacast: false });
+  const encryption = config.secret && { keyProviderOptions: { sharedKey: Buffer.from(config.secret) } };
+  await room.connect(config.url, config.token, { autoSubscribe: false, dynacast: false, encryption });
   return { sid: room.localParticipant.sid, room: room.name };
 }
 

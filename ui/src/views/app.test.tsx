@@ -329,6 +329,8 @@ describe("the palette", () => {
     await user.type(search, "{Backspace}stop ada{Enter}");
     await waitFor(() => expect(screen.getByTestId("stop").dataset.phase).toBe("asking"));
     expect(called("stop")).toEqual([]);
+    // Until it is gone, Enter is the palette's.
+    await waitFor(() => expect(screen.queryByPlaceholderText("What to do?")).toBeNull());
     await user.keyboard("{Enter}");
     await waitFor(() => expect(called("stop")).toHaveLength(1));
   });

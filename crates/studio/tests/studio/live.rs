@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use livekit_token::{AccessToken, VideoGrants};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -86,22 +86,9 @@ impl Server {
 
     /// Removes somebody from a room, as an administrator of the project may.
     pub async fn remove(&self, room: &str, identity: &str) {
-        let token = AccessToken::with_api_key(KEY, SECRET)
-            .with_grants(VideoGrants { room_admin: true, room: room.into(), ..Default::default() })
-            .to_jwt()
-            .unwrap();
-        let body = json!({ "room": room, "identity": identity }).to_string();
-        let request = format!(
-            "POST /twirp/livekit.RoomService/RemoveParticipant HTTP/1.1\r\nHost: localhost\r\n\
-             Authorization: Bearer {token}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let server =
+            room::service::Server { url: self.url(), api_key: KEY.into(), api_secret: SECRET.into() };
+        room::service::remove_participant(&server, room, identity).await.unwrap();
     }
 
     pub fn bench(&self) -> Bench {
