@@ -38,7 +38,7 @@ for (const [container, encoding, want] of [
     const ada = await scene.person(1, { video: { codec: 'vp8' }, audio: true });
     await scene.person(2, { audio: true });
     const egress = mediaEgress(ada.identity, { encoding });
-    if (!encoding.video) egress.selection.video = null;
+    if (!encoding.video) egress.source.tracks.video = null;
     const job = await scene.job(egress, [fileOutput(scene.folder, { container })]);
     await job.elapsed(5000);
     const result = await job.stop();
@@ -55,8 +55,8 @@ test('one to the left, the others to the right', async (t) => {
   const ada = await scene.person(1, { audio: true });
   await scene.person(2, { audio: true });
   const egress = mediaEgress(ada.identity);
-  egress.selection.video = null;
-  egress.selection.audio = [
+  egress.source.tracks.video = null;
+  egress.source.tracks.audio = [
     { from: { participant: ada.identity }, channel: 'left' },
     { from: 'all', channel: 'right' },
   ];

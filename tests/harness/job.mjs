@@ -86,10 +86,12 @@ export function fileOutput(folder, { id = 'file', name = 'show', container = nul
 /** A person's picture with the sound of everybody. */
 export function mediaEgress(identity, { encoding = PRESET } = {}) {
   return {
-    selection: {
-      video: { participant: { identity, prefer: 'camera' } },
-      audio: both('all'),
-      ends: 'room_ends',
+    source: {
+      tracks: {
+        video: { participant: { identity, prefer: 'camera' } },
+        audio: both('all'),
+        ends: 'room_ends',
+      },
     },
     treatment: { encode: encoding },
   };
