@@ -110,12 +110,8 @@ impl PageFeed {
                 (PICTURES, time_ns, Decoded::Picture { time_ns, frame })
             }
             Captured::Sound { time_ns, stereo } => (SOUND, time_ns, Decoded::Sound { time_ns, stereo }),
-            // The task that shows the page hears of it as well, from the program that ended.
-            Captured::Failed(error) => {
-                tracing::warn!(%error, debug = error.debug, "the capture of the page broke");
-                let _ = self.commands.send(PageCommand::Reload);
-                return;
-            }
+            // Taken by the task that shows the page.
+            Captured::Failed(_) => return,
         };
         core.levels.decoded(&TrackId::from(PROGRAM), &decoded);
         if self.on() {

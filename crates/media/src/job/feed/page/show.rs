@@ -11,14 +11,14 @@ use egress::spec::AfterCrash;
 use egress::wire::LayoutChange;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::tries::Tries;
 use super::{PageCommand, PageNews, words};
 use crate::job::clock::RoomClock;
 use crate::job::ingest::FromMedia;
-use crate::source::page::{CaptureSize, PageEvent, PageSource, StageError};
+use crate::source::page::{CaptureSize, Captured, PageEvent, PageSource, StageError};
 
 /// How long a page may take to load.
 const LOADS: Duration = Duration::from_secs(60);
@@ -119,10 +119,12 @@ async fn once(
         }
     };
     tell(PageState::Starting).await;
+    let (broke, mut capture_broke) = unbounded_channel();
     let deliver = {
         let media = media.clone();
-        move |captured| {
-            let _ = media.send(FromMedia::Captured(captured));
+        move |captured| match captured {
+            Captured::Failed(error) => drop(broke.send(error)),
+            captured => drop(media.send(FromMedia::Captured(captured))),
         }
     };
     let clock = show.clock.clone();
@@ -131,7 +133,7 @@ async fn once(
     tell(PageState::Loading).await;
     page.open(&show.url).await.map_err(|error| broken(words::stage(&error), None))?;
 
-    let deadline = Instant::now() + LOADS;
+    let mut deadline = Instant::now() + LOADS;
     let mut loaded = false;
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -174,12 +176,17 @@ async fn once(
                 Ok(PageEvent::Ended) => return Err(broken(words::ended(), on_since)),
                 Err(error) => return Err(broken(words::stage(&error), on_since)),
             },
+            Some(error) = capture_broke.recv() => {
+                return Err(broken(words::stage(&StageError::Capture(error)), on_since));
+            }
             command = commands.recv() => match command {
                 None | Some(PageCommand::Close) => return Ok(()),
                 Some(PageCommand::Start) => {
                     on_since.get_or_insert_with(Instant::now);
                 }
                 Some(PageCommand::Reload) => {
+                    loaded = false;
+                    deadline = Instant::now() + LOADS;
                     page.open(&show.url).await.map_err(|error| broken(words::stage(&error), on_since))?;
                 }
                 Some(PageCommand::Layout(request, layout)) if loaded => {
@@ -201,10 +208,10 @@ async fn once(
                     Err(_) => return Err(broken(words::hung(), on_since)),
                 }
             }
-            _ = look.tick(), if asking.is_none() && loaded => {
+            _ = look.tick(), if asking.is_none() && (loaded || on_since.is_some()) => {
                 asking = Some(Box::pin(page.script(TROUBLE)));
             }
-            () = sleep_until(deadline), if !loaded && on_since.is_none() => {
+            () = sleep_until(deadline), if !loaded => {
                 return Err(broken(words::too_slow(&show.url, LOADS.as_secs()), on_since));
             }
         }
