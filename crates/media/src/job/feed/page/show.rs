@@ -134,7 +134,7 @@ async fn once(
     page.open(&show.url).await.map_err(|error| broken(words::stage(&error), None))?;
 
     let mut deadline = Instant::now() + LOADS;
-    let mut loaded = false;
+    let mut loading = true;
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut asking: Option<Asking> = None;
@@ -143,7 +143,7 @@ async fn once(
             biased;
             event = page.event() => match event {
                 Ok(PageEvent::Loaded) => {
-                    loaded = true;
+                    loading = false;
                     if show.await_start_signal {
                         if on_since.is_none() {
                             tell(PageState::Waiting).await;
@@ -154,6 +154,7 @@ async fn once(
                     }
                 }
                 Ok(PageEvent::Console(line)) if line.trim() == START => {
+                    loading = false;
                     if on_since.is_none() {
                         on_since = Some(Instant::now());
                         tell(PageState::On).await;
@@ -165,10 +166,10 @@ async fn once(
                     return closed(commands, news).await;
                 }
                 Ok(PageEvent::Console(_)) => {}
-                Ok(PageEvent::Unreachable(cause)) if !loaded => {
+                Ok(PageEvent::Unreachable(cause)) if loading => {
                     return Err(broken(words::unreachable(&show.url, &cause), on_since));
                 }
-                Ok(PageEvent::Refused(status)) if !loaded => {
+                Ok(PageEvent::Refused(status)) if loading => {
                     return Err(broken(words::refused(&show.url, status), on_since));
                 }
                 Ok(PageEvent::Unreachable(_) | PageEvent::Refused(_)) => {}
@@ -185,11 +186,11 @@ async fn once(
                     on_since.get_or_insert_with(Instant::now);
                 }
                 Some(PageCommand::Reload) => {
-                    loaded = false;
+                    loading = true;
                     deadline = Instant::now() + LOADS;
                     page.open(&show.url).await.map_err(|error| broken(words::stage(&error), on_since))?;
                 }
-                Some(PageCommand::Layout(request, layout)) if loaded => {
+                Some(PageCommand::Layout(request, layout)) if !loading => {
                     let (script, news) = (page.script(&set_layout(&layout)), news.clone());
                     tokio::spawn(async move {
                         let outcome = answered(script.await, &layout);
@@ -208,10 +209,10 @@ async fn once(
                     Err(_) => return Err(broken(words::hung(), on_since)),
                 }
             }
-            _ = look.tick(), if asking.is_none() && (loaded || on_since.is_some()) => {
+            _ = look.tick(), if asking.is_none() && !loading => {
                 asking = Some(Box::pin(page.script(TROUBLE)));
             }
-            () = sleep_until(deadline), if !loaded => {
+            () = sleep_until(deadline), if loading => {
                 return Err(broken(words::too_slow(&show.url, LOADS.as_secs()), on_since));
             }
         }
