@@ -187,6 +187,7 @@ fn guard(core: &mut Core, limits: &egress::spec::Limits, facts: &mut Facts) -> O
 
 fn figures<F: Feed>(engine: &mut Engine<F>, usage: &mut Usage) -> Figures {
     let (cpu_percent, memory_bytes) = usage.now();
+    engine.feed.uses(memory_bytes);
     let stats = engine.feed.stats();
     let core = &mut engine.core;
     let dropped = core.lanes.dropped_pictures();

@@ -73,6 +73,11 @@ pub trait Feed {
     /// Lets out what is inside, up to `end_ns`. Returned are the streams that tell when they are out.
     fn drain(&mut self, core: &mut Core, end_ns: i64) -> HashSet<StreamId>;
 
+    /// The job and what it has started use so much memory, bytes.
+    fn uses(&mut self, memory_bytes: u64) {
+        let _ = memory_bytes;
+    }
+
     /// Losses and rates.
     fn stats(&self) -> RoomStats;
 }

@@ -29,6 +29,9 @@ use crate::source::page::Captured;
 const PICTURES: StreamId = StreamId(0);
 const SOUND: StreamId = StreamId(1);
 
+/// What a page and everything that shows it may use, bytes. Four people at 720p take some 1.2 GB.
+const MOST_MEMORY_BYTES: u64 = 5 << 30;
+
 /// What the task that shows a page says of it.
 #[derive(Debug)]
 pub enum PageNews {
@@ -58,6 +61,8 @@ pub enum PageCommand {
     Start,
     /// Load the page again.
     Reload,
+    /// It uses more memory than a page may.
+    TooLarge,
     /// Nothing more is wanted.
     Close,
 }
@@ -70,6 +75,7 @@ pub struct PageFeed {
     began: bool,
     pictures: bool,
     over_ns: Option<i64>,
+    too_large: bool,
     /// The end of what is still wanted, and the lanes that have not come that far.
     draining: Option<(i64, HashSet<StreamId>)>,
 }
@@ -77,7 +83,7 @@ pub struct PageFeed {
 impl PageFeed {
     /// A page that is being shown by [`run`]. `pictures`: whether they are taken.
     pub fn new(commands: UnboundedSender<PageCommand>, pictures: bool) -> Self {
-        Self { commands, state: PageState::Starting, began: false, pictures, over_ns: None, draining: None }
+        Self { commands, state: PageState::Starting, began: false, pictures, over_ns: None, too_large: false, draining: None }
     }
 
     fn on_state(&mut self, state: PageState, core: &mut Core, facts: &mut Facts) {
@@ -232,6 +238,15 @@ impl Feed for PageFeed {
         }
         self.draining = Some((end_ns, pending.clone()));
         pending
+    }
+
+    fn uses(&mut self, memory_bytes: u64) {
+        // Told once: the page that comes after this one is measured anew when this one is gone.
+        if memory_bytes > MOST_MEMORY_BYTES && self.state != PageState::Reloading && !self.too_large {
+            self.too_large = true;
+            let _ = self.commands.send(PageCommand::TooLarge);
+        }
+        self.too_large &= memory_bytes > MOST_MEMORY_BYTES;
     }
 
     fn stats(&self) -> RoomStats {

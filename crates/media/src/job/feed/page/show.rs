@@ -185,6 +185,7 @@ async fn once(
                 Some(PageCommand::Start) => {
                     on_since.get_or_insert_with(Instant::now);
                 }
+                Some(PageCommand::TooLarge) => return Err(broken(words::too_large(), on_since)),
                 Some(PageCommand::Reload) => {
                     loading = true;
                     deadline = Instant::now() + LOADS;

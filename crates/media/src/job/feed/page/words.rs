@@ -141,6 +141,17 @@ pub(super) fn ended() -> ApiError {
     .retryable()
 }
 
+/// It uses too much memory.
+pub(super) fn too_large() -> ApiError {
+    ApiError::new(
+        ErrorCode::Internal,
+        Fault::Input,
+        "The page used more than 5 GB of memory and was ended.",
+        "Look at it in a browser's task manager: it keeps what it should let go of.",
+    )
+    .retryable()
+}
+
 /// It answers nothing.
 pub(super) fn hung() -> ApiError {
     ApiError::new(
