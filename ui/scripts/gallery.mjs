@@ -46,8 +46,9 @@ const acts = {
   },
   hold: async (page) => {
     await page.evaluate(() => {
-      // Holding for the picture must not come to its end.
-      window.setTimeout = () => 0;
+      // Holding for the picture must not come to its end; others' timers go on.
+      const real = window.setTimeout;
+      window.setTimeout = (call, ms, ...args) => (ms === 500 ? 0 : real(call, ms, ...args));
     });
     await page.getByTestId("stop").last().hover();
     await page.mouse.down();

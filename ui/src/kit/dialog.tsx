@@ -39,7 +39,7 @@ export function Dialog({
         >
           <Base.Title
             dir="auto"
-            className="truncate border-b border-line py-2.5 pr-12 pl-4 text-left text-base font-semibold"
+            className="shrink-0 truncate border-b border-line py-2.5 pr-12 pl-4 text-left text-base font-semibold"
           >
             {title}
           </Base.Title>

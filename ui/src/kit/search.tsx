@@ -28,7 +28,7 @@ export function Search({
         className="peer pr-8 pl-8"
       />
       {value === "" && (
-        <span className="pointer-events-none absolute top-2 right-2.5 peer-focus:hidden">
+        <span className="pointer-events-none absolute inset-y-0 right-2 flex items-center peer-focus:hidden">
           <Key>/</Key>
         </span>
       )}

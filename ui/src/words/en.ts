@@ -82,7 +82,7 @@ export const en = {
   "room.trouble": "The connection to the room is cut.",
   "room.trouble.what": "Reconnecting. What is shown is as it last was.",
   "room.trouble.held":
-    "Meanwhile recordings hold a camera's last picture for 5 seconds, then black, and silence. They go on by themselves.",
+    "Recordings go on: a camera's last picture for 5 seconds, then black, and silence until it is back.",
   "room.trouble.apart": "Recordings have connections of their own, which hold: they go on as before.",
   "room.connection.connecting": "joining the room…",
   "room.connection.connected": "room connected",

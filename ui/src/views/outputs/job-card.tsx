@@ -70,7 +70,7 @@ export const JobCard = memo(function JobCard({
                   {job.request.room_name}
                 </span>
               )}
-              <span className="min-w-0" data-testid="job-file">
+              <span className="min-w-0 flex-1" data-testid="job-file">
                 {path ? <FileName name={fileName(path)} /> : formatWords(job.request.format)}
               </span>
             </p>

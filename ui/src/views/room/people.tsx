@@ -194,8 +194,8 @@ function PersonCard({ person, place, large }: { person: Participant; place: numb
               >
                 {name}
               </span>
-              {/* Where the picture that is shown is not what is recorded, the sign is beside it. */}
-              {onAir && !shown.some((track) => onAir.includes(track.sid)) && <OnAir />}
+              {/* Where a picture is shown that is not what is recorded, the sign is beside it. */}
+              {onAir && shown.length > 0 && !shown.some((track) => onAir.includes(track.sid)) && <OnAir />}
               {place < 9 && <Key>{String(place + 1)}</Key>}
             </span>
             {(person.kind !== "standard" || lost || person.connection === "poor") && (
@@ -306,6 +306,11 @@ function Pictures({
           aria-hidden
         >
           {Kind ? <Kind className="size-5" /> : initials(name)}
+          {onAir && (
+            <span className="absolute top-1 left-1 flex">
+              <OnAir />
+            </span>
+          )}
           {person.tracks.some((track) => track.source === "camera") && (
             <VideoOff className="absolute right-1.5 bottom-1.5 size-3.5 text-faint" />
           )}

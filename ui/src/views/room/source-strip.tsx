@@ -29,12 +29,9 @@ export function SourceStrip({ standing }: { standing: Standing }) {
   return (
     <section aria-label={t("source")} className="shrink-0 border-t border-line bg-panel px-4 py-3">
       <div className="flex min-h-8 items-center gap-4">
-        <div className="min-w-0 flex-1">
-          <p className="truncate text-left text-base font-semibold" dir="auto">
-            {job?.title ?? titleOf(request, room)}
-          </p>
-          <p className="text-xs text-soft">{t(`takes.${kindOf(request, follows)}`)}</p>
-        </div>
+        <p className="min-w-0 flex-1 truncate text-left text-base font-semibold" dir="auto">
+          {job?.title ?? titleOf(request, room)}
+        </p>
         {pick.kind === "person" && (
           <span className="flex items-center gap-2">
             <Checkbox checked={follows} onChange={followScreenShare} disabled={running}>
@@ -57,6 +54,7 @@ export function SourceStrip({ standing }: { standing: Standing }) {
           <X />
         </Button>
       </div>
+      <p className="text-xs text-soft">{t(`takes.${kindOf(request, follows)}`)}</p>
       <ul className="mt-2 grid gap-x-6 gap-y-2 [grid-template-columns:repeat(auto-fit,minmax(12rem,1fr))]">
         {[...(video ? [video] : []), ...audio].map((track) => (
           <TrackStrip key={track.sid} id={track.sid} />
@@ -105,7 +103,9 @@ function TrackStrip({ id }: { id: string }) {
     <li className="flex min-w-0 flex-col gap-1" data-testid="strip" data-track={id}>
       <p className="flex items-baseline gap-2 text-xs">
         <span className="font-medium text-ink">{trackTitle(track)}</span>
-        <span className="truncate text-faint">{trackFacts(track)}</span>
+        <span className="truncate text-faint" title={trackFacts(track)}>
+          {trackFacts(track)}
+        </span>
         {track.muted && <span className="text-soft">{t("track.muted")}</span>}
         <span className="ml-auto shrink-0 text-faint">{rate > 0 && bitrate(rate)}</span>
         {loss > 0.005 && (
