@@ -40,6 +40,14 @@ const MIGRATIONS: &[M<'static>] = &[
     ),
     // Where the system has a mark of a process that a step of the clock does not move.
     M::up("ALTER TABLE jobs ADD COLUMN process_birth TEXT;"),
+    // What is recorded may be a page as well as tracks.
+    M::up(
+        "UPDATE jobs SET spec = json_remove(
+            json_set(spec, '$.task.egress.source',
+                json_object('tracks', json_extract(spec, '$.task.egress.selection'))),
+            '$.task.egress.selection')
+         WHERE json_extract(spec, '$.task.egress.selection') IS NOT NULL;",
+    ),
 ];
 
 /// What can go wrong with the journal.
@@ -332,4 +340,34 @@ fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
         }
     }
     Ok(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    use egress::spec::{Source, Task};
+
+    use super::*;
+
+    /// A job as the version before pages wrote it.
+    const OLD_SPEC: &str = r#"{"egress_id": "EG_1", "url": "ws://h", "room_name": "show", "task": {"egress": {
+        "selection": {"video": {"track": "TR_1"}, "audio": [], "ends": "tracks_gone"},
+        "treatment": "passthrough", "outputs": [], "limits": {"max_duration_s": null, "max_size_bytes": null}}}}"#;
+
+    #[test]
+    fn a_job_of_the_version_before_pages_is_read() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        Migrations::from_slice(&MIGRATIONS[..2]).to_latest(&mut connection).unwrap();
+        connection
+            .execute(
+                "INSERT INTO jobs (egress_id, created_at_ms, spec, request, folder, job, running)
+                 VALUES ('EG_1', 0, ?1, '{}', '/f', '{}', 1)",
+                [OLD_SPEC],
+            )
+            .unwrap();
+        Migrations::from_slice(MIGRATIONS).to_latest(&mut connection).unwrap();
+        let spec: String = connection.query_row("SELECT spec FROM jobs", [], |row| row.get(0)).unwrap();
+        let spec: JobSpec = serde_json::from_str(&spec).unwrap();
+        let Task::Egress(egress) = spec.task else { panic!("{spec:?}") };
+        assert!(matches!(egress.source, Source::Tracks(_)), "{egress:?}");
+    }
 }
