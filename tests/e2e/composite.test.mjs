@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { beeps, cadence, flashes, pictures, sync, units } from '../harness/content.mjs';
 import { compositeEgress, fileOutput, PRESET } from '../harness/job.mjs';
 import { packets, sound } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
+import { test } from '../harness/steady.mjs';
 import { compareUnits } from '../harness/witness.mjs';
 
 /** Records `seconds` of a composite and returns what the file holds. */

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { test } from 'node:test';
 import { beeps, black, cadence, flashes, pictures, silences, stretches, sync } from '../harness/content.mjs';
 import { fileOutput, participantEgress } from '../harness/job.mjs';
 import { sound } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
+import { test } from '../harness/steady.mjs';
 import { until } from '../harness/wait.mjs';
 
 /** Lets the recording go on for so long. */

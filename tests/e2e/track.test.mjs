@@ -1,12 +1,12 @@
 // Track egress: one track exactly as it was published, in a file.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { beeps, cadence, pictures, silences, units } from '../harness/content.mjs';
 import { Telephone } from '../harness/g711.mjs';
 import { fileOutput, trackEgress } from '../harness/job.mjs';
 import { packets, sound } from '../harness/media.mjs';
 import { assertWhole, atMost, frameMs, Scene } from '../harness/scene.mjs';
+import { test } from '../harness/steady.mjs';
 import { sleep } from '../harness/wait.mjs';
 import { compareUnits, timingErrorMs } from '../harness/witness.mjs';
 

@@ -1,12 +1,12 @@
 // The way to the server is cut, or loses packets, while the people go on.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { beeps, cadence, flashes, moved, pictures, silences, sync } from '../harness/content.mjs';
 import { compositeEgress, fileOutput, participantEgress, trackEgress } from '../harness/job.mjs';
 import { sound } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
+import { test } from '../harness/steady.mjs';
 import { sleep } from '../harness/wait.mjs';
 
 /** Cuts the recorder off for so long; returns when it was, unix ms. */

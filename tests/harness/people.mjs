@@ -12,6 +12,9 @@ const ANSWER_MS = 40_000;
 
 /** One person. Number `person` decides colour, beep and code; 0 to 15. */
 export class Person {
+  /** How often anybody's sound was handed over late, and by how much, ms. */
+  static late = [];
+
   #child;
   #waiting = new Map();
   #next = 1;
@@ -147,6 +150,7 @@ export class Person {
       this.#stderr = `${this.#stderr}${line}\n`.slice(-4000);
       return;
     }
+    if (message.event === 'late') Person.late.push(message.byMs);
     if (message.event) {
       this.events.push({ ...message, atMs: nowMs() });
       return;

@@ -135,6 +135,9 @@ async function publishAudio(options) {
   return { sid: publication.sid, atMs: nowMs() };
 }
 
+/** Handed over this much late, sound is called late by its sender reports too: what is measured then is the machine. */
+const LATE_MS = 8;
+
 function runAudio(entry, sound) {
   let k = Math.ceil((nowMs() - originMs) / FRAME_MS) + 2;
   const step = () => {
@@ -144,6 +147,7 @@ function runAudio(entry, sound) {
       entry.timer = setTimeout(step, Math.max(1, Math.floor(early)));
       return;
     }
+    if (-early > LATE_MS) report({ event: 'late', byMs: -early });
     const samples = sound.fill(new Int16Array(FRAME_SAMPLES), k * FRAME_SAMPLES);
     const frame = new AudioFrame(samples, SAMPLE_RATE_HZ, 1, FRAME_SAMPLES);
     entry.into.captureFrame(frame).catch((error) => !entry.stopped && report({ event: 'error', error: String(error) }));
