@@ -42,6 +42,7 @@ test('a web page: whole, in time, in sync', { timeout: 180_000 }, async (t) => {
   assert.deepEqual([found.video.width, found.video.height], [1280, 720]);
   const list = await pictures(result.path);
   const [seen, heard] = [flashes(list), beeps(await sound(result.path), 1)];
+  t.diagnostic(`flashes ${seen.map((s) => s.toFixed(2))} beeps ${heard.map((s) => s.toFixed(2))}`);
   const both = sync(seen, heard);
   // The page's clock begins a little after the page.
   atMost('flashes missing', 13 - seen.length, 0);

@@ -11,8 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use media::job::clock::RoomClock;
 use egress::wire::SCREEN_KEY_FILE;
+use media::job::clock::RoomClock;
 use media::source::page::{CaptureSize, Captured, PageEvent, PageSource};
 
 const SIZE: CaptureSize =

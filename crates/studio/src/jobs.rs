@@ -232,7 +232,11 @@ impl Inner {
         let id = EgressId::random();
         let (project_id, url, token) = if matches!(request.source, RecordSource::Web { .. }) {
             // A page of the web has nothing to do with a room.
-            (self.board.read(|snapshot| snapshot.projects.current.clone()), String::new(), String::new().into())
+            (
+                self.board.read(|snapshot| snapshot.projects.current.clone()),
+                String::new(),
+                String::new().into(),
+            )
         } else {
             let (project_id, server) = self.current_server().await?;
             let (key, secret) = (&server.api_key, &server.api_secret);

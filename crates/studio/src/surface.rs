@@ -4,8 +4,8 @@
 use egress::error::ApiError;
 pub use egress::fact::OutputState;
 use egress::fact::{ConnectionState, EgressStatus, EndReason, Figures, FileResult, PageState, TrackFacts};
-use egress::layout::Broken;
 use egress::id::{EgressId, OutputId, ProjectId, TrackId};
+use egress::layout::Broken;
 use egress::request::RecordRequest;
 use egress::roster::{RoomSummary, Roster};
 use serde::{Deserialize, Serialize};

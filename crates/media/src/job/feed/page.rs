@@ -83,7 +83,15 @@ pub struct PageFeed {
 impl PageFeed {
     /// A page that is being shown by [`run`]. `pictures`: whether they are taken.
     pub fn new(commands: UnboundedSender<PageCommand>, pictures: bool) -> Self {
-        Self { commands, state: PageState::Starting, began: false, pictures, over_ns: None, too_large: false, draining: None }
+        Self {
+            commands,
+            state: PageState::Starting,
+            began: false,
+            pictures,
+            over_ns: None,
+            too_large: false,
+            draining: None,
+        }
     }
 
     fn on_state(&mut self, state: PageState, core: &mut Core, facts: &mut Facts) {

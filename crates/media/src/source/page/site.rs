@@ -17,7 +17,7 @@ use url::Url;
 
 /// The built template.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../layouts/template/dist"]
+#[folder = "../../layouts/template/dist"]
 #[allow_missing = true]
 struct Template;
 
