@@ -42,6 +42,11 @@ impl Studio {
             inner.discard_previews(Some(&same)).await;
             return Ok(same);
         }
+        if let Some((preview, layout)) = inner.armed_but_for_layout(&request)
+            && self.update_layout(preview.clone(), layout).await.is_ok()
+        {
+            return Ok(preview);
+        }
         inner.discard_previews(None).await;
         let id = inner.launch(request, true).await?;
         if inner.arming.load(Ordering::SeqCst) != turn {
@@ -176,6 +181,23 @@ impl Inner {
             };
             snapshot.jobs.iter().find(fits).map(|job| job.egress_id.clone())
         })
+    }
+
+    /// The preview that differs from a request in nothing but its layout, and the layout that is asked for.
+    fn armed_but_for_layout(&self, request: &RecordRequest) -> Option<(EgressId, String)> {
+        let RecordSource::RoomComposite { layout, .. } = &request.source else { return None };
+        let shown = self.board.read(|snapshot| {
+            let preview = snapshot.jobs.iter().find(|job| job.preview)?;
+            match &preview.request.source {
+                RecordSource::RoomComposite { layout, .. } => Some(layout.clone()),
+                _ => None,
+            }
+        })?;
+        let mut same = request.clone();
+        if let RecordSource::RoomComposite { layout, .. } = &mut same.source {
+            *layout = shown;
+        }
+        self.armed_for(&same).map(|preview| (preview, layout.clone()))
     }
 
     /// Ends every preview but one.
@@ -363,11 +385,8 @@ fn title(source: &RecordSource, roster: Option<&Roster>) -> String {
             parts.join(" + ")
         }
         RecordSource::Track { track_id } => track(track_id),
-        RecordSource::RoomComposite { layout, .. } => {
-            let known = egress::layout::stock().iter().find(|known| known.name.0 == *layout);
-            let layout = known.map_or(layout.as_str(), |known| known.title.as_str());
-            if layout.is_empty() { "Whole room".to_owned() } else { format!("Whole room, {layout}") }
-        }
+        // Its layout may change on air.
+        RecordSource::RoomComposite { .. } => "Whole room".to_owned(),
         RecordSource::Web { url, .. } => host(url).to_owned(),
     }
 }

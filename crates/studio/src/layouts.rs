@@ -64,7 +64,7 @@ impl Own {
     }
 
     /// All that is to choose from, the stock ones first.
-    fn choices(&self) -> Vec<LayoutChoice> {
+    pub(crate) fn choices(&self) -> Vec<LayoutChoice> {
         let of_stock = stock().iter().map(|layout| choice(&layout.name.0, true, Some(layout), None));
         let own = self.read.iter().map(|(path, (_, layout))| {
             let broken = layout.as_ref().err().or(self.dangling(layout).as_ref()).cloned();
@@ -191,7 +191,7 @@ impl Studio {
             None => LayoutChange::Name(layout.clone()),
         };
         let told = call(&handle, |reply| Command::UpdateLayout { layout: change, reply }).await;
-        match told {
+        let told = match told {
             // A template of somebody else's: it listens as LiveKit's contract has it.
             Err(error) if error.code == ErrorCode::Unsupported && !job.request.room_name.is_empty() => {
                 let (_, server) = inner.current_server().await?;
@@ -200,7 +200,17 @@ impl Studio {
                 room::service::update_metadata(&server, room, identity, &metadata).await
             }
             other => other,
-        }
+        };
+        told?;
+        // What is held ready is held for the layout that it shows.
+        inner.board.edit_job(&egress_id, |job| {
+            if let RecordSource::RoomComposite { layout: asked, .. } = &mut job.request.source
+                && job.preview
+            {
+                asked.clone_from(&layout);
+            }
+        });
+        Ok(())
     }
 
     /// Begins without the start signal of the job's page.

@@ -17,6 +17,7 @@ use crate::error::{internal, precondition, storage};
 use crate::fold::show;
 use crate::frames::Frames;
 use crate::journal::{Journal, Row};
+use crate::layouts::Own;
 use crate::link::Link;
 use crate::options::{StudioOptions, default_recordings_folder};
 use crate::process::{
@@ -91,7 +92,7 @@ impl Studio {
             jobs,
             machine: Machine { problems: problems.clone(), ..Machine::default() },
             settings,
-            layouts: Vec::new(),
+            layouts: Own::default().choices(),
         });
         let inner = Arc::new(Inner {
             program: find_program(job_program),

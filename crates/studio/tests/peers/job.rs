@@ -15,7 +15,7 @@ use egress::id::{OutputId, TrackId};
 use egress::roster::{Roster, TrackKind, TrackSource};
 use egress::spec::{OutputKind, OutputSpec, Task};
 use egress::wire::{
-    EVENTS_FILE, FRAME_JSON, FRAME_THUMBNAIL, FromJob, Launch, SOCKET_FILE, Thumbnail, ToJob,
+    EVENTS_FILE, FRAME_JSON, FRAME_THUMBNAIL, FromJob, Launch, LayoutChange, SOCKET_FILE, Thumbnail, ToJob,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
@@ -159,7 +159,23 @@ async fn live(launch: Launch) {
                     return job.finish(EndReason::StopRequested).await;
                 }
                 ToJob::Watch { tracks } => job.watched = tracks,
-                ToJob::Detach { request, .. } => job.send(&FromJob::Reply { request, error: None }).await,
+                ToJob::Detach { request, .. } | ToJob::StartAnyway { request } | ToJob::Reload { request } => {
+                    job.send(&FromJob::Reply { request, error: None }).await;
+                }
+                // Another layout is said to be on, as a job with a page does; one called `foreign` only a page of
+                // somebody else's would know.
+                ToJob::UpdateLayout { request, layout: LayoutChange::Name(layout) } if layout == "foreign" => {
+                    let error = ApiError::new(ErrorCode::Unsupported, Fault::Input, "Not this page.", "");
+                    job.send(&FromJob::Reply { request, error: Some(error) }).await;
+                }
+                ToJob::UpdateLayout { request, layout } => {
+                    let layout = match layout {
+                        LayoutChange::Name(name) => name,
+                        LayoutChange::Document(document) => document.name.0.clone(),
+                    };
+                    job.say(Fact::Layout { layout }).await;
+                    job.send(&FromJob::Reply { request, error: None }).await;
+                }
             },
             _ = tick.tick() => if job.tick().await { return job.finish(EndReason::SourceClosed).await },
         }
@@ -225,6 +241,10 @@ impl Job {
             });
         }
         self.send(&FromJob::Figures { figures }).await;
+        if matches!(self.launch.spec.task, Task::Egress(_)) && !self.watched.is_empty() {
+            let jpeg = format!("program {}", self.ticks).into_bytes();
+            self.frame(FRAME_THUMBNAIL, &Thumbnail { track_id: "program".into(), jpeg }.encode()).await;
+        }
         if matches!(self.launch.spec.task, Task::Monitor(_)) {
             let room_name = self.launch.spec.room_name.clone();
             let room_sid = format!("RM_{}", std::process::id());

@@ -6,6 +6,7 @@
 mod bench;
 mod jobs;
 mod keyring;
+mod layouts;
 mod live;
 mod open_room;
 mod real;

@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use egress::error::ApiError;
 use egress::fact::PageState;
 use egress::spec::AfterCrash;
 use egress::wire::LayoutChange;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -62,9 +64,11 @@ pub async fn run(
 ) {
     let mut tries = Tries::default();
     let mut begun = false;
+    let layout = Shown::default();
     loop {
         let again = begun;
-        let Err(Broken { error, was_on }) = once(&show, again, &news, &mut commands, &media).await else {
+        let Err(Broken { error, was_on }) = once(&show, again, &layout, &news, &mut commands, &media).await
+        else {
             return;
         };
         begun |= was_on.is_some();
@@ -96,6 +100,9 @@ pub async fn run(
     }
 }
 
+/// The layout that was changed to last: a page that is loaded again begins with the one of its address.
+type Shown = Arc<Mutex<Option<LayoutChange>>>;
+
 /// A script of ours that runs in the page.
 type Asking = Pin<Box<dyn Future<Output = Result<Value, StageError>> + Send>>;
 
@@ -103,6 +110,7 @@ type Asking = Pin<Box<dyn Future<Output = Result<Value, StageError>> + Send>>;
 async fn once(
     show: &Show,
     again: bool,
+    shown: &Shown,
     news: &Sender<PageNews>,
     commands: &mut UnboundedReceiver<PageCommand>,
     media: &UnboundedSender<FromMedia>,
@@ -127,7 +135,7 @@ async fn once(
             captured => drop(media.send(FromMedia::Captured(captured))),
         }
     };
-    let clock = show.clock.clone();
+    let clock = show.clock;
     let started = PageSource::start(&show.folder, show.size, move || clock.now_ns(), deliver).await;
     let mut page = started.map_err(|error| broken(words::stage(&error), None))?;
     tell(PageState::Loading).await;
@@ -144,6 +152,9 @@ async fn once(
             event = page.event() => match event {
                 Ok(PageEvent::Loaded) => {
                     loading = false;
+                    if let Some(layout) = shown.lock().clone() {
+                        tokio::spawn(page.script(&set_layout(&layout)));
+                    }
                     if show.await_start_signal {
                         if on_since.is_none() {
                             tell(PageState::Waiting).await;
@@ -192,9 +203,12 @@ async fn once(
                     page.open(&show.url).await.map_err(|error| broken(words::stage(&error), on_since))?;
                 }
                 Some(PageCommand::Layout(request, layout)) if !loading => {
-                    let (script, news) = (page.script(&set_layout(&layout)), news.clone());
+                    let (script, news, shown) = (page.script(&set_layout(&layout)), news.clone(), shown.clone());
                     tokio::spawn(async move {
                         let outcome = answered(script.await, &layout);
+                        if outcome.is_ok() {
+                            *shown.lock() = Some(layout);
+                        }
                         let _ = news.send(PageNews::Layout { request, outcome }).await;
                     });
                 }
