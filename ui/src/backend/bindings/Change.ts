@@ -2,6 +2,7 @@
 import type { EgressId } from "./EgressId";
 import type { Figures } from "./Figures";
 import type { Job } from "./Job";
+import type { LayoutChoice } from "./LayoutChoice";
 import type { Machine } from "./Machine";
 import type { OpenRoom } from "./OpenRoom";
 import type { Projects } from "./Projects";
@@ -51,4 +52,8 @@ machine: Machine, } | { "type": "settings",
 /**
  * The new value.
  */
-settings: Settings, };
+settings: Settings, } | { "type": "layouts", 
+/**
+ * The new value.
+ */
+layouts: Array<LayoutChoice>, };

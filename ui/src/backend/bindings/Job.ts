@@ -6,6 +6,7 @@ import type { EgressStatus } from "./EgressStatus";
 import type { EndReason } from "./EndReason";
 import type { Figures } from "./Figures";
 import type { JobOutput } from "./JobOutput";
+import type { PageState } from "./PageState";
 import type { ProjectId } from "./ProjectId";
 import type { RecordRequest } from "./RecordRequest";
 import type { TrackFacts } from "./TrackFacts";
@@ -46,6 +47,14 @@ preview: boolean,
  * The job's connection to its room.
  */
 connection: ConnectionState, 
+/**
+ * How far its page is; none for a job without one.
+ */
+page: PageState | null, 
+/**
+ * The layout that its page shows.
+ */
+layout: string | null, 
 /**
  * Unix time, ms.
  */

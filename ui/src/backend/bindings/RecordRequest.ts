@@ -8,7 +8,7 @@ import type { RecordSource } from "./RecordSource";
  */
 export type RecordRequest = { 
 /**
- * The room.
+ * The room; empty for a web page.
  */
 room_name: string, 
 /**

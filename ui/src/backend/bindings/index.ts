@@ -1,7 +1,9 @@
 // Generated from the Rust types by the studio's tests. Not edited by hand.
 export type * from "./AdvancedOptions";
+export type * from "./AfterCrash";
 export type * from "./ApiError";
 export type * from "./AudioCodec";
+export type * from "./Broken";
 export type * from "./Change";
 export type * from "./ConnectionQuality";
 export type * from "./ConnectionState";
@@ -17,6 +19,7 @@ export type * from "./Job";
 export type * from "./JobOutput";
 export type * from "./Layer";
 export type * from "./LayerQuality";
+export type * from "./LayoutChoice";
 export type * from "./Level";
 export type * from "./Machine";
 export type * from "./Numbered";
@@ -24,6 +27,8 @@ export type * from "./OpenRoom";
 export type * from "./OutputFigures";
 export type * from "./OutputId";
 export type * from "./OutputState";
+export type * from "./PageParts";
+export type * from "./PageState";
 export type * from "./Participant";
 export type * from "./ParticipantKind";
 export type * from "./Preset";
