@@ -12,7 +12,7 @@ import { bitrate, bytes, fileName, timecode, timeLeft } from "@/lib/format";
 import { pickSource } from "@/store/desk";
 import { t } from "@/words";
 import { formatWords } from "../room/track-words";
-import { DISK_LOW_S, elapsedOf, pathOf, sumOf } from "./job-figures";
+import { DISK_LOW_S, elapsedOf, pathOf, sumOf, takesOf } from "./job-figures";
 import { StopButton } from "./stop-button";
 
 export const JobCard = memo(function JobCard({
@@ -30,8 +30,7 @@ export const JobCard = memo(function JobCard({
   const on = job.status === "active";
   const sum = sumOf(job);
   const path = pathOf(job);
-  const sounds = job.tracks.filter((track) => track.kind === "audio").map((track) => track.track_id);
-  const pictures = job.tracks.some((track) => track.kind === "video");
+  const { sounds, pictures } = takesOf(job);
   const diskLow = sum.disk_left_s !== null && sum.disk_left_s < DISK_LOW_S;
   const dropping = sum.frames > 0 && sum.dropped_frames / (sum.frames + sum.dropped_frames) > 0.01;
   return (
@@ -65,7 +64,7 @@ export const JobCard = memo(function JobCard({
           <Title job={job} here={here} />
           {!dense && (
             <p className="flex gap-1.5 text-xs text-faint" title={path ?? undefined}>
-              {!here && (
+              {!here && job.request.room_name && (
                 <span dir="auto" className="max-w-2/5 shrink-0 truncate">
                   {job.request.room_name}
                 </span>
@@ -164,7 +163,13 @@ function Figure({
 }
 
 function Connection({ job }: { job: Job }) {
-  const { connection } = job;
+  const { connection, page } = job;
+  const words =
+    page === "reloading"
+      ? t("page.reloading")
+      : job.request.source.type === "web" && connection === "connected"
+        ? t("page.on")
+        : t(`connection.${connection}`);
   const well = connection === "connected";
   const joining = connection === "connecting";
   const rtt = job.figures?.rtt_ms;
@@ -184,7 +189,7 @@ function Connection({ job }: { job: Job }) {
       ) : (
         <RefreshCw className="size-3" aria-hidden />
       )}
-      {t(`connection.${connection}`)}
+      {page && page !== "on" && joining ? t(`page.${page}`) : words}
       {well && typeof rtt === "number" && <span>{t("rtt", { ms: Math.round(rtt) })}</span>}
       {well && job.figures?.encoder && <span className="ml-auto">{job.figures.encoder}</span>}
     </p>

@@ -8,9 +8,9 @@ import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { useDesk } from "@/store/desk";
 import { runningJobs } from "@/store/select";
+import { liveOf, type Standing } from "@/store/standing";
 import { studioNow, useStudio } from "@/store/studio";
 import { t } from "@/words";
-import type { Standing } from "../room/standing";
 import { JobCard } from "./job-card";
 import { RecordButton } from "./record-button";
 import { RecordForm } from "./record-form";
@@ -41,7 +41,7 @@ export function Rail({ standing }: { standing: Standing | null }) {
           <JobCard
             key={job.egress_id}
             job={job}
-            here={job.request.room_name === room}
+            here={room !== undefined && (job.request.room_name === room || job.request.source.type === "web")}
             alone={jobs.length === 1}
             dense={jobs.length >= DENSE_FROM}
           />
@@ -56,6 +56,7 @@ function Next({ standing }: { standing: Standing }) {
   const pick = useDesk((desk) => desk.pick);
   const armError = useDesk((desk) => desk.armError);
   const { job, request, state, failure } = standing;
+  const waiting = liveOf(standing)?.page === "waiting";
   const letGo = useCommand((backend, _: null) =>
     Promise.all(
       (studioNow()?.jobs ?? []).filter((one) => one.preview).map((one) => backend.disarm(one.egress_id)),
@@ -105,10 +106,12 @@ function Next({ standing }: { standing: Standing }) {
               {state === "ready"
                 ? t("record.ready")
                 : state === "empty"
-                  ? t("record.choose")
+                  ? t(pick ? "record.address" : "record.choose")
                   : armError || failure
                     ? t("state.notReady")
-                    : t("state.preparing")}
+                    : waiting
+                      ? t("record.waiting")
+                      : t("state.preparing")}
             </p>
             <RecordButton standing={standing} />
           </>

@@ -41,6 +41,7 @@ import { headcount, isJoining, nameOf, onAirOf } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { OnAir } from "../on-air";
+import { Sources } from "./sources";
 import { trackFacts, trackTitle } from "./track-words";
 
 /** Up to so many people get large pictures; more get rows, so that many are seen at once. */
@@ -63,6 +64,7 @@ export function People() {
   const places = useMemo(() => new Map(people.map((person, i) => [person.identity, i])), [people]);
   return (
     <section aria-label={t("people")} className="flex min-h-0 flex-col border-r border-line bg-panel">
+      <Sources />
       <div className="flex h-9 shrink-0 items-center justify-between px-3">
         <h2 className="label-caps">{t("people")}</h2>
         <span className="text-xs text-faint" data-testid="people-count">

@@ -12,12 +12,13 @@ import { Rail } from "../outputs/rail";
 import { People } from "./people";
 import { Program } from "./program";
 import { SourceStrip } from "./source-strip";
-import { useArming, useStanding } from "./standing";
+import { useArming, useLayoutFollow, useStanding } from "./standing";
 
 /** The room: people, program, outputs. */
 export function RoomView() {
   const standing = useStanding();
   useArming(standing);
+  useLayoutFollow(standing);
   const name = useStudio((snapshot) => snapshot.room?.name);
   const connected = useStudio((snapshot) => snapshot.room?.connection === "connected");
   const pictures = usePictures();
