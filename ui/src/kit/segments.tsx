@@ -7,7 +7,7 @@ export interface Segment<T extends string> {
   icon: ReactNode;
 }
 
-/** One of few, all of them in sight. Where it is narrow, only the chosen one says its name. */
+/** One of few, all of them in sight. Where it is narrow, only the chosen one says its name, or none does. */
 export function Segments<T extends string>({
   label,
   value,
@@ -51,7 +51,7 @@ export function Segments<T extends string>({
               className="sr-only"
             />
             {option.icon}
-            <span aria-hidden className={chosen ? "" : "hidden @3xl:inline"}>
+            <span aria-hidden className={chosen ? "hidden @xl:inline" : "hidden @3xl:inline"}>
               {option.label}
             </span>
           </label>

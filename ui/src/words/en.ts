@@ -156,6 +156,7 @@ export const en = {
   "source.silent": "no sound at present",
   "takes.room": "everybody in a layout, with all sound",
   "takes.room.sound": "everybody's sound, without a picture",
+  "takes.room.picture": "everybody in a layout, without sound",
   "takes.template": "everybody in your own template",
   "takes.person": "camera and all sound, through mutes and rejoins",
   "takes.personFollow": "screen while there is one, else camera, and all sound",
@@ -208,8 +209,8 @@ export const en = {
   "page.waiting.encrypted": "What is published is encrypted, and cannot be shown.",
   "page.waiting.soon": "Somebody publishes: it begins as soon as that arrives.",
   "page.waiting.unknown": "The room cannot be seen from here at the moment.",
-  "page.waiting.recorded": "The recording begins by itself then.",
-  "page.waiting.anyway": "It begins by itself then, or as it is now if you say so.",
+  "page.waiting.recorded": "The recording begins by itself as soon as that changes.",
+  "page.waiting.anyway": "It gets ready by itself as soon as that changes.",
   "page.waiting.start": "Start anyway",
   "page.reloading": "The page crashed and is loaded again",
   "page.reloading.recorded":

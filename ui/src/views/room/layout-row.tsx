@@ -1,7 +1,7 @@
 // The layouts to choose from. Names for tests: list "Layouts", in it [data-testid=layout][data-layout][data-on-air] with a
 // button of the layout's title (aria-pressed); [data-testid=layout-broken]; buttons "Copy" and "Open folder".
 
-import { Copy, FolderOpen, Moon, RectangleVertical, Sun, TriangleAlert } from "lucide-react";
+import { Copy, FolderOpen, Moon, Sun, TriangleAlert } from "lucide-react";
 import { type ReactNode, useEffect, useRef } from "react";
 import { useBackend } from "@/backend/index";
 import type { Broken, LayoutChoice } from "@/backend/types";
@@ -110,7 +110,7 @@ function LayoutCard({
       data-testid="layout"
       data-layout={layout.name}
       data-on-air={onAir}
-      className="w-27 shrink-0 snap-start"
+      className="w-30 shrink-0 snap-start"
     >
       <button
         type="button"
@@ -138,7 +138,6 @@ function LayoutCard({
           <span dir="auto" className="line-clamp-2 min-h-8 min-w-0 flex-1 text-xs break-words">
             {layout.title}
           </span>
-          {layout.portrait && <RectangleVertical className="mt-0.5 size-3 shrink-0 text-faint" aria-hidden />}
           <Tone className="mt-0.5 size-3 shrink-0 text-faint" aria-hidden />
         </span>
       </button>

@@ -6,7 +6,7 @@
 import { AudioLines, ChevronDown, ChevronRight, Clapperboard, Video } from "lucide-react";
 import { useId, useState } from "react";
 import { useBackend } from "@/backend/index";
-import type { OpenRoom, PageParts } from "@/backend/types";
+import type { Job, OpenRoom, PageParts } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Checkbox } from "@/kit/checkbox";
 import { Input } from "@/kit/field";
@@ -51,16 +51,26 @@ export function RoomStrip({ standing, room, pick }: { standing: Standing; room: 
         <div className="min-w-0 flex-1">
           <p className="truncate text-base font-semibold">{t("sources.room")}</p>
           <p className="truncate text-xs text-soft">
-            {t(unseen ? "takes.room.sound" : own ? "takes.template" : "takes.room")}
+            {t(
+              unseen
+                ? "takes.room.sound"
+                : own
+                  ? "takes.template"
+                  : parts === "picture"
+                    ? "takes.room.picture"
+                    : "takes.room",
+            )}
           </p>
         </div>
-        {parts !== "picture" && <ProgramMeter room={room} live={live} className="h-2 w-28 shrink" />}
+        {parts !== "picture" && (
+          <ProgramMeter room={room} live={live} className="h-2 w-20 shrink-0 @xl:w-28" />
+        )}
         <Parts value={parts} disabled={job !== null} onChange={(value) => setRoom({ parts: value })} />
         <ChooseNothing />
       </div>
       {own || unseen ? (
-        <div className="mt-2 flex h-7 items-center justify-end">
-          <More open={open} onToggle={() => setOpen(!open)} controls={more} />
+        <div className="mt-2 -ml-2 flex h-7 items-center">
+          <More open={open} onToggle={() => setOpen(!open)} controls={more} alone />
         </div>
       ) : (
         <LayoutRow current={current} onAir={standing.state === "recording" ? (job?.layout ?? current) : null}>
@@ -82,7 +92,7 @@ export function RoomStrip({ standing, room, pick }: { standing: Standing; room: 
             </div>
             {own && <TemplateLayout value={current} />}
           </div>
-          <AfterCrash />
+          <AfterCrash job={job} />
         </div>
       )}
     </>
@@ -111,7 +121,18 @@ function TemplateLayout({ value }: { value: string }) {
   );
 }
 
-function More({ open, onToggle, controls }: { open: boolean; onToggle: () => void; controls: string }) {
+function More({
+  open,
+  onToggle,
+  controls,
+  alone,
+}: {
+  open: boolean;
+  onToggle: () => void;
+  controls: string;
+  /** Nothing is beside it. */
+  alone?: boolean;
+}) {
   return (
     <Button
       look="quiet"
@@ -123,7 +144,7 @@ function More({ open, onToggle, controls }: { open: boolean; onToggle: () => voi
       onClick={onToggle}
     >
       {open ? <ChevronDown /> : <ChevronRight />}
-      <span className="hidden @xl:inline">{t("template")}</span>
+      <span className={alone ? "" : "hidden @xl:inline"}>{t("template")}</span>
     </Button>
   );
 }
@@ -186,20 +207,23 @@ export function PageStrip({ standing, room, pick }: { standing: Standing; room: 
         >
           <span title={t("page.await.what")}>{t("page.await")}</span>
         </Checkbox>
-        <AfterCrash />
+        <AfterCrash job={job} />
         {live && parts !== "picture" && (
-          <ProgramMeter room={room} live={live} className="ml-auto h-2 w-28 shrink" />
+          <ProgramMeter room={room} live={live} className="ml-auto h-2 w-20 shrink-0 @xl:w-28" />
         )}
       </div>
     </>
   );
 }
 
-function AfterCrash() {
-  const reload = useDesk((desk) => desk.afterCrash === "reload");
+function AfterCrash({ job }: { job: Job | null }) {
+  const next = useDesk((desk) => desk.afterCrash);
+  const reload =
+    (job && isPageSource(job.request.source) ? job.request.source.after_crash : next) === "reload";
   return (
     <Checkbox
       checked={reload}
+      disabled={job !== null}
       onChange={(on) => setAfterCrash(on ? "reload" : "end")}
       label={t("page.crash")}
     >
