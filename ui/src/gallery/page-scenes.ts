@@ -3,11 +3,13 @@
 import { brokenLayout, ownLayout, stockLayouts, unreadableLayout } from "@/backend/fixture/layouts";
 import {
   anError,
+  emptySnapshot,
   four,
   inRoom,
   pageJob,
   pagePreview,
   request,
+  someRooms,
   webPage,
   wholeRoom,
 } from "@/backend/fixture/people";
@@ -50,7 +52,16 @@ export const pageScenes: Record<string, Scene> = {
         speaking: false,
         tracks: one.tracks.map((each) => ({ ...each, muted: true })),
       })),
-      { jobs: [pageJob("EG_room", wholeRoom(), { status: "starting", page: "waiting", figures: null })] },
+      {
+        jobs: [
+          pageJob("EG_room", wholeRoom(), {
+            status: "starting",
+            page: "waiting",
+            connection: "connecting",
+            figures: null,
+          }),
+        ],
+      },
     ),
     pick: pickWhole(),
   },
@@ -112,6 +123,13 @@ export const pageScenes: Record<string, Scene> = {
     pick: pickWhole("speaker-portrait"),
   },
   "page-empty": { snapshot: inRoom(four), pick: pickUrl(""), sizes: [[1024, 700]] },
+  "page-no-room": {
+    snapshot: emptySnapshot({
+      rooms: { list: someRooms(6), loading: false, error: null },
+      jobs: [pagePreview("EG_page", webPage(PAGE), { request: request(webPage(PAGE), { room_name: "" }) })],
+    }),
+    pick: pickUrl(PAGE),
+  },
   "page-wrong": { snapshot: inRoom(four), pick: pickUrl("file:///etc/hosts") },
   "page-ready": {
     snapshot: inRoom(four, {

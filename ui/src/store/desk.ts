@@ -323,7 +323,9 @@ export function hasPicture(pick: Pick, source: RecordSource, room: OpenRoom | nu
 /** What Record would ask for; none while nothing is chosen, or a page has no address yet. */
 export function requestOf(desk: Desk, snapshot: Snapshot): RecordRequest | null {
   const { pick } = desk;
-  if (!pick || !snapshot.room) return null;
+  const room = snapshot.room?.name ?? null;
+  // A page of the web needs no room.
+  if (!pick || (room === null && pick.kind !== "page")) return null;
   if (pick.kind === "page" && !isPageUrl(pick.url)) return null;
   if (pick.kind === "room" && pick.baseUrl !== null && !isPageUrl(pick.baseUrl)) return null;
   const form = desk.forms[formFor(pick)];
@@ -338,7 +340,7 @@ export function requestOf(desk: Desk, snapshot: Snapshot): RecordRequest | null 
         ? { type: "advanced", container, options: desk.advanced }
         : { type: "preset", container, preset: how };
   return {
-    room_name: pick.kind === "page" ? "" : snapshot.room.name,
+    room_name: pick.kind === "page" ? "" : (room ?? ""),
     source,
     format,
     // Empty stands for what is set for all, as it does in the studio.

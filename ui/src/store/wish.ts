@@ -14,7 +14,7 @@ interface Wish {
   asked: boolean;
 }
 
-const useWish = create<{ wish: Wish | null }>(() => ({ wish: null }));
+export const useWish = create<{ wish: Wish | null }>(() => ({ wish: null }));
 
 /** The layout that a job shows, as far as it says. */
 function shownBy(job: Job): string | null {

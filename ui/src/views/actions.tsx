@@ -110,6 +110,18 @@ export function useActions(): () => Action[] {
         run: () => attempt(backend.openFolder(last.egress_id, lastOutput.id)),
       });
 
+    if (projects.current !== null)
+      add({
+        id: "web-page",
+        title: t("action.webPage"),
+        group: "record",
+        icon: Globe,
+        key: "W",
+        run: () => {
+          goTo("room");
+          pickPage();
+        },
+      });
     if (room) {
       add({
         id: "whole-room",
@@ -120,17 +132,6 @@ export function useActions(): () => Action[] {
         run: () => {
           goTo("room");
           pickRoom();
-        },
-      });
-      add({
-        id: "web-page",
-        title: t("action.webPage"),
-        group: "record",
-        icon: Globe,
-        key: "W",
-        run: () => {
-          goTo("room");
-          pickPage();
         },
       });
       const whole = snapshot.layouts.filter((layout) => !layout.broken);

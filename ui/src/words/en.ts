@@ -99,6 +99,8 @@ export const en = {
   "people.none": "Nobody is here yet",
   "people.none.what": "People appear as they join.",
   "people.unknown": "Not connected to the room",
+  "people.noRoom": "No room is open",
+  "people.noRoom.what": "A web page needs none.",
   "people.none.found": "Nobody by that name",
   "person.tracks": "Tracks of {name}",
   "person.speaking": "speaking",

@@ -54,7 +54,11 @@ export const JobCard = memo(function JobCard({
           {on ? t("rec") : job.status === "ending" ? t("state.finishing") : t("state.starting")}
         </span>
         <span className="flex-1" />
-        <span className="text-lg leading-7 font-semibold" data-testid="job-elapsed">
+        {/* What is not on has a longer word beside it. */}
+        <span
+          className={cx("leading-7 font-semibold", on ? "text-lg" : "text-base")}
+          data-testid="job-elapsed"
+        >
           {timecode(elapsedOf(job))}
         </span>
         {job.status !== "ending" && <StopButton job={job} />}

@@ -22,6 +22,7 @@ const DENSE_FROM = 4;
 export function Rail({ standing }: { standing: Standing | null }) {
   const jobs = useStudio(useShallow(runningJobs));
   const room = useStudio((snapshot) => snapshot.room?.name);
+  const open = useStudio((snapshot) => snapshot.projects.current !== null);
   return (
     <aside aria-label={t("outputs")} className="flex min-h-0 flex-col border-l border-line bg-panel">
       <div className="flex h-9 shrink-0 items-center justify-between px-3">
@@ -41,7 +42,7 @@ export function Rail({ standing }: { standing: Standing | null }) {
           <JobCard
             key={job.egress_id}
             job={job}
-            here={room !== undefined && (job.request.room_name === room || job.request.source.type === "web")}
+            here={job.request.source.type === "web" ? open : job.request.room_name === room}
             alone={jobs.length === 1}
             dense={jobs.length >= DENSE_FROM}
           />

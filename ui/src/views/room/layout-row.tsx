@@ -72,7 +72,7 @@ export function LayoutRow({
       <ul
         ref={list}
         aria-label={t("layouts")}
-        className="-mx-4 mt-1 flex snap-x scroll-px-4 gap-1 overflow-x-auto px-4 pb-2"
+        className="-mx-4 mt-1 flex scroll-px-10 gap-1 overflow-x-auto px-4 pb-2"
       >
         {layouts.map((layout) =>
           layout.broken ? (
@@ -106,12 +106,7 @@ function LayoutCard({
   const Tone = layout.light ? Sun : Moon;
   const tone = layout.light ? t("layout.light") : t("layout.dark");
   return (
-    <li
-      data-testid="layout"
-      data-layout={layout.name}
-      data-on-air={onAir}
-      className="w-30 shrink-0 snap-start"
-    >
+    <li data-testid="layout" data-layout={layout.name} data-on-air={onAir} className="w-30 shrink-0">
       <button
         type="button"
         aria-pressed={chosen}
@@ -157,7 +152,7 @@ function BrokenCard({ layout, broken }: { layout: LayoutChoice; broken: Broken }
     <li
       data-testid="layout-broken"
       data-layout={layout.name}
-      className="w-60 shrink-0 snap-start rounded-md border border-look/40 bg-look-dim p-2 text-xs"
+      className="w-60 shrink-0 rounded-md border border-look/40 bg-look-dim p-2 text-xs"
     >
       <p className="flex items-center gap-1.5 font-medium text-look">
         <TriangleAlert className="size-3.5 shrink-0" aria-hidden />

@@ -17,7 +17,7 @@ export function PageStage({
   live,
   failed,
 }: {
-  room: OpenRoom;
+  room: OpenRoom | null;
   source: PageSource;
   /** The job that shows it. */
   live: Job | null;
@@ -58,12 +58,12 @@ export function ProgramMeter({
   live,
   className,
 }: {
-  room: OpenRoom;
+  room: OpenRoom | null;
   live: Job | null;
   className?: string;
 }) {
   if (live?.page) return <Meter tracks={[PROGRAM]} egressId={live.egress_id} className={className} />;
-  const sounds = room.roster.participants.flatMap(({ tracks }) =>
+  const sounds = (room?.roster.participants ?? []).flatMap(({ tracks }) =>
     tracks.filter((track) => track.kind === "audio").map((track) => track.sid),
   );
   return <Meter tracks={sounds} className={className} />;
@@ -75,7 +75,7 @@ function Over({
   live,
   failed,
 }: {
-  room: OpenRoom;
+  room: OpenRoom | null;
   source: PageSource;
   live: Job | null;
   failed: boolean;
@@ -126,10 +126,10 @@ function Over({
 }
 
 /** Why nothing begins, as far as it shows from the room. */
-export function whyWaiting(room: OpenRoom): WordId {
-  const people = room.roster.participants.filter((person) => person.kind !== "egress");
+export function whyWaiting(room: OpenRoom | null): WordId {
+  const people = room?.roster.participants.filter((person) => person.kind !== "egress") ?? [];
   const tracks = people.flatMap((person) => person.tracks);
-  if (room.connection !== "connected" && people.length === 0) return "page.waiting.unknown";
+  if (room?.connection !== "connected" && people.length === 0) return "page.waiting.unknown";
   if (people.length === 0) return "page.waiting.nobody";
   if (tracks.length === 0) return "page.waiting.nothing";
   if (tracks.every((track) => track.encrypted)) return "page.waiting.encrypted";

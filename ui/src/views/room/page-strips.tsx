@@ -180,7 +180,15 @@ function PortraitHint({ current, pick, running }: { current: string; pick: RoomP
   );
 }
 
-export function PageStrip({ standing, room, pick }: { standing: Standing; room: OpenRoom; pick: PagePick }) {
+export function PageStrip({
+  standing,
+  room,
+  pick,
+}: {
+  standing: Standing;
+  room: OpenRoom | null;
+  pick: PagePick;
+}) {
   const { job } = standing;
   const live = liveOf(standing);
   const parts = partsOf(standing, pick);

@@ -1,11 +1,12 @@
 // The whole room and web pages as a producer uses them, over a studio in memory.
 
 import { screen, waitFor, within } from "@testing-library/react";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { brokenLayout, ownLayout, stockLayouts, unreadableLayout } from "@/backend/fixture/layouts";
 import {
   ada,
   anError,
+  emptySnapshot,
   four,
   inRoom,
   pageJob,
@@ -40,8 +41,6 @@ const theJob = (studio: { now: { jobs: { egress_id: string }[] } }) => {
   if (!first) throw new Error("there is a job");
   return first.egress_id;
 };
-
-beforeEach(() => useDesk.setState({ afterCrash: "reload" }));
 
 describe("the whole room", () => {
   it("is shown by the job that is held ready, and Record attaches to it", async () => {
@@ -323,6 +322,26 @@ describe("a web page", () => {
     await user.keyboard("r");
     expect(await screen.findByTestId("tally")).toBeTruthy();
     expect(called("start")).toHaveLength(1);
+  });
+
+  it("needs no room", async () => {
+    const { studio, user, called } = await open(emptySnapshot());
+    await user.keyboard("w");
+    await user.type(await screen.findByLabelText("Address of the page"), `${URL_}{Enter}`);
+    await waitFor(() => expect(called("arm")).toHaveLength(1));
+    expect(called("arm")[0]?.args[0]).toMatchObject({ room_name: "", source: { type: "web", url: URL_ } });
+    expect(screen.queryByRole("button", { name: "Whole room" })).toBeNull();
+    studio.changeJob(theJob(studio), { page: "on", armed: true });
+    await waitFor(() => expect(shown()).toBe(theJob(studio)));
+    await user.click(screen.getByRole("button", { name: "All rooms" }));
+    expect(await screen.findByRole("heading", { name: "Rooms" })).toBeTruthy();
+    await waitFor(() => expect(called("disarm")).toHaveLength(1));
+    // A room that is opened from there is looked at, and not the page.
+    await user.click(screen.getByRole("button", { name: "Web page" }));
+    const { room } = inRoom(four);
+    studio.emit({ type: "room", room });
+    await waitFor(() => expect(screen.getAllByTestId("person")).toHaveLength(4));
+    await waitFor(() => expect(useDesk.getState().pick).toBeNull());
   });
 
   it("a whole address that stands for a moment counts as well", async () => {

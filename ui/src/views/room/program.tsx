@@ -45,7 +45,7 @@ export function Program({ standing }: { standing: Standing }) {
       data-state={state}
       className="relative flex min-h-0 flex-1 flex-col p-3"
     >
-      {request && room ? (
+      {request ? (
         <Stage room={room} request={request} standing={standing} />
       ) : kind === "page" || kind === "room" ? (
         <div className="flex min-h-0 flex-1 rounded-md border border-dashed border-line">
@@ -85,7 +85,15 @@ function NothingChosen({ people, joining }: { people: number | null; joining: bo
   );
 }
 
-function Stage({ room, request, standing }: { room: OpenRoom; request: RecordRequest; standing: Standing }) {
+function Stage({
+  room,
+  request,
+  standing,
+}: {
+  room: OpenRoom | null;
+  request: RecordRequest;
+  standing: Standing;
+}) {
   const { state } = standing;
   const armFailed = useDesk((desk) => desk.armError !== null) || standing.failure !== null;
   const live = liveOf(standing);
@@ -139,7 +147,7 @@ function Stage({ room, request, standing }: { room: OpenRoom; request: RecordReq
 }
 
 /** Why there is no picture, in words: black is recorded meanwhile. */
-function whyBlack(room: OpenRoom, request: RecordRequest): string {
+function whyBlack(room: OpenRoom | null, request: RecordRequest): string {
   const { source } = request;
   // Who is not seen may well be there: this is about our view of the room, not about theirs.
   if (isJoining(room)) return t("room.joining");

@@ -34,7 +34,7 @@ export function RoomView() {
   );
   return (
     <main className="grid h-full min-h-0 grid-cols-[minmax(16rem,19vw)_minmax(0,1fr)_minmax(19rem,20vw)]">
-      <h1 className="sr-only">{name}</h1>
+      <h1 className="sr-only">{name ?? t("sources.page")}</h1>
       <People />
       <div className="flex min-h-0 min-w-0 flex-col">
         <RoomTrouble />

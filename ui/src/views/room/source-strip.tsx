@@ -19,14 +19,15 @@ import { trackFacts, trackTitle } from "./track-words";
 export function SourceStrip({ standing }: { standing: Standing }) {
   const room = useStudio((snapshot) => snapshot.room);
   const pick = useDesk((desk) => desk.pick);
-  if (!room || !pick) return null;
+  if (!pick || (!room && pick.kind !== "page")) return null;
   return (
     <section aria-label={t("source")} className="@container shrink-0 border-t border-line bg-panel px-4 py-3">
-      {pick.kind === "room" ? (
-        <RoomStrip standing={standing} room={room} pick={pick} />
-      ) : pick.kind === "page" ? (
+      {pick.kind === "page" ? (
         <PageStrip standing={standing} room={room} pick={pick} />
+      ) : pick.kind === "room" ? (
+        room && <RoomStrip standing={standing} room={room} pick={pick} />
       ) : (
+        room &&
         standing.request && (
           <TracksStrip standing={standing} request={standing.request} room={room} pick={pick} />
         )

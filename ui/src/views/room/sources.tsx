@@ -10,7 +10,8 @@ import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { OnAir } from "../on-air";
 
-export function Sources() {
+/** `room`: whether one is open. */
+export function Sources({ room: some }: { room: boolean }) {
   const kind = useDesk(({ pick }) => pick?.kind);
   const roomOnAir = useStudio(({ jobs, room }) =>
     jobs.some(
@@ -25,14 +26,16 @@ export function Sources() {
   );
   return (
     <ul aria-label={t("sources")} className="flex shrink-0 flex-col gap-1 border-b border-line p-2">
-      <Entry
-        icon={LayoutGrid}
-        name={t("sources.room")}
-        hotkey="0"
-        chosen={kind === "room"}
-        onAir={roomOnAir}
-        onPick={pickRoom}
-      />
+      {some && (
+        <Entry
+          icon={LayoutGrid}
+          name={t("sources.room")}
+          hotkey="0"
+          chosen={kind === "room"}
+          onAir={roomOnAir}
+          onPick={pickRoom}
+        />
+      )}
       <Entry
         icon={Globe}
         name={t("sources.page")}
