@@ -145,6 +145,30 @@ export const pageScenes: Record<string, Scene> = {
     }),
     pick: pickUrl(PAGE),
   },
+  "page-trying-again": {
+    snapshot: inRoom(four, {
+      jobs: [
+        pagePreview("EG_page", webPage(PAGE), {
+          request: request(webPage(PAGE), { room_name: "" }),
+          armed: false,
+          page: "loading",
+          figures: null,
+          warnings: [
+            anError({
+              code: "unreachable",
+              fault: "input",
+              message: "The page scores.northlight.example cannot be shown: nothing answers there.",
+              remedy: "Check the address, and that the page's server runs.",
+              retryable: true,
+              detail: "page load error: net::ERR_CONNECTION_REFUSED",
+            }),
+          ],
+        }),
+      ],
+    }),
+    pick: pickUrl(PAGE),
+    sizes: [[1024, 700]],
+  },
   "page-unreachable": {
     snapshot: inRoom(four, {
       jobs: [

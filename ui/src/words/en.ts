@@ -201,6 +201,7 @@ export const en = {
   "page.starting": "Starting Chromium…",
   "page.loading": "Loading the page…",
   "page.on": "The page is on",
+  "page.again": "It is tried again by itself.",
   "page.failed": "It cannot be shown. Why is said on the right.",
   "page.waiting": "Waiting for somebody to publish",
   "page.waiting.page": "Waiting for the page",

@@ -51,7 +51,11 @@ export const JobCard = memo(function JobCard({
           aria-hidden
         />
         <span className="text-xs font-bold tracking-wide">
-          {on ? t("rec") : job.status === "ending" ? t("state.finishing") : t("state.starting")}
+          {on
+            ? t("rec")
+            : job.status === "ending"
+              ? t("state.finishing")
+              : t(job.page === "waiting" ? "state.waiting" : "state.starting")}
         </span>
         <span className="flex-1" />
         {/* What is not on has a longer word beside it. */}
@@ -166,14 +170,17 @@ function Figure({
   );
 }
 
+/** How its connection to the room is; of what Chromium draws, how its page is. */
+function connectionWords({ connection, page, request: { source } }: Job): string {
+  const web = source.type === "web";
+  if (page === "waiting") return t(web ? "page.waiting.page" : "page.waiting");
+  if (page === "starting" || page === "loading" || page === "reloading") return t(`page.${page}`);
+  if (web) return t(page === null ? "page.starting" : "page.on");
+  return t(`connection.${connection}`);
+}
+
 function Connection({ job }: { job: Job }) {
-  const { connection, page } = job;
-  const words =
-    page === "reloading"
-      ? t("page.reloading")
-      : job.request.source.type === "web" && connection === "connected"
-        ? t("page.on")
-        : t(`connection.${connection}`);
+  const { connection } = job;
   const well = connection === "connected";
   const joining = connection === "connecting";
   const rtt = job.figures?.rtt_ms;
@@ -193,7 +200,7 @@ function Connection({ job }: { job: Job }) {
       ) : (
         <RefreshCw className="size-3" aria-hidden />
       )}
-      {page && page !== "on" && joining ? t(`page.${page}`) : words}
+      {connectionWords(job)}
       {well && typeof rtt === "number" && <span>{t("rtt", { ms: Math.round(rtt) })}</span>}
       {well && job.figures?.encoder && <span className="ml-auto">{job.figures.encoder}</span>}
     </p>

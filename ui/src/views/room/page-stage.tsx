@@ -6,6 +6,7 @@ import type { ReactNode } from "react";
 import type { Job, OpenRoom } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Meter } from "@/kit/meter";
+import { Notice } from "@/kit/notice";
 import { TrackPicture } from "@/kit/picture";
 import { useCommand } from "@/lib/commands";
 import { type PageSource, PROGRAM } from "@/store/select";
@@ -82,6 +83,8 @@ function Over({
 }) {
   const page = live?.page ?? "starting";
   const recorded = live !== null && !live.preview;
+  // Why the last try came to nothing.
+  const trouble = live?.warnings.at(-1);
   switch (page) {
     case "on":
       return null;
@@ -96,6 +99,12 @@ function Over({
       return (
         <Quiet page={page} icon={<LoaderCircle className="motion-safe:animate-spin" />}>
           {t(`page.${page}`)}
+          {trouble && (
+            <div className="mt-3 w-full max-w-[26rem] text-left">
+              <Notice error={trouble} />
+              <p className="mt-2 text-center text-xs text-faint">{t("page.again")}</p>
+            </div>
+          )}
         </Quiet>
       );
     case "waiting":
@@ -153,10 +162,12 @@ function Quiet({ page, icon, children }: { page: string; icon: ReactNode; childr
       role="status"
       data-testid="page-state"
       data-page={page}
-      className="absolute inset-0 flex flex-col items-center justify-center gap-2 bg-night px-6 text-center text-soft [&_svg]:size-8 [&_svg]:stroke-[1.5] [&_svg]:text-faint"
+      className="absolute inset-0 flex flex-col items-center justify-center gap-2 overflow-hidden bg-night px-6 text-center text-soft"
     >
-      {icon}
-      <p>{children}</p>
+      <span className="[&_svg]:size-8 [&_svg]:stroke-[1.5] [&_svg]:text-faint" aria-hidden>
+        {icon}
+      </span>
+      <div className="flex w-full flex-col items-center">{children}</div>
     </div>
   );
 }

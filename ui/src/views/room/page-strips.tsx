@@ -216,7 +216,7 @@ export function PageStrip({
           <span title={t("page.await.what")}>{t("page.await")}</span>
         </Checkbox>
         <AfterCrash job={job} />
-        {live && parts !== "picture" && (
+        {live?.page && parts !== "picture" && (
           <ProgramMeter room={room} live={live} className="ml-auto h-2 w-20 shrink-0 @xl:w-28" />
         )}
       </div>

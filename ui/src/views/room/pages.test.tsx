@@ -378,6 +378,19 @@ describe("a web page", () => {
     await waitFor(() => expect(called("arm")).toHaveLength(2));
   });
 
+  it("that does not load says why while it is tried again", async () => {
+    clearDesk({ pick: page(URL_) });
+    const { studio, called } = await open(inRoom(four));
+    await waitFor(() => expect(called("arm")).toHaveLength(1));
+    const warnings = [anError({ code: "unreachable", message: "Nothing answers there." })];
+    studio.changeJob(theJob(studio), { page: "loading", warnings });
+    expect(await within(program()).findByText("Nothing answers there.")).toBeTruthy();
+    expect(within(program()).getByText("It is tried again by itself.")).toBeTruthy();
+    studio.changeJob(theJob(studio), { page: "on", armed: true });
+    await waitFor(() => expect(screen.queryByText("Nothing answers there.")).toBeNull());
+    expect(called("arm")).toHaveLength(1);
+  });
+
   it("that waits for its own signal says so", async () => {
     clearDesk({ pick: { ...page(URL_), kind: "page", url: URL_, awaitStart: true, parts: "both" } });
     const source = { ...webPage(URL_), await_start_signal: true };
