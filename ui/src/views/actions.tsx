@@ -110,6 +110,18 @@ export function useActions(): () => Action[] {
         run: () => attempt(backend.openFolder(last.egress_id, lastOutput.id)),
       });
 
+    if (room)
+      add({
+        id: "whole-room",
+        title: t("action.wholeRoom"),
+        group: "record",
+        icon: LayoutGrid,
+        key: "0",
+        run: () => {
+          goTo("room");
+          pickRoom();
+        },
+      });
     if (projects.current !== null)
       add({
         id: "web-page",
@@ -122,18 +134,9 @@ export function useActions(): () => Action[] {
           pickPage();
         },
       });
-    if (room) {
-      add({
-        id: "whole-room",
-        title: t("action.wholeRoom"),
-        group: "record",
-        icon: LayoutGrid,
-        key: "0",
-        run: () => {
-          goTo("room");
-          pickRoom();
-        },
-      });
+    // A template of the operator's own has layouts of its own.
+    const ours = (desk.pick?.kind === "room" ? desk.pick : desk.lastRoom).baseUrl === null;
+    if (room && ours) {
       const whole = snapshot.layouts.filter((layout) => !layout.broken);
       const show = (name: string) => {
         goTo("room");
@@ -148,8 +151,7 @@ export function useActions(): () => Action[] {
           icon: LayoutTemplate,
           run: () => show(layout.name),
         });
-      // A template of the operator's own has layouts of its own.
-      if (desk.pick?.kind === "room" && desk.pick.baseUrl === null && whole.length > 1) {
+      if (desk.pick?.kind === "room" && whole.length > 1) {
         const now = layoutOf(liveOf(standing)) ?? desk.pick.layout;
         const at = whole.findIndex((layout) => layout.name === now);
         const beside = (step: number) =>

@@ -97,10 +97,10 @@ function Over({
           </Quiet>
         );
       return (
-        <Quiet page={page} icon={<LoaderCircle className="motion-safe:animate-spin" />}>
-          {t(`page.${page}`)}
+        <Quiet page={page} icon={!trouble && <LoaderCircle className="motion-safe:animate-spin" />}>
+          {!trouble && t(`page.${page}`)}
           {trouble && (
-            <div className="mt-3 w-full max-w-[26rem] text-left">
+            <div className="w-full max-w-[26rem] text-left">
               <Notice error={trouble} />
               <p className="mt-2 text-center text-xs text-faint">{t("page.again")}</p>
             </div>
