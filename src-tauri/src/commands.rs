@@ -135,6 +135,35 @@ pub async fn disarm(opened: State<'_, Opened>, egress_id: EgressId) -> Answer<()
     opened.studio().await?.disarm(egress_id).await
 }
 
+/// See [`studio::Studio::update_layout`].
+#[tauri::command]
+pub async fn update_layout(opened: State<'_, Opened>, egress_id: EgressId, layout: String) -> Answer<()> {
+    opened.studio().await?.update_layout(egress_id, layout).await
+}
+
+/// See [`studio::Studio::start_anyway`].
+#[tauri::command]
+pub async fn start_anyway(opened: State<'_, Opened>, egress_id: EgressId) -> Answer<()> {
+    opened.studio().await?.start_anyway(egress_id).await
+}
+
+/// See [`studio::Studio::copy_layout`].
+#[tauri::command]
+pub async fn copy_layout(opened: State<'_, Opened>, name: String) -> Answer<String> {
+    opened.studio().await?.copy_layout(name).await
+}
+
+/// Shows the folder of the operator's own layouts in the file manager. It is made where there is none yet.
+#[tauri::command]
+pub async fn open_layouts_folder(app: AppHandle, opened: State<'_, Opened>) -> Answer<()> {
+    let folder = opened.studio().await?.layouts_folder();
+    off_thread(move || {
+        std::fs::create_dir_all(&folder).map_err(|error| no_folder(&error))?;
+        app.opener().open_path(folder.to_string_lossy(), None::<&str>).map_err(|error| no_program(&error))
+    })
+    .await
+}
+
 /// See [`studio::Studio::forget_job`].
 #[tauri::command]
 pub async fn forget_job(opened: State<'_, Opened>, egress_id: EgressId) -> Answer<()> {

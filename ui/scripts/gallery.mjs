@@ -44,6 +44,9 @@ const acts = {
     await page.getByTestId("project-save").click();
     await page.getByTestId("notice").waitFor();
   },
+  "layouts-end": async (page) => {
+    await page.getByTestId("layout-broken").last().scrollIntoViewIfNeeded();
+  },
   hold: async (page) => {
     await page.evaluate(() => {
       // Holding for the picture must not come to its end; others' timers go on.

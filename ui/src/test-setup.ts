@@ -3,6 +3,7 @@ import { afterEach } from "vitest";
 import { clearDesk } from "@/store/desk";
 import { cancelHold, useHold } from "@/store/hold";
 import { useStudioState } from "@/store/studio";
+import { useWish } from "@/store/wish";
 import { useForgotten } from "@/views/history/forget";
 
 // What jsdom has no layout for: long lists are given a window to be seen through.
@@ -31,6 +32,7 @@ afterEach(() => {
   cancelHold();
   useHold.setState({ id: null, phase: null });
   clearDesk();
+  useWish.setState({ wish: null });
   useForgotten.setState({ ids: [] });
   useStudioState.setState({ snapshot: null, error: null }, true);
 });

@@ -43,8 +43,8 @@ export interface Backend {
 
   openRoom(name: string): Promise<void>;
   closeRoom(): Promise<void>;
-  /** Says which tracks' pictures are on the screen; no others are made. */
-  watch(tracks: TrackId[]): Promise<void>;
+  /** Says whose pictures are on the screen, tracks' and (by their ids) jobs'; no others are made. */
+  watch(sights: TrackId[]): Promise<void>;
   /** The next picture after `after`, the newest if several passed; null when none came for a while. */
   frame(track: TrackId, after: number, signal: AbortSignal): Promise<Picture | null>;
 
@@ -53,6 +53,15 @@ export interface Backend {
   start(request: RecordRequest): Promise<EgressId>;
   stop(id: EgressId): Promise<void>;
   disarm(id: EgressId): Promise<void>;
+
+  /** Changes the layout of a job, armed or recording, at once. */
+  updateLayout(id: EgressId, layout: string): Promise<void>;
+  /** Begins without the start signal of the job's page. */
+  startAnyway(id: EgressId): Promise<void>;
+  /** Makes a copy of a layout for the operator to change; answers with its name. */
+  copyLayout(name: string): Promise<string>;
+  /** Shows the folder of the operator's own layouts. */
+  openLayoutsFolder(): Promise<void>;
 
   /** Address of a small picture of a finished output, for an `<img>`. */
   stillUrl(id: EgressId, output: OutputId): string;

@@ -50,6 +50,11 @@ export const tauriBackend: Backend = {
   stop: (egressId) => invoke("stop", { egressId }),
   disarm: (egressId) => invoke("disarm", { egressId }),
 
+  updateLayout: (egressId, layout) => invoke("update_layout", { egressId, layout }),
+  startAnyway: (egressId) => invoke("start_anyway", { egressId }),
+  copyLayout: (name) => invoke("copy_layout", { name }),
+  openLayoutsFolder: () => invoke("open_layouts_folder"),
+
   stillUrl: (egressId, output) =>
     `${frames()}still/${encodeURIComponent(egressId)}/${encodeURIComponent(output)}`,
   forgetJob: (egressId) => invoke("forget_job", { egressId }),

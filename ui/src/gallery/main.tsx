@@ -44,6 +44,7 @@ if (scene) {
             person: { how: scene.how, container: "mp4" },
             pair: { how: scene.how, container: "mp4" },
             single: { how: scene.how, container: "mp4" },
+            page: { how: scene.how, container: "mp4" },
           },
           advanced: defaultAdvanced,
         }

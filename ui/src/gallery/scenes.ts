@@ -24,17 +24,28 @@ import {
 import type { Job, Snapshot } from "@/backend/types";
 import type { DialogName, Pick } from "@/store/desk";
 
+import { pageScenes } from "./page-scenes";
+
 export interface Scene {
   snapshot: Snapshot | null;
   pick?: Pick;
   page?: "room" | "history";
   dialog?: DialogName;
   unfolded?: string[];
-  how?: "advanced";
+  how?: "advanced" | "PORTRAIT_H264_720P_30";
   /** Calls that fail in it. */
   fails?: Record<string, ReturnType<typeof anError>>;
   /** What a hand does in it before the picture is taken. */
-  act?: "fill-login" | "hold" | "ask" | "palette-type" | "project-menu" | "format-menu" | "stop" | "forget";
+  act?:
+    | "layouts-end"
+    | "fill-login"
+    | "hold"
+    | "ask"
+    | "palette-type"
+    | "project-menu"
+    | "format-menu"
+    | "stop"
+    | "forget";
   /** Besides the ordinary size. */
   sizes?: [number, number][];
 }
@@ -337,6 +348,7 @@ export const scenes: Record<string, Scene> = {
     pick: { kind: "tracks", video: null, audio: "TR_ben_mic" },
     unfolded: ["ben"],
   },
+  ...pageScenes,
   "room-format-menu": { snapshot: inRoom(four, { jobs: [armed()] }), pick: pickAda, act: "format-menu" },
   "room-advanced": { snapshot: inRoom(four), pick: pickAda, how: "advanced", sizes: [[1024, 700]] },
   "room-screen-follow": {

@@ -4,20 +4,24 @@ import type { TrackId } from "@/backend/types";
 import { cx } from "@/lib/cx";
 import { useStudio } from "@/store/studio";
 
-/** The moving picture of a track. */
+/** The moving picture of a track, or of the program of a job. */
 export function TrackPicture({
   track,
   label,
   className,
+  apart,
 }: {
+  /** The track, or the job by its id. */
   track: TrackId;
   /** What it is, for those who cannot see it. */
   label: string;
   className?: string;
+  /** It comes over a connection of its own, not over ours to the room. */
+  apart?: boolean;
 }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const pictures = usePictures();
-  const old = useStudio(({ room }) => room !== null && room.connection !== "connected");
+  const old = useStudio(({ room }) => !apart && room !== null && room.connection !== "connected");
   useEffect(() => {
     const element = canvas.current;
     const pen = element?.getContext("2d", { alpha: false });

@@ -2,15 +2,21 @@ import { describe, expect, it } from "vitest";
 import { four, inRoom } from "@/backend/fixture/people";
 import {
   clearDesk,
+  containersFor,
   defaultAdvanced,
+  isPageUrl,
   pickNothing,
+  pickPage,
   pickPerson,
+  pickRoom,
   pickSource,
   pickTrack,
   requestOf,
+  setPage,
+  setRoom,
   useDesk,
 } from "./desk";
-import { sameRequest, sameSource } from "./select";
+import { sameButLayout, sameRequest, sameSource } from "./select";
 
 const snapshot = inRoom(four);
 const request = () => requestOf(useDesk.getState(), snapshot);
@@ -88,7 +94,144 @@ describe("what is chosen", () => {
   });
 });
 
+describe("the whole room", () => {
+  it("becomes a room composite in the layout that was chosen last", () => {
+    pickRoom();
+    setRoom({ layout: "speaker-light", parts: "picture" });
+    pickPerson("ada");
+    pickRoom();
+    expect(request()).toEqual({
+      room_name: "morning-show",
+      source: {
+        type: "room_composite",
+        layout: "speaker-light",
+        base_url: null,
+        parts: "picture",
+        after_crash: "reload",
+      },
+      format: { type: "preset", container: "mp4", preset: "H264_720P_30" },
+      folder: snapshot.settings.folder,
+      name: "",
+      manifest: true,
+    });
+  });
+
+  it("has a format of its own, and sound alone one that holds sound", () => {
+    clearDesk({ forms: { ...useDesk.getState().forms, page: { how: "H264_1080P_60", container: null } } });
+    pickRoom();
+    expect(request()?.format).toEqual({ type: "preset", container: "mp4", preset: "H264_1080P_60" });
+    setRoom({ parts: "sound" });
+    expect(request()?.format).toMatchObject({ container: null });
+    expect(containersFor("H264_720P_30", false, false)).toContain("mp3");
+    expect(containersFor("H264_720P_30", true, false)).not.toContain("mp3");
+  });
+
+  it("in a template of one's own is asked for once its address is one", () => {
+    pickRoom();
+    setRoom({ baseUrl: "stage" });
+    expect(request()).toBeNull();
+    setRoom({ baseUrl: " https://stage.example/ " });
+    expect(request()?.source).toMatchObject({ base_url: "https://stage.example/" });
+    setRoom({ baseUrl: "  " });
+    expect(request()?.source).toMatchObject({ base_url: null });
+  });
+
+  it("is taken up again as a job has it", () => {
+    const source = {
+      type: "room_composite",
+      layout: "speaker",
+      base_url: null,
+      parts: "both",
+      after_crash: "end",
+    } as const;
+    pickSource(source);
+    expect(request()?.source).toEqual({ ...source, after_crash: "reload" });
+    useDesk.setState({ afterCrash: "end" });
+    expect(request()?.source).toEqual(source);
+  });
+});
+
+describe("a web page", () => {
+  it("is asked for, without a room, once its address is one", () => {
+    pickPage();
+    expect(request()).toBeNull();
+    setPage({ url: "scores" });
+    expect(request()).toBeNull();
+    setPage({ url: "https://scores.example/a?b=1 ", awaitStart: true });
+    expect(request()).toMatchObject({
+      room_name: "",
+      source: {
+        type: "web",
+        url: "https://scores.example/a?b=1",
+        await_start_signal: true,
+        parts: "both",
+        after_crash: "reload",
+      },
+      format: { type: "preset", container: "mp4", preset: "H264_720P_30" },
+    });
+    pickNothing();
+    pickPage();
+    expect(request()?.source).toMatchObject({ url: "https://scores.example/a?b=1" });
+  });
+
+  it("is at http and https alone", () => {
+    for (const good of ["http://x", "HTTPS://x.example/y", "https://[::1]:8080/"])
+      expect(isPageUrl(good), good).toBe(true);
+    for (const bad of ["", "x.example", "https://", "ftp://x", "file:///etc/hosts", "javascript:alert(1)"])
+      expect(isPageUrl(bad), bad).toBe(false);
+  });
+});
+
+describe("what was kept by an earlier version", () => {
+  it("knows no form for pages, and gets one", () => {
+    const { merge } = useDesk.persist.getOptions();
+    const { page, ...forms } = useDesk.getState().forms;
+    const merged = merge?.(
+      { forms: { ...forms, person: { how: "advanced", container: "webm" } } },
+      {
+        ...useDesk.getState(),
+      },
+    );
+    expect(merged).toMatchObject({
+      forms: { person: { how: "advanced" }, page },
+      afterCrash: "reload",
+    });
+  });
+});
+
 describe("sameness", () => {
+  it("of sources holds for the whole room in whatever layout, and not for another template", () => {
+    const room = {
+      type: "room_composite",
+      layout: "grid",
+      base_url: null,
+      parts: "both",
+      after_crash: "reload",
+    } as const;
+    expect(sameSource(room, { ...room, layout: "speaker" })).toBe(true);
+    expect(sameSource(room, { ...room, base_url: "https://stage.example" })).toBe(false);
+    const page = { ...room, type: "web", url: "https://a.example", await_start_signal: false } as const;
+    expect(sameSource(page, { ...page, await_start_signal: true })).toBe(true);
+    expect(sameSource(page, { ...page, url: "https://b.example" })).toBe(false);
+    expect(sameSource(page, room)).toBe(false);
+    // No tracks are named in either.
+    expect(sameSource(room, { type: "track_composite", video_track_id: null, audio_track_id: null })).toBe(
+      false,
+    );
+  });
+
+  it("but for the layout holds for nothing else", () => {
+    pickRoom();
+    const asked = request();
+    setRoom({ layout: "speaker" });
+    const other = request();
+    if (!asked || !other) throw new Error("the room is chosen");
+    expect(sameRequest(asked, other)).toBe(false);
+    expect(sameButLayout(asked, other)).toBe(true);
+    setRoom({ parts: "sound" });
+    expect(sameButLayout(asked, request() ?? asked)).toBe(false);
+  });
+
   it("of requests does not depend on the order of keys", () => {
     pickPerson("ada");
     const asked = request();

@@ -5,8 +5,11 @@ import { create } from "zustand";
 import { persist } from "zustand/middleware";
 import type {
   AdvancedOptions,
+  AfterCrash,
   ApiError,
   Container,
+  OpenRoom,
+  PageParts,
   Preset,
   ProjectId,
   RecordFormat,
@@ -18,10 +21,31 @@ import type {
 } from "@/backend/types";
 import { tracksNow } from "./select";
 
+/** The whole room in a layout. */
+export interface RoomPick {
+  kind: "room";
+  layout: string;
+  /** A template of the operator's own; none for the one that comes with Tallylight. */
+  baseUrl: string | null;
+  parts: PageParts;
+}
+
+/** A page of the web. */
+export interface PagePick {
+  kind: "page";
+  /** As it is to be opened; empty while none is typed. */
+  url: string;
+  /** Begin when the page says so, and not already when it has loaded. */
+  awaitStart: boolean;
+  parts: PageParts;
+}
+
 /** What is chosen in the room. */
 export type Pick =
   | { kind: "person"; identity: string; followScreenShare: boolean }
-  | { kind: "tracks"; video: TrackId | null; audio: TrackId | null };
+  | { kind: "tracks"; video: TrackId | null; audio: TrackId | null }
+  | RoomPick
+  | PagePick;
 
 /** How it is to be recorded, as the form has it. */
 export type How = "as_published" | "advanced" | Preset;
@@ -47,9 +71,14 @@ interface Desk {
   unfolded: string[];
   /** Why the pick cannot be made ready, and for which request. */
   armError: { error: ApiError; request: RecordRequest } | null;
-  /** For a person, for two tracks, and for one. */
-  forms: { person: Form; pair: Form; single: Form };
+  /** The room and the page as they were chosen last, for when they are chosen again. */
+  lastRoom: RoomPick;
+  lastPage: PagePick;
+  /** For a person, for two tracks, for one, and for what Chromium draws. */
+  forms: { person: Form; pair: Form; single: Form; page: Form };
   advanced: AdvancedOptions;
+  /** What to do when a page crashes. */
+  afterCrash: AfterCrash;
   /** Folder and name for the next recordings; none: those of the settings. */
   folder: string | null;
   name: string | null;
@@ -74,12 +103,16 @@ const fresh: Desk = {
   pick: null,
   unfolded: [],
   armError: null,
+  lastRoom: { kind: "room", layout: "grid", baseUrl: null, parts: "both" },
+  lastPage: { kind: "page", url: "", awaitStart: false, parts: "both" },
   forms: {
     person: { how: "H264_720P_30", container: "mp4" },
     pair: { how: "H264_720P_30", container: "mp4" },
     single: { how: "as_published", container: null },
+    page: { how: "H264_720P_30", container: "mp4" },
   },
   advanced: defaultAdvanced,
+  afterCrash: "reload",
   folder: null,
   name: null,
 };
@@ -89,7 +122,18 @@ export const useDesk = create<Desk>()(
     name: "desk",
     version: 1,
     // How somebody likes to record outlives the window; what was chosen in a room does not.
-    partialize: ({ forms, advanced, folder, name }) => ({ forms, advanced, folder, name }),
+    partialize: ({ forms, advanced, afterCrash, folder, name }) => ({
+      forms,
+      advanced,
+      afterCrash,
+      folder,
+      name,
+    }),
+    // What an earlier version kept knows nothing of forms that came later.
+    merge: (kept, now) => {
+      const before = (kept ?? {}) as Partial<Desk>;
+      return { ...now, ...before, forms: { ...now.forms, ...before.forms } };
+    },
   }),
 );
 
@@ -107,6 +151,48 @@ export function pickPerson(identity: string) {
   useDesk.setState(({ pick }) => ({
     pick: { kind: "person", identity, followScreenShare: pick?.kind === "person" && pick.followScreenShare },
   }));
+}
+
+/** Chooses the whole room, in the layout that it was last chosen in. */
+export function pickRoom() {
+  useDesk.setState(({ pick, lastRoom }) => ({ pick: pick?.kind === "room" ? pick : lastRoom }));
+}
+
+/** Changes how the whole room is taken. An address of nothing but spaces is none. */
+export function setRoom(part: Partial<Omit<RoomPick, "kind">>) {
+  useDesk.setState(({ pick }) => {
+    if (pick?.kind !== "room") return {};
+    const next = { ...pick, ...part };
+    const room = { ...next, baseUrl: next.baseUrl?.trim() || null };
+    return { pick: room, lastRoom: room };
+  });
+}
+
+/** Chooses a page of the web: the one that was last typed. */
+export function pickPage() {
+  useDesk.setState(({ pick, lastPage }) => ({ pick: pick?.kind === "page" ? pick : lastPage }));
+}
+
+/** Changes which page is taken, or how. */
+export function setPage(part: Partial<Omit<PagePick, "kind">>) {
+  useDesk.setState(({ pick }) => {
+    if (pick?.kind !== "page") return {};
+    const next = { ...pick, ...part };
+    const page = { ...next, url: next.url.trim() };
+    return { pick: page, lastPage: page };
+  });
+}
+
+export const setAfterCrash = (afterCrash: AfterCrash) => useDesk.setState({ afterCrash });
+
+/** Whether something can be opened as a page: an http or https address with a host. */
+export function isPageUrl(text: string): boolean {
+  if (!/^https?:\/\//i.test(text.trim())) return false;
+  try {
+    return new URL(text.trim()).hostname !== "";
+  } catch {
+    return false;
+  }
 }
 
 export const pickNothing = () => useDesk.setState({ pick: null });
@@ -132,7 +218,13 @@ export function followScreenShare(on: boolean) {
 
 /** Shows what a job records, by choosing the same. */
 export function pickSource(source: RecordSource) {
-  useDesk.setState({ page: "room", pick: pickOf(source) });
+  const pick = pickOf(source);
+  useDesk.setState({
+    page: "room",
+    pick,
+    ...(pick.kind === "room" ? { lastRoom: pick } : {}),
+    ...(pick.kind === "page" ? { lastPage: pick } : {}),
+  });
 }
 
 function pickOf(source: RecordSource): Pick {
@@ -144,13 +236,24 @@ function pickOf(source: RecordSource): Pick {
     case "track":
       // Which kind it is shows from the room; a track alone stands in either place.
       return { kind: "tracks", video: source.track_id, audio: null };
+    case "room_composite":
+      return { kind: "room", layout: source.layout, baseUrl: source.base_url, parts: source.parts };
+    case "web":
+      return { kind: "page", url: source.url, awaitStart: source.await_start_signal, parts: source.parts };
   }
 }
 
 /** Which of the forms a pick is recorded by. */
 export function formFor(pick: Pick): keyof Desk["forms"] {
-  if (pick.kind === "person") return "person";
-  return pick.video && pick.audio ? "pair" : "single";
+  switch (pick.kind) {
+    case "person":
+      return "person";
+    case "tracks":
+      return pick.video && pick.audio ? "pair" : "single";
+    case "room":
+    case "page":
+      return "page";
+  }
 }
 
 export function setForm(pick: Pick, form: Partial<Form>) {
@@ -159,10 +262,32 @@ export function setForm(pick: Pick, form: Partial<Form>) {
 }
 
 /** The source that a pick stands for, recorded in this way. */
-export function sourceOf(pick: Pick, how: How): RecordSource {
-  if (pick.kind === "person") {
-    return { type: "participant", identity: pick.identity, follow_screen_share: pick.followScreenShare };
+export function sourceOf(pick: Pick, how: How, after_crash: AfterCrash = "reload"): RecordSource {
+  switch (pick.kind) {
+    case "person":
+      return { type: "participant", identity: pick.identity, follow_screen_share: pick.followScreenShare };
+    case "room":
+      return {
+        type: "room_composite",
+        layout: pick.layout,
+        base_url: pick.baseUrl,
+        parts: pick.parts,
+        after_crash,
+      };
+    case "page":
+      return {
+        type: "web",
+        url: pick.url,
+        await_start_signal: pick.awaitStart,
+        parts: pick.parts,
+        after_crash,
+      };
+    case "tracks":
+      return sourceOfTracks(pick, how);
   }
+}
+
+function sourceOfTracks(pick: Pick & { kind: "tracks" }, how: How): RecordSource {
   const single = pick.video ?? pick.audio;
   if (how === "as_published" && single && !(pick.video && pick.audio))
     return { type: "track", track_id: single };
@@ -182,15 +307,32 @@ export function containerOf({ how, container }: Form, picture: boolean, person: 
   return fit.includes(container) ? container : (fit[0] ?? null);
 }
 
-/** What Record would ask for; none while nothing is chosen. */
+/** Whether a pick is one of a picture, as the room stands. */
+export function hasPicture(pick: Pick, source: RecordSource, room: OpenRoom | null): boolean {
+  switch (pick.kind) {
+    case "person":
+      return true;
+    case "tracks":
+      return tracksNow(room, source).video !== null;
+    case "room":
+    case "page":
+      return pick.parts !== "sound";
+  }
+}
+
+/** What Record would ask for; none while nothing is chosen, or a page has no address yet. */
 export function requestOf(desk: Desk, snapshot: Snapshot): RecordRequest | null {
   const { pick } = desk;
-  if (!pick || !snapshot.room) return null;
+  const room = snapshot.room?.name ?? null;
+  // A page of the web needs no room.
+  if (!pick || (room === null && pick.kind !== "page")) return null;
+  if (pick.kind === "page" && !isPageUrl(pick.url)) return null;
+  if (pick.kind === "room" && pick.baseUrl !== null && !isPageUrl(pick.baseUrl)) return null;
   const form = desk.forms[formFor(pick)];
   const { how } = form;
-  const source = sourceOf(pick, how);
-  const person = pick.kind === "person";
-  const container = containerOf(form, person || tracksNow(snapshot.room, source).video !== null, person);
+  const source = sourceOf(pick, how, desk.afterCrash);
+  const picture = hasPicture(pick, source, snapshot.room);
+  const container = containerOf(form, picture, pick.kind === "person");
   const format: RecordFormat =
     how === "as_published"
       ? { type: "as_published", container }
@@ -198,7 +340,7 @@ export function requestOf(desk: Desk, snapshot: Snapshot): RecordRequest | null 
         ? { type: "advanced", container, options: desk.advanced }
         : { type: "preset", container, preset: how };
   return {
-    room_name: snapshot.room.name,
+    room_name: pick.kind === "page" ? "" : (room ?? ""),
     source,
     format,
     // Empty stands for what is set for all, as it does in the studio.

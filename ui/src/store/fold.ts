@@ -37,6 +37,8 @@ function apply(snapshot: Snapshot, change: Change): Snapshot {
       return { ...snapshot, machine: change.machine };
     case "settings":
       return { ...snapshot, settings: change.settings };
+    case "layouts":
+      return { ...snapshot, layouts: change.layouts };
     default:
       // A newer studio may say more than this window knows; the parts it knows stay right.
       return snapshot;

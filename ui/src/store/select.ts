@@ -71,11 +71,42 @@ export function sameRequest(a: RecordRequest, b: RecordRequest): boolean {
   return canonical(a) === canonical(b);
 }
 
-/** Whether two sources are the same people or tracks; how a screen share is treated does not matter. */
+/** Whether two requests ask for the same but for the layout, which a job can change at any time. */
+export function sameButLayout(a: RecordRequest, b: RecordRequest): boolean {
+  if (a.source.type !== "room_composite" || b.source.type !== "room_composite") return sameRequest(a, b);
+  return sameRequest({ ...a, source: { ...a.source, layout: b.source.layout } }, b);
+}
+
+/**
+ * Whether two sources of one room are the same people, tracks or page. How a screen share is treated, in which
+ * layout the room is shown and what of a page is taken does not matter.
+ */
 export function sameSource(a: RecordSource, b: RecordSource): boolean {
-  if (a.type === "participant" && b.type === "participant") return a.identity === b.identity;
-  const tracksOf = (source: RecordSource) => sourceTracks(source).sort().join();
-  return a.type !== "participant" && b.type !== "participant" && tracksOf(a) === tracksOf(b);
+  return whatOf(a) === whatOf(b);
+}
+
+function whatOf(source: RecordSource): string {
+  switch (source.type) {
+    case "participant":
+      return `person ${source.identity}`;
+    case "track":
+    case "track_composite":
+      return `tracks ${sourceTracks(source).sort().join()}`;
+    case "room_composite":
+      return `room ${source.base_url ?? ""}`;
+    case "web":
+      return `page ${source.url}`;
+  }
+}
+
+/** What Chromium draws: the page of a job that shows one. */
+export type PageSource = Extract<RecordSource, { type: "room_composite" | "web" }>;
+
+/** What the sound of a page is called among the levels of its job. */
+export const PROGRAM: TrackId = "program";
+
+export function isPageSource(source: RecordSource): source is PageSource {
+  return source.type === "room_composite" || source.type === "web";
 }
 
 function canonical(value: unknown): string {
@@ -85,10 +116,12 @@ function canonical(value: unknown): string {
   });
 }
 
-/** The tracks that a source names; none for a person, whose tracks may change. */
+/** The tracks that a source names; none for a person or a room, whose tracks may change. */
 export function sourceTracks(source: RecordSource): TrackId[] {
   switch (source.type) {
     case "participant":
+    case "room_composite":
+    case "web":
       return [];
     case "track":
       return [source.track_id];
@@ -137,6 +170,11 @@ export function tracksNow(
     const other = tracks.findLast((track) => track.kind === "video");
     const video = source.follow_screen_share ? (screen ?? camera ?? other) : (camera ?? null);
     return { video: video ?? null, audio: tracks.filter((track) => track.kind === "audio") };
+  }
+  if (source.type === "room_composite") {
+    // Its picture is made of all of them, and is none of them.
+    const tracks = room?.roster.participants.flatMap((person) => person.tracks) ?? [];
+    return { video: null, audio: tracks.filter((track) => track.kind === "audio") };
   }
   const tracks = sourceTracks(source).flatMap((id) => findTrack(room, id)?.track ?? []);
   return {

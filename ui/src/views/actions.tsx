@@ -4,7 +4,10 @@ import {
   Circle,
   DoorOpen,
   FolderOpen,
+  Globe,
   History,
+  LayoutGrid,
+  LayoutTemplate,
   LogIn,
   LogOut,
   type LucideIcon,
@@ -20,21 +23,31 @@ import {
 import { asApiError } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
 import type { Job, Snapshot } from "@/backend/types";
-import { followScreenShare, goTo, openDialog, pickPerson, requestOf, useDesk } from "@/store/desk";
+import {
+  followScreenShare,
+  goTo,
+  openDialog,
+  pickPage,
+  pickPerson,
+  pickRoom,
+  requestOf,
+  useDesk,
+} from "@/store/desk";
 import { askToStop } from "@/store/hold";
 import { inOrder, isOver, nameOf, runningJobs } from "@/store/select";
+import { liveOf, standingOf } from "@/store/standing";
 import { studioNow } from "@/store/studio";
+import { chooseLayout, layoutOf } from "@/store/wish";
 import { t } from "@/words";
 import { pathOf } from "./outputs/job-figures";
 import { useRecord } from "./outputs/record-button";
 import { useQuit } from "./quit";
-import { standingOf } from "./room/standing";
 import { tellError } from "./tell";
 
 export interface Action {
   id: string;
   title: string;
-  group: "record" | "people" | "rooms" | "projects" | "window" | "stop";
+  group: "record" | "layouts" | "people" | "rooms" | "projects" | "window" | "stop";
   icon: LucideIcon;
   key?: string;
   run: () => void;
@@ -97,6 +110,73 @@ export function useActions(): () => Action[] {
         run: () => attempt(backend.openFolder(last.egress_id, lastOutput.id)),
       });
 
+    if (room)
+      add({
+        id: "whole-room",
+        title: t("action.wholeRoom"),
+        group: "record",
+        icon: LayoutGrid,
+        key: "0",
+        run: () => {
+          goTo("room");
+          pickRoom();
+        },
+      });
+    if (projects.current !== null)
+      add({
+        id: "web-page",
+        title: t("action.webPage"),
+        group: "record",
+        icon: Globe,
+        key: "W",
+        run: () => {
+          goTo("room");
+          pickPage();
+        },
+      });
+    // A template of the operator's own has layouts of its own.
+    const ours = (desk.pick?.kind === "room" ? desk.pick : desk.lastRoom).baseUrl === null;
+    if (room && ours) {
+      const whole = snapshot.layouts.filter((layout) => !layout.broken);
+      const show = (name: string) => {
+        goTo("room");
+        pickRoom();
+        chooseLayout(backend, name, tellError);
+      };
+      for (const layout of whole)
+        add({
+          id: `layout:${layout.name}`,
+          title: t("action.layout", { title: layout.title }),
+          group: "layouts",
+          icon: LayoutTemplate,
+          run: () => show(layout.name),
+        });
+      if (desk.pick?.kind === "room" && whole.length > 1) {
+        const now = layoutOf(liveOf(standing)) ?? desk.pick.layout;
+        const at = whole.findIndex((layout) => layout.name === now);
+        const beside = (step: number) =>
+          whole.at((at < 0 && step < 0 ? 0 : at + step + whole.length) % whole.length);
+        const [before, after] = [beside(-1), beside(1)];
+        if (before && after) {
+          add({
+            id: "layout-before",
+            title: t("action.layout.before", { title: before.title }),
+            group: "layouts",
+            icon: LayoutTemplate,
+            key: "[",
+            run: () => show(before.name),
+          });
+          add({
+            id: "layout-after",
+            title: t("action.layout.after", { title: after.title }),
+            group: "layouts",
+            icon: LayoutTemplate,
+            key: "]",
+            run: () => show(after.name),
+          });
+        }
+      }
+    }
     room?.roster.participants.forEach((person, index) => {
       add({
         id: `person:${person.identity}`,

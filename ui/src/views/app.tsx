@@ -96,6 +96,7 @@ function Page() {
   const first = useStudio((snapshot) => snapshot.projects.list.length === 0);
   const open = useStudio((snapshot) => snapshot.projects.current !== null);
   const room = useStudio((snapshot) => snapshot.room?.name ?? null);
+  const page = useDesk(({ pick }) => pick?.kind === "page");
   if (first)
     return (
       <WithJobs>
@@ -108,13 +109,13 @@ function Page() {
         <ProjectChoice />
       </WithJobs>
     );
-  if (room === null)
+  if (room === null && !page)
     return (
       <WithJobs>
         <RoomsView />
       </WithJobs>
     );
-  return <RoomView key={room} />;
+  return <RoomView key={room ?? ""} />;
 }
 
 /** What runs stays in sight, whatever page is open. */

@@ -12,11 +12,20 @@ import { t } from "@/words";
 import { jobToStop, useActions } from "./actions";
 import { tellError, tellMissing } from "./tell";
 
+/** Keys of what is in the room: they do nothing while it is not in sight. */
+const ROOM_KEYS: Record<string, string> = {
+  0: "whole-room",
+  w: "web-page",
+  "[": "layout-before",
+  "]": "layout-after",
+};
+
 /** Keys of actions by their id; the rest is below. */
 const KEYS: Record<string, string> = { r: "record", f: "follow", h: "history", g: "rooms", o: "last-folder" };
 
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement && ["radio", "checkbox"].includes(target.type)) return false;
   return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
 
@@ -100,7 +109,7 @@ export function useKeys() {
         if (person && page === "room") run.current(`person:${person.identity}`);
         return;
       }
-      const id = KEYS[key];
+      const id = KEYS[key] ?? (page === "room" ? ROOM_KEYS[key] : undefined);
       if (id && run.current(id)) event.preventDefault();
     };
     const onUp = (event: KeyboardEvent) => {

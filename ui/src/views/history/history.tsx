@@ -162,7 +162,7 @@ function PastJob({ job }: { job: Job }) {
         </div>
         <div className="w-40 shrink-0 text-right text-xs text-faint">
           <p dir="auto" className="truncate text-right">
-            {job.request.room_name}
+            {job.request.room_name || t("sources.page")}
           </p>
           <p>{moment(job.started_at_ms ?? job.created_at_ms, Date.now())}</p>
         </div>

@@ -1,6 +1,6 @@
 // What a file-name template comes to. An example for the eye: the job resolves the real one when it knows its tracks.
 
-import type { RecordFormat, RecordRequest, Track } from "@/backend/types";
+import type { RecordRequest, Track } from "@/backend/types";
 
 /** Placeholders a template may hold, LiveKit's names. */
 export const PLACEHOLDERS = [
@@ -21,8 +21,9 @@ function localTime(at: Date): string {
 }
 
 /** The extension that a format ends up with, as far as it can be told beforehand. */
-function extensionOf(format: RecordFormat, track: Track | null): string {
+function extensionOf({ format, source }: RecordRequest, track: Track | null): string {
   if (format.container) return format.container;
+  if ("parts" in source) return source.parts === "sound" ? "ogg" : "mp4";
   if (track?.kind === "audio") return "ogg";
   if (format.type === "as_published" && track) return track.codec.startsWith("vp") ? "webm" : "mp4";
   return "mp4";
@@ -33,7 +34,7 @@ export function exampleName(request: RecordRequest, track: Track | null, roomSid
   const identity = source.type === "participant" ? source.identity : "";
   const single = source.type === "track" ? source.track_id : "";
   const values: Record<string, string> = {
-    identifier: identity || single || request.room_name,
+    identifier: source.type === "web" ? "web" : identity || single || request.room_name,
     room_name: request.room_name,
     room_id: roomSid,
     egress_id: "EG_…",
@@ -53,5 +54,5 @@ export function exampleName(request: RecordRequest, track: Track | null, roomSid
   const at_ = Math.max(template.lastIndexOf("/"), template.lastIndexOf("\\"));
   const folder = template.slice(0, at_ + 1);
   const stem = template.slice(at_ + 1).replace(/\.(mp4|ogg|mp3|webm|ivf|ts|m3u8|raw|jpe?g|mkv)$/i, "");
-  return `${fill(folder)}${fill(stem || "{identifier}-{time}")}.${extensionOf(request.format, track)}`;
+  return `${fill(folder)}${fill(stem || "{identifier}-{time}")}.${extensionOf(request, track)}`;
 }

@@ -12,7 +12,7 @@ import { bitrate, bytes, fileName, timecode, timeLeft } from "@/lib/format";
 import { pickSource } from "@/store/desk";
 import { t } from "@/words";
 import { formatWords } from "../room/track-words";
-import { DISK_LOW_S, elapsedOf, pathOf, sumOf } from "./job-figures";
+import { DISK_LOW_S, elapsedOf, pathOf, sumOf, takesOf } from "./job-figures";
 import { StopButton } from "./stop-button";
 
 export const JobCard = memo(function JobCard({
@@ -30,8 +30,7 @@ export const JobCard = memo(function JobCard({
   const on = job.status === "active";
   const sum = sumOf(job);
   const path = pathOf(job);
-  const sounds = job.tracks.filter((track) => track.kind === "audio").map((track) => track.track_id);
-  const pictures = job.tracks.some((track) => track.kind === "video");
+  const { sounds, pictures } = takesOf(job);
   const diskLow = sum.disk_left_s !== null && sum.disk_left_s < DISK_LOW_S;
   const dropping = sum.frames > 0 && sum.dropped_frames / (sum.frames + sum.dropped_frames) > 0.01;
   return (
@@ -52,10 +51,18 @@ export const JobCard = memo(function JobCard({
           aria-hidden
         />
         <span className="text-xs font-bold tracking-wide">
-          {on ? t("rec") : job.status === "ending" ? t("state.finishing") : t("state.starting")}
+          {on
+            ? t("rec")
+            : job.status === "ending"
+              ? t("state.finishing")
+              : t(job.page === "waiting" ? "state.waiting" : "state.starting")}
         </span>
         <span className="flex-1" />
-        <span className="text-lg leading-7 font-semibold" data-testid="job-elapsed">
+        {/* What is not on has a longer word beside it. */}
+        <span
+          className={cx("leading-7 font-semibold", on ? "text-lg" : "text-base")}
+          data-testid="job-elapsed"
+        >
           {timecode(elapsedOf(job))}
         </span>
         {job.status !== "ending" && <StopButton job={job} />}
@@ -65,7 +72,7 @@ export const JobCard = memo(function JobCard({
           <Title job={job} here={here} />
           {!dense && (
             <p className="flex gap-1.5 text-xs text-faint" title={path ?? undefined}>
-              {!here && (
+              {!here && job.request.room_name && (
                 <span dir="auto" className="max-w-2/5 shrink-0 truncate">
                   {job.request.room_name}
                 </span>
@@ -163,6 +170,15 @@ function Figure({
   );
 }
 
+/** How its connection to the room is; of what Chromium draws, how its page is. */
+function connectionWords({ connection, page, request: { source } }: Job): string {
+  const web = source.type === "web";
+  if (page === "waiting") return t(web ? "page.waiting.page" : "page.waiting");
+  if (page === "starting" || page === "loading" || page === "reloading") return t(`page.${page}`);
+  if (web) return t(page === null ? "page.starting" : "page.on");
+  return t(`connection.${connection}`);
+}
+
 function Connection({ job }: { job: Job }) {
   const { connection } = job;
   const well = connection === "connected";
@@ -184,7 +200,7 @@ function Connection({ job }: { job: Job }) {
       ) : (
         <RefreshCw className="size-3" aria-hidden />
       )}
-      {t(`connection.${connection}`)}
+      {connectionWords(job)}
       {well && typeof rtt === "number" && <span>{t("rtt", { ms: Math.round(rtt) })}</span>}
       {well && job.figures?.encoder && <span className="ml-auto">{job.figures.encoder}</span>}
     </p>

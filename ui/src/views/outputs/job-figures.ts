@@ -1,7 +1,7 @@
 // Figures of a job, summed over its outputs.
 
-import type { Job, Snapshot } from "@/backend/types";
-import { isRunning } from "@/store/select";
+import type { Job, Snapshot, TrackId } from "@/backend/types";
+import { isPageSource, isRunning, PROGRAM } from "@/store/select";
 
 /** Media time in the file so far, ms. While it runs this is what has been written, never the wall clock. */
 export function elapsedOf(job: Job | null): number {
@@ -29,6 +29,20 @@ export function sumOf(job: Job): Sum {
       sum.disk_left_s = Math.min(sum.disk_left_s ?? Number.POSITIVE_INFINITY, output.disk_left_s);
   }
   return sum;
+}
+
+/** The sounds of a job among its levels, and whether it takes pictures. */
+export function takesOf({ request: { source }, page, tracks }: Job): {
+  sounds: TrackId[];
+  pictures: boolean;
+} {
+  // What a page plays is one sound.
+  if (isPageSource(source) && page !== null)
+    return { sounds: source.parts === "picture" ? [] : [PROGRAM], pictures: source.parts !== "sound" };
+  return {
+    sounds: tracks.filter((track) => track.kind === "audio").map((track) => track.track_id),
+    pictures: tracks.some((track) => track.kind === "video"),
+  };
 }
 
 /** How long the fullest disk that is written to lasts, s; none while nothing records. */

@@ -8,9 +8,9 @@ import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { useDesk } from "@/store/desk";
 import { runningJobs } from "@/store/select";
+import { liveOf, type Standing } from "@/store/standing";
 import { studioNow, useStudio } from "@/store/studio";
 import { t } from "@/words";
-import type { Standing } from "../room/standing";
 import { JobCard } from "./job-card";
 import { RecordButton } from "./record-button";
 import { RecordForm } from "./record-form";
@@ -22,6 +22,7 @@ const DENSE_FROM = 4;
 export function Rail({ standing }: { standing: Standing | null }) {
   const jobs = useStudio(useShallow(runningJobs));
   const room = useStudio((snapshot) => snapshot.room?.name);
+  const open = useStudio((snapshot) => snapshot.projects.current !== null);
   return (
     <aside aria-label={t("outputs")} className="flex min-h-0 flex-col border-l border-line bg-panel">
       <div className="flex h-9 shrink-0 items-center justify-between px-3">
@@ -41,7 +42,7 @@ export function Rail({ standing }: { standing: Standing | null }) {
           <JobCard
             key={job.egress_id}
             job={job}
-            here={job.request.room_name === room}
+            here={job.request.source.type === "web" ? open : job.request.room_name === room}
             alone={jobs.length === 1}
             dense={jobs.length >= DENSE_FROM}
           />
@@ -56,6 +57,7 @@ function Next({ standing }: { standing: Standing }) {
   const pick = useDesk((desk) => desk.pick);
   const armError = useDesk((desk) => desk.armError);
   const { job, request, state, failure } = standing;
+  const waiting = liveOf(standing)?.page === "waiting";
   const letGo = useCommand((backend, _: null) =>
     Promise.all(
       (studioNow()?.jobs ?? []).filter((one) => one.preview).map((one) => backend.disarm(one.egress_id)),
@@ -105,10 +107,12 @@ function Next({ standing }: { standing: Standing }) {
               {state === "ready"
                 ? t("record.ready")
                 : state === "empty"
-                  ? t("record.choose")
+                  ? t(pick ? "record.address" : "record.choose")
                   : armError || failure
                     ? t("state.notReady")
-                    : t("state.preparing")}
+                    : waiting
+                      ? t("record.waiting")
+                      : t("state.preparing")}
             </p>
             <RecordButton standing={standing} />
           </>

@@ -2,19 +2,20 @@ import { Circle, LoaderCircle } from "lucide-react";
 import { Key } from "@/kit/key";
 import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
+import type { Standing } from "@/store/standing";
 import { t } from "@/words";
-import type { Standing } from "../room/standing";
 
 /** Whether a press is on its way; a second one, by key or by hand, must not start a second recording. */
 let pressed = false;
 
 /** Presses Record for what is chosen. The studio attaches the file where a job is held ready, and starts one otherwise. */
 export function useRecord() {
-  return useCommand(async (backend, { request, job }: Standing) => {
+  return useCommand(async (backend, { request, job, armed }: Standing) => {
     if (!request || job || pressed) return;
     pressed = true;
     try {
-      await backend.start(request);
+      // By the request of the job that is held ready, whose layout may be about to change.
+      await backend.start(armed?.request ?? request);
     } finally {
       pressed = false;
     }

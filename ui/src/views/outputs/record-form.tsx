@@ -8,8 +8,17 @@ import { Choice, type Option } from "@/kit/choice";
 import { Field, Input } from "@/kit/field";
 import { useCommand } from "@/lib/commands";
 import { tailOf } from "@/lib/format";
-import { containerOf, containersFor, formFor, type How, type Pick, setForm, useDesk } from "@/store/desk";
-import { tracksNow } from "@/store/select";
+import {
+  containerOf,
+  containersFor,
+  formFor,
+  type How,
+  hasPicture,
+  type Pick,
+  setForm,
+  useDesk,
+} from "@/store/desk";
+import { isPageSource, tracksNow } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { AdvancedFields } from "./advanced-fields";
@@ -36,7 +45,7 @@ export function howOptions(pick: Pick): Option<How>[] {
     ...presets,
     { value: "advanced", label: t("how.advanced"), hint: t("how.advanced.hint") },
   ];
-  if (pick.kind === "person") return all;
+  if (pick.kind !== "tracks") return all;
   return [{ value: "as_published", label: t("how.as_published"), hint: t("how.as_published.hint") }, ...all];
 }
 
@@ -59,7 +68,7 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
   const room = useStudio((snapshot) => snapshot.room);
   const choose = useCommand((backend, _: null) => backend.chooseFolder());
   const person = pick.kind === "person";
-  const picture = pick.kind === "person" || tracksNow(room, request.source).video !== null;
+  const picture = hasPicture(pick, request.source, room);
   const containers = containerOptions(form.how, picture, person);
   const container = containerOf(form, picture, person) ?? "";
   const shownFolder = folder ?? settings.folder;
@@ -123,7 +132,9 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
 function ExampleName({ request }: { request: RecordRequest }) {
   const room = useStudio((snapshot) => snapshot.room);
   const { video, audio } = tracksNow(room, request.source);
-  const example = exampleName(request, video ?? audio[0] ?? null, room?.roster.room_sid ?? "", new Date());
+  // A room's name is no track's.
+  const track = isPageSource(request.source) ? null : (video ?? audio[0] ?? null);
+  const example = exampleName(request, track, room?.roster.room_sid ?? "", new Date());
   return (
     <span className="block truncate" dir="auto" title={example} data-testid="record-example">
       {example}

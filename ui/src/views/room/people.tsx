@@ -9,6 +9,7 @@ import {
   Cable,
   ChevronDown,
   ChevronRight,
+  DoorClosed,
   Search as Glass,
   Import,
   LockKeyhole,
@@ -36,11 +37,12 @@ import { Search } from "@/kit/search";
 import { cx } from "@/lib/cx";
 import { initials, moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
-import { pickPerson, pickTrack, useDesk } from "@/store/desk";
+import { pickNothing, pickPerson, pickTrack, useDesk } from "@/store/desk";
 import { headcount, isJoining, nameOf, onAirOf } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { OnAir } from "../on-air";
+import { Sources } from "./sources";
 import { trackFacts, trackTitle } from "./track-words";
 
 /** Up to so many people get large pictures; more get rows, so that many are seen at once. */
@@ -63,6 +65,7 @@ export function People() {
   const places = useMemo(() => new Map(people.map((person, i) => [person.identity, i])), [people]);
   return (
     <section aria-label={t("people")} className="flex min-h-0 flex-col border-r border-line bg-panel">
+      <Sources room={room !== null} />
       <div className="flex h-9 shrink-0 items-center justify-between px-3">
         <h2 className="label-caps">{t("people")}</h2>
         <span className="text-xs text-faint" data-testid="people-count">
@@ -73,13 +76,19 @@ export function People() {
         <Search label={t("people.find")} value={wanted} onChange={setWanted} className="mx-3 mb-2" />
       )}
       {people.length === 0 ? (
-        isJoining(room) ? (
+        room === null ? (
+          <Empty icon={<DoorClosed />} title={t("people.noRoom")} what={t("people.noRoom.what")}>
+            <Button look="outline" className="mt-2" onClick={pickNothing}>
+              {t("rooms.all")}
+            </Button>
+          </Empty>
+        ) : isJoining(room) ? (
           <div className="flex flex-col gap-2 px-3" role="status" aria-label={t("room.joining")}>
             {[0, 1, 2].map((row) => (
               <div key={row} className="aspect-video rounded-md bg-card" />
             ))}
           </div>
-        ) : room?.connection === "connected" ? (
+        ) : room.connection === "connected" ? (
           <Empty icon={<UserRoundX />} title={t("people.none")} what={t("people.none.what")} />
         ) : (
           <Empty icon={<Unplug />} title={t("people.unknown")} />

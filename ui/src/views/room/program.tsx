@@ -1,8 +1,8 @@
 // What would be recorded, or is. Names for tests: [data-testid=program] with [data-state=empty|preparing|ready|
 // recording|finishing]; [data-testid=program-state] has it in words.
 
-import { ImageOff, LoaderCircle, Radio, Speech, Unplug, Users } from "lucide-react";
-import type { Job, OpenRoom, RecordRequest } from "@/backend/types";
+import { Globe, ImageOff, LoaderCircle, Radio, Speech, Unplug, Users } from "lucide-react";
+import type { OpenRoom, PageState, RecordRequest } from "@/backend/types";
 import { Empty } from "@/kit/empty";
 import { Key } from "@/kit/key";
 import { Meter } from "@/kit/meter";
@@ -10,11 +10,21 @@ import { TrackPicture } from "@/kit/picture";
 import { cx } from "@/lib/cx";
 import { timecode } from "@/lib/format";
 import { useDesk } from "@/store/desk";
-import { findPerson, findTrack, headcount, isJoining, nameOf, tracksNow } from "@/store/select";
+import {
+  findPerson,
+  findTrack,
+  headcount,
+  isJoining,
+  isPageSource,
+  nameOf,
+  sourceTracks,
+  tracksNow,
+} from "@/store/select";
+import { liveOf, type Standing } from "@/store/standing";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { elapsedOf } from "../outputs/job-figures";
-import type { Standing } from "./standing";
+import { PageStage } from "./page-stage";
 
 /** Width by height of the picture that the request makes. */
 function shapeOf(request: RecordRequest, width: number, height: number): number {
@@ -26,7 +36,8 @@ function shapeOf(request: RecordRequest, width: number, height: number): number 
 
 export function Program({ standing }: { standing: Standing }) {
   const room = useStudio((snapshot) => snapshot.room);
-  const { state, request, job } = standing;
+  const kind = useDesk(({ pick }) => pick?.kind);
+  const { state, request } = standing;
   return (
     <section
       aria-label={t("program")}
@@ -34,8 +45,12 @@ export function Program({ standing }: { standing: Standing }) {
       data-state={state}
       className="relative flex min-h-0 flex-1 flex-col p-3"
     >
-      {request && room ? (
-        <Stage room={room} request={request} state={state} job={job} failed={standing.failure !== null} />
+      {request ? (
+        <Stage room={room} request={request} standing={standing} />
+      ) : kind === "page" || kind === "room" ? (
+        <div className="flex min-h-0 flex-1 rounded-md border border-dashed border-line">
+          <Empty icon={<Globe />} title={t("program.address")} what={t("program.address.what")} />
+        </div>
       ) : (
         <NothingChosen people={headcount(room)} joining={isJoining(room)} />
       )}
@@ -58,8 +73,11 @@ function NothingChosen({ people, joining }: { people: number | null; joining: bo
         <Empty icon={<Users />} title={t("program.nobody")} what={t("program.nobody.what")} />
       ) : (
         <Empty icon={<Radio />} title={t("program.choose")} what={t("program.choose.what")}>
-          <p className="mt-2 flex items-center gap-1.5 text-xs text-faint">
+          <p className="mt-2 flex flex-wrap items-center justify-center gap-1.5 text-xs text-faint">
             <Key>1</Key> – <Key>9</Key> {t("program.choose.keys")}
+            <span className="ml-3 flex items-center gap-1.5">
+              <Key>0</Key> {t("program.choose.room")}
+            </span>
           </p>
         </Empty>
       )}
@@ -70,18 +88,19 @@ function NothingChosen({ people, joining }: { people: number | null; joining: bo
 function Stage({
   room,
   request,
-  state,
-  job,
-  failed,
+  standing,
 }: {
-  room: OpenRoom;
+  room: OpenRoom | null;
   request: RecordRequest;
-  state: Standing["state"];
-  job: Job | null;
-  failed: boolean;
+  standing: Standing;
 }) {
+  const { state } = standing;
+  const armFailed = useDesk((desk) => desk.armError !== null) || standing.failure !== null;
+  const live = liveOf(standing);
+  // What is on is not as what is to come next: its shape is that of its own request.
+  const shaped = standing.job && isPageSource(request.source) ? standing.job.request : request;
   const { video, audio } = tracksNow(room, request.source);
-  const shape = shapeOf(request, video?.width ?? 0, video?.height ?? 0);
+  const shape = shapeOf(shaped, video?.width ?? 0, video?.height ?? 0);
   const soundOnly = request.source.type !== "participant" && video === null && audio.length > 0;
   return (
     <div className="@container-size relative flex min-h-0 flex-1 items-center justify-center">
@@ -96,7 +115,9 @@ function Stage({
         )}
         style={{ aspectRatio: shape, width: `min(100cqw, calc(100cqh * ${shape}))` }}
       >
-        {video && !video.muted ? (
+        {isPageSource(shaped.source) ? (
+          <PageStage room={room} source={shaped.source} live={live} failed={armFailed} />
+        ) : video && !video.muted ? (
           <TrackPicture
             key={video.sid}
             track={video.sid}
@@ -114,14 +135,19 @@ function Stage({
             <p className="px-6 text-center">{soundOnly ? t("program.soundOnly") : whyBlack(room, request)}</p>
           </div>
         )}
-        <StateSign state={state} job={job} failed={failed} />
+        <StateSign
+          state={state}
+          id={standing.job?.egress_id ?? null}
+          page={live?.page ?? null}
+          failed={armFailed}
+        />
       </div>
     </div>
   );
 }
 
 /** Why there is no picture, in words: black is recorded meanwhile. */
-function whyBlack(room: OpenRoom, request: RecordRequest): string {
+function whyBlack(room: OpenRoom | null, request: RecordRequest): string {
   const { source } = request;
   // Who is not seen may well be there: this is about our view of the room, not about theirs.
   if (isJoining(room)) return t("room.joining");
@@ -131,21 +157,31 @@ function whyBlack(room: OpenRoom, request: RecordRequest): string {
     if (!person) return t("program.personGone");
     return t("program.cameraOff", { name: nameOf(person) });
   }
-  const id = source.type === "track" ? source.track_id : source.video_track_id;
+  const [id] = sourceTracks(source);
   if (id && !findTrack(room, id)) return t("program.trackGone");
   return t("program.trackMuted");
 }
 
-function StateSign({ state, job, failed }: { state: Standing["state"]; job: Job | null; failed: boolean }) {
+function StateSign({
+  state,
+  id,
+  page,
+  failed,
+}: {
+  state: Standing["state"];
+  /** The job that records it. */
+  id: string | null;
+  page: PageState | null;
+  failed: boolean;
+}) {
   const elapsed = useStudio((snapshot) =>
-    elapsedOf(snapshot.jobs.find((one) => one.egress_id === job?.egress_id) ?? null),
+    elapsedOf(snapshot.jobs.find((one) => one.egress_id === id) ?? null),
   );
-  const armFailed = useDesk((desk) => desk.armError !== null) || failed;
   if (state === "recording") {
     return (
       <div
         data-testid="program-state"
-        className="absolute top-3 left-3 flex items-center gap-2.5 rounded-md bg-tally px-3 py-1.5 text-white"
+        className="absolute top-3 left-3 z-10 flex items-center gap-2.5 rounded-md bg-tally px-3 py-1.5 text-white"
       >
         <span className="size-2.5 rounded-full bg-white" aria-hidden />
         <span className="text-base font-semibold">{t("state.recording")}</span>
@@ -153,13 +189,12 @@ function StateSign({ state, job, failed }: { state: Standing["state"]; job: Job 
       </div>
     );
   }
-  const look =
-    state === "ready" ? "text-ready" : state === "preparing" && armFailed ? "text-look" : "text-soft";
+  const look = state === "ready" ? "text-ready" : state === "preparing" && failed ? "text-look" : "text-soft";
   return (
     <div
       data-testid="program-state"
       className={cx(
-        "absolute top-3 left-3 flex items-center gap-2 rounded-md bg-night px-2.5 py-1 font-medium",
+        "absolute top-3 left-3 z-10 flex items-center gap-2 rounded-md bg-night px-2.5 py-1 font-medium",
         look,
       )}
     >
@@ -171,11 +206,13 @@ function StateSign({ state, job, failed }: { state: Standing["state"]; job: Job 
         ? t("state.ready")
         : state === "finishing"
           ? t("state.finishing")
-          : state === "starting"
-            ? t("state.starting")
-            : armFailed
-              ? t("state.notReady")
-              : t("state.preparing")}
+          : page === "waiting"
+            ? t("state.waiting")
+            : state === "starting"
+              ? t("state.starting")
+              : failed
+                ? t("state.notReady")
+                : t("state.preparing")}
     </div>
   );
 }

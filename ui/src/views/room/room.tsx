@@ -12,12 +12,13 @@ import { Rail } from "../outputs/rail";
 import { People } from "./people";
 import { Program } from "./program";
 import { SourceStrip } from "./source-strip";
-import { useArming, useStanding } from "./standing";
+import { useArming, useLayoutFollow, useStanding } from "./standing";
 
 /** The room: people, program, outputs. */
 export function RoomView() {
   const standing = useStanding();
   useArming(standing);
+  useLayoutFollow(standing);
   const name = useStudio((snapshot) => snapshot.room?.name);
   const connected = useStudio((snapshot) => snapshot.room?.connection === "connected");
   const pictures = usePictures();
@@ -33,7 +34,7 @@ export function RoomView() {
   );
   return (
     <main className="grid h-full min-h-0 grid-cols-[minmax(16rem,19vw)_minmax(0,1fr)_minmax(19rem,20vw)]">
-      <h1 className="sr-only">{name}</h1>
+      <h1 className="sr-only">{name ?? t("sources.page")}</h1>
       <People />
       <div className="flex min-h-0 min-w-0 flex-col">
         <RoomTrouble />

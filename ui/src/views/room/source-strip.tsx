@@ -1,25 +1,52 @@
 // Under the program: what exactly is taken, with its sound. Names for tests: checkbox "Follow screen share",
 // button "Choose nothing".
 
-import { ScreenShare, X } from "lucide-react";
-import type { RecordRequest } from "@/backend/types";
-import { Button } from "@/kit/button";
+import { ScreenShare } from "lucide-react";
+import type { OpenRoom, RecordRequest } from "@/backend/types";
 import { Checkbox } from "@/kit/checkbox";
 import { Key } from "@/kit/key";
 import { Meter } from "@/kit/meter";
 import { bitrate } from "@/lib/format";
-import { followScreenShare, pickNothing, useDesk } from "@/store/desk";
-import { findPerson, findTrack, lossOf, nameOf, tracksNow } from "@/store/select";
+import { followScreenShare, type Pick, useDesk } from "@/store/desk";
+import { findPerson, findTrack, lossOf, nameOf, sourceTracks, tracksNow } from "@/store/select";
+import type { Standing } from "@/store/standing";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
-import type { Standing } from "./standing";
+import { ChooseNothing } from "./choose-nothing";
+import { PageStrip, RoomStrip } from "./page-strips";
 import { trackFacts, trackTitle } from "./track-words";
 
 export function SourceStrip({ standing }: { standing: Standing }) {
-  const { request, job } = standing;
   const room = useStudio((snapshot) => snapshot.room);
   const pick = useDesk((desk) => desk.pick);
-  if (!request || !room || !pick) return null;
+  if (!pick || (!room && pick.kind !== "page")) return null;
+  return (
+    <section aria-label={t("source")} className="@container shrink-0 border-t border-line bg-panel px-4 py-3">
+      {pick.kind === "page" ? (
+        <PageStrip standing={standing} room={room} pick={pick} />
+      ) : pick.kind === "room" ? (
+        room && <RoomStrip standing={standing} room={room} pick={pick} />
+      ) : (
+        room &&
+        standing.request && (
+          <TracksStrip standing={standing} request={standing.request} room={room} pick={pick} />
+        )
+      )}
+    </section>
+  );
+}
+
+function TracksStrip({
+  standing: { job },
+  request,
+  room,
+  pick,
+}: {
+  standing: Standing;
+  request: RecordRequest;
+  room: OpenRoom;
+  pick: Pick;
+}) {
   const { video, audio } = tracksNow(room, request.source);
   const running = job !== null;
   const follows =
@@ -27,7 +54,7 @@ export function SourceStrip({ standing }: { standing: Standing }) {
       ? job.request.source.follow_screen_share
       : pick.kind === "person" && pick.followScreenShare;
   return (
-    <section aria-label={t("source")} className="shrink-0 border-t border-line bg-panel px-4 py-3">
+    <>
       <div className="flex min-h-8 items-center gap-4">
         <p className="min-w-0 flex-1 truncate text-left text-base font-semibold" dir="auto">
           {job?.title ?? titleOf(request, room)}
@@ -43,16 +70,7 @@ export function SourceStrip({ standing }: { standing: Standing }) {
             {!running && <Key>F</Key>}
           </span>
         )}
-        <Button
-          look="quiet"
-          size="sm"
-          hotkey="Esc"
-          aria-label={t("source.none")}
-          title={t("source.none")}
-          onClick={pickNothing}
-        >
-          <X />
-        </Button>
+        <ChooseNothing />
       </div>
       <p className="text-xs text-soft">{t(`takes.${kindOf(request, follows)}`)}</p>
       <ul className="mt-2 grid gap-x-6 gap-y-2 [grid-template-columns:repeat(auto-fit,minmax(12rem,1fr))]">
@@ -63,14 +81,14 @@ export function SourceStrip({ standing }: { standing: Standing }) {
           <li className="self-center text-xs text-faint">{t("source.silent")}</li>
         )}
       </ul>
-    </section>
+    </>
   );
 }
 
 function kindOf(request: RecordRequest, follows: boolean) {
   const { source } = request;
   if (source.type === "participant") return follows ? "personFollow" : "person";
-  if (source.type === "track") return "track";
+  if (source.type !== "track_composite") return "track";
   if (source.video_track_id && source.audio_track_id) return "pair";
   return source.video_track_id ? "picture" : "sound";
 }
@@ -85,9 +103,8 @@ function titleOf(request: RecordRequest, room: Parameters<typeof findPerson>[0])
     if (person) lastNames.set(source.identity, nameOf(person));
     return lastNames.get(source.identity) ?? source.identity;
   }
-  const ids = source.type === "track" ? [source.track_id] : [source.video_track_id, source.audio_track_id];
-  const names = ids
-    .flatMap((id) => (id ? (findTrack(room, id) ?? []) : []))
+  const names = sourceTracks(source)
+    .flatMap((id) => findTrack(room, id) ?? [])
     .map(({ person, track }) => t("track.of", { track: trackTitle(track), name: nameOf(person) }));
   return names.join(" + ") || t("program.trackGone");
 }

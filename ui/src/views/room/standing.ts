@@ -1,46 +1,16 @@
-// How what is chosen stands: nothing, being made ready, ready, recording. Everything that shows it asks here, so that
-// no two places can say different things.
+// How what is chosen stands, and what is done so that Record starts at once.
 
 import { useEffect, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { asApiError } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
-import type { ApiError, EgressId, Job, RecordRequest, Snapshot } from "@/backend/types";
+import type { EgressId, Job, RecordRequest, Snapshot } from "@/backend/types";
 import { requestOf, useDesk } from "@/store/desk";
-import { isRunning, sameRequest, sameSource } from "@/store/select";
+import { isRunning, sameRequest } from "@/store/select";
+import { liveOf, type Standing, standingOf } from "@/store/standing";
 import { studioNow, useStudio } from "@/store/studio";
-
-export interface Standing {
-  state: "empty" | "preparing" | "ready" | "starting" | "recording" | "finishing";
-  /** What Record would ask for. */
-  request: RecordRequest | null;
-  /** The job that records what is chosen. */
-  job: Job | null;
-  /** The job that is held ready for it, or is about to be. */
-  armed: Job | null;
-  /** Why the job that was held ready is not any more. */
-  failure: ApiError | null;
-}
-
-/** Pure, for the tests. */
-export function standingOf(request: RecordRequest | null, jobs: Job[]): Standing {
-  if (!request) return { state: "empty", request, job: null, armed: null, failure: null };
-  const job =
-    jobs.find(
-      (one) =>
-        isRunning(one) &&
-        one.request.room_name === request.room_name &&
-        sameSource(one.request.source, request.source),
-    ) ?? null;
-  const held = jobs.find((one) => one.preview && sameRequest(one.request, request)) ?? null;
-  const armed = held && ["starting", "active"].includes(held.status) ? held : null;
-  const failure = held?.error ?? null;
-  if (job) {
-    const state = job.status === "active" ? "recording" : job.status === "ending" ? "finishing" : "starting";
-    return { state, request, job, armed, failure };
-  }
-  return { state: armed?.armed ? "ready" : "preparing", request, job: null, armed, failure };
-}
+import { follow } from "@/store/wish";
+import { tellError } from "../tell";
 
 /** The standing of what is chosen now; drawn anew only when it changes, not with each figure. */
 export function useStanding(): Standing {
@@ -131,6 +101,16 @@ export function useArming(standing: Standing) {
     },
     [backend],
   );
+}
+
+/** Keeps the layout of the job that is looked at in step with the one that is chosen. Mounted once, in the room. */
+export function useLayoutFollow(standing: Standing) {
+  const backend = useBackend();
+  const live = liveOf(standing);
+  const layout = useDesk(({ pick }) => (pick?.kind === "room" ? pick.layout : null));
+  useEffect(() => {
+    if (layout !== null) follow(backend, live, tellError);
+  }, [backend, live, layout]);
 }
 
 function letGo(backend: ReturnType<typeof useBackend>) {

@@ -2,7 +2,7 @@
 // ([data-testid=room], accessible name begins with the room's name).
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ChevronRight, DoorClosed, LoaderCircle, Users } from "lucide-react";
+import { ChevronRight, DoorClosed, Globe, LoaderCircle, Users } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
 import { useShallow } from "zustand/react/shallow";
 import type { RoomSummary } from "@/backend/types";
@@ -13,7 +13,7 @@ import { Search } from "@/kit/search";
 import { useCommand } from "@/lib/commands";
 import { moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
-import { openDialog } from "@/store/desk";
+import { openDialog, pickPage } from "@/store/desk";
 import { inOrder, roomsOnAir } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
@@ -45,7 +45,11 @@ export function RoomsView() {
         <div className="flex items-center gap-4">
           <h1 className="text-lg font-semibold">{t("rooms")}</h1>
           {!rooms.loading && rooms.list.length > 0 && <span className="text-soft">{rooms.list.length}</span>}
-          <Search label={t("rooms.find")} value={wanted} onChange={setWanted} className="ml-auto w-64" />
+          <Button look="quiet" hotkey="W" className="ml-auto" onClick={pickPage}>
+            <Globe />
+            {t("sources.page")}
+          </Button>
+          <Search label={t("rooms.find")} value={wanted} onChange={setWanted} className="w-64" />
         </div>
         {rooms.error && (
           <Notice error={rooms.error}>

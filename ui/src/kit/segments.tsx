@@ -1,0 +1,62 @@
+import { type ReactNode, useId } from "react";
+import { cx } from "@/lib/cx";
+
+export interface Segment<T extends string> {
+  value: T;
+  label: string;
+  icon: ReactNode;
+}
+
+/** One of few, all of them in sight. Where it is narrow, only the chosen one says its name, or none does. */
+export function Segments<T extends string>({
+  label,
+  value,
+  options,
+  onChange,
+  disabled,
+}: {
+  /** The accessible name of the group. */
+  label: string;
+  value: T;
+  options: Segment<T>[];
+  onChange: (value: T) => void;
+  disabled?: boolean;
+}) {
+  const name = useId();
+  return (
+    <fieldset
+      aria-label={label}
+      disabled={disabled}
+      className="flex shrink-0 rounded-md border border-edge bg-night p-px disabled:border-line"
+    >
+      {options.map((option) => {
+        const chosen = option.value === value;
+        return (
+          <label
+            key={option.value}
+            title={option.label}
+            className={cx(
+              "flex h-6.5 items-center gap-1.5 rounded-sm px-2 text-xs transition-colors has-focus-visible:outline-2 has-focus-visible:outline-offset-1 has-focus-visible:outline-ink [&_svg]:size-3.5",
+              chosen ? "bg-chosen font-medium text-ink" : "text-soft",
+              disabled ? "cursor-not-allowed" : !chosen && "hover:bg-control hover:text-ink",
+            )}
+          >
+            <input
+              type="radio"
+              name={name}
+              value={option.value}
+              checked={chosen}
+              onChange={() => onChange(option.value)}
+              aria-label={option.label}
+              className="sr-only"
+            />
+            {option.icon}
+            <span aria-hidden className={chosen ? "hidden @xl:inline" : "hidden @3xl:inline"}>
+              {option.label}
+            </span>
+          </label>
+        );
+      })}
+    </fieldset>
+  );
+}
