@@ -129,7 +129,7 @@ async fn shown() {
     media::init().unwrap();
     let clock = RoomClock::start();
     let page = PageSource::start(Path::new(&told(FOLDER)), SIZE, || clock.now_ns(), |_| {}).await.unwrap();
-    page.open(&told(URL)).await.unwrap();
+    page.open(&told(URL));
     println!("shown now");
     std::future::pending::<()>().await;
 }
@@ -186,7 +186,7 @@ async fn captured() {
     let deliver = move |captured| taking.lock().unwrap().take(captured);
     let mut page =
         PageSource::start(Path::new(&told(FOLDER)), SIZE, || clock.now_ns(), deliver).await.unwrap();
-    page.open(&told(URL)).await.unwrap();
+    page.open(&told(URL));
     let line = loop {
         match page.event().await.unwrap() {
             PageEvent::Console(line) => break line,

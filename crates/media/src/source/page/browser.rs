@@ -13,7 +13,7 @@ use chromiumoxide::cdp::browser_protocol::network::{
 };
 use chromiumoxide::cdp::browser_protocol::page::{
     AddScriptToEvaluateOnNewDocumentParams, EventJavascriptDialogOpening, EventLoadEventFired,
-    HandleJavaScriptDialogParams,
+    HandleJavaScriptDialogParams, NavigateParams,
 };
 use chromiumoxide::cdp::browser_protocol::target::{CloseTargetParams, EventTargetCreated};
 use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, EventConsoleApiCalled};
@@ -36,6 +36,11 @@ const STARTS: Duration = Duration::from_secs(20);
 const ANSWERS: Duration = Duration::from_secs(10);
 /// Names under which distributions have Chromium.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+
+/// What a page that nobody sits in front of has no use for.
+const TAME: &str = "Object.assign(window, {
+    alert: () => {}, confirm: () => true, prompt: () => null, print: () => {}, close: () => {},
+});";
 
 /// What is heard of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,18 +119,22 @@ impl Browser {
         let page = first_page(&connection).await?;
         let deny = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
         connection.execute(deny).await?;
-        // A page that closes itself would end the browser.
-        page.execute(AddScriptToEvaluateOnNewDocumentParams::new("window.close = () => {};")).await?;
+        // Questions would be drawn over the page, and a page that closes itself would end the browser.
+        page.execute(AddScriptToEvaluateOnNewDocumentParams::new(TAME)).await?;
         let (sender, events) = unbounded_channel();
         listen(&connection, &page, &sender, &mut listeners).await?;
         Ok(Self { page, process, _connection: connection, _listeners: listeners, events })
     }
 
-    /// Leaves for the page at `url`; what becomes of that is told by events. By a script, because the library
-    /// loses track of its own navigations and then waits for ever.
-    pub(super) async fn open(&self, url: &str) -> Result<(), StageError> {
-        self.script(&format!("location.replace({})", serde_json::Value::from(url))).await?;
-        Ok(())
+    /// Leaves for the page at `url`; what becomes of that is told by events. The answer is not waited for: a page
+    /// that is slow keeps it back.
+    pub(super) fn open(&self, url: &str) {
+        let (page, navigate) = (self.page.clone(), NavigateParams::new(url));
+        tokio::spawn(async move {
+            if let Err(error) = page.execute(navigate).await {
+                tracing::debug!(%error, "the page keeps its answer back");
+            }
+        });
     }
 
     /// Runs a script in the page; comes back with its value as JSON.

@@ -100,11 +100,8 @@ impl PageSource {
     }
 
     /// Leaves for the page at `url`. Whether it comes is told by [`PageSource::event`].
-    ///
-    /// # Errors
-    /// If Chromium does not answer.
-    pub async fn open(&self, url: &str) -> Result<(), StageError> {
-        self.browser.open(url).await
+    pub fn open(&self, url: &str) {
+        self.browser.open(url);
     }
 
     /// Runs a script in the page; comes back with its value, or says that Chromium does not answer.

@@ -139,7 +139,7 @@ async fn once(
     let started = PageSource::start(&show.folder, show.size, move || clock.now_ns(), deliver).await;
     let mut page = started.map_err(|error| broken(words::stage(&error), None))?;
     tell(PageState::Loading).await;
-    page.open(&show.url).await.map_err(|error| broken(words::stage(&error), None))?;
+    page.open(&show.url);
 
     let mut deadline = Instant::now() + LOADS;
     let mut loading = true;
@@ -200,7 +200,7 @@ async fn once(
                 Some(PageCommand::Reload) => {
                     loading = true;
                     deadline = Instant::now() + LOADS;
-                    page.open(&show.url).await.map_err(|error| broken(words::stage(&error), on_since))?;
+                    page.open(&show.url);
                 }
                 Some(PageCommand::Layout(request, layout)) if !loading => {
                     let (script, news, shown) = (page.script(&set_layout(&layout)), news.clone(), shown.clone());
