@@ -65,6 +65,7 @@ pub(super) struct Browser {
     process: Child,
     _connection: Connection,
     _listeners: JoinSet<()>,
+    sender: UnboundedSender<PageEvent>,
     events: UnboundedReceiver<PageEvent>,
 }
 
@@ -123,7 +124,7 @@ impl Browser {
         page.execute(AddScriptToEvaluateOnNewDocumentParams::new(TAME)).await?;
         let (sender, events) = unbounded_channel();
         listen(&connection, &page, &sender, &mut listeners).await?;
-        Ok(Self { page, process, _connection: connection, _listeners: listeners, events })
+        Ok(Self { page, process, _connection: connection, _listeners: listeners, sender, events })
     }
 
     /// Leaves for the page at `url`; what becomes of that is told by events. The answer is not waited for: a page
@@ -151,6 +152,12 @@ impl Browser {
             let answer = page.execute(params).await?.result;
             Ok(answer.result.value.unwrap_or_default())
         }
+    }
+
+    /// Adds an event.
+    pub(super) fn note(&self, event: PageEvent) {
+        // The other end is ours.
+        let _ = self.sender.send(event);
     }
 
     /// The next event.

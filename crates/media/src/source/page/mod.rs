@@ -112,6 +112,11 @@ impl PageSource {
         self.browser.script(script)
     }
 
+    /// Adds to what happens, for who has found it out in another way.
+    pub fn note(&self, event: PageEvent) {
+        self.browser.note(event);
+    }
+
     /// What happens next. Safe to cancel.
     ///
     /// # Errors

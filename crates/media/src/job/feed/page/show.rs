@@ -25,13 +25,15 @@ use crate::source::page::{CaptureSize, Captured, PageEvent, PageSource, StageErr
 /// How long a page may take to load.
 const LOADS: Duration = Duration::from_secs(60);
 /// Between two looks at whether it lives, and what it says in `div.error`.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(500);
 /// What a template says on its console, as LiveKit's contract has it.
 const START: &str = "START_RECORDING";
 const END: &str = "END_RECORDING";
 
-/// What LiveKit's templates say of trouble.
-const TROUBLE: &str = "document.querySelector('div.error')?.innerText ?? null";
+/// Whether the page is there, and what LiveKit's templates say of trouble. Chromium tells of the first as well, and
+/// not all that it tells arrives: messages that the library does not know are lost.
+const STATE: &str = "[location.href !== 'about:blank' && document.readyState === 'complete',
+    document.querySelector('div.error')?.innerText ?? null]";
 
 /// What to show.
 pub struct Show {
@@ -216,16 +218,18 @@ async fn once(
             },
             answer = async { asking.as_mut().expect("there is a question").await }, if asking.is_some() => {
                 asking = None;
-                match answer {
-                    Ok(Value::String(said)) if on_since.is_none() => {
+                match answer.map(|value| serde_json::from_value::<(bool, Option<String>)>(value)) {
+                    Ok(Ok((_, Some(said)))) if on_since.is_none() => {
                         return Err(broken(words::template(&said), on_since));
                     }
-                    Ok(_) => {}
-                    Err(_) => return Err(broken(words::hung(), on_since)),
+                    Ok(Ok((true, _))) if loading => page.note(PageEvent::Loaded),
+                    // Nothing answers between two pages.
+                    Err(_) if !loading => return Err(broken(words::hung(), on_since)),
+                    _ => {}
                 }
             }
-            _ = look.tick(), if asking.is_none() && !loading => {
-                asking = Some(Box::pin(page.script(TROUBLE)));
+            _ = look.tick(), if asking.is_none() => {
+                asking = Some(Box::pin(page.script(STATE)));
             }
             () = sleep_until(deadline), if loading => {
                 return Err(broken(words::too_slow(&show.url, LOADS.as_secs()), on_since));
