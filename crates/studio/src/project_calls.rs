@@ -203,9 +203,13 @@ impl Inner {
 
     /// The secret of a project: as given or read in this run, else from the keyring.
     pub(crate) async fn secret(&self, id: &ProjectId) -> Result<SecretString, ApiError> {
-        // One question of the keyring at a time.
+        let known = || self.known_secrets.lock().get(id).cloned();
+        if let Some(secret) = known() {
+            return Ok(secret);
+        }
+        // One question of the keyring at a time; who is known does not wait for it.
         let mut refused = self.refused_secrets.lock().await;
-        if let Some(secret) = self.known_secrets.lock().get(id).cloned() {
+        if let Some(secret) = known() {
             return Ok(secret);
         }
         if let Some(error) = refused.get(id) {
