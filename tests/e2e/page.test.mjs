@@ -163,5 +163,11 @@ function killChromium(job) {
     }
   });
   assert.ok(pids.length, 'there is a Chromium');
-  for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
+  for (const pid of pids) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // Gone with another of them.
+    }
+  }
 }

@@ -37,10 +37,8 @@ const ANSWERS: Duration = Duration::from_secs(10);
 /// Names under which distributions have Chromium.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
-/// What a page that nobody sits in front of has no use for.
-const TAME: &str = "Object.assign(window, {
-    alert: () => {}, confirm: () => true, prompt: () => null, print: () => {}, close: () => {},
-});";
+/// Runs in every document before its own scripts.
+const EVERY: &str = include_str!("every.js");
 
 /// What is heard of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,15 +111,13 @@ impl Browser {
             request_timeout: ANSWERS,
             ..HandlerConfig::default()
         };
-        let (mut connection, mut handler) = Connection::connect_with_config(address, config).await?;
+        let (connection, mut handler) = Connection::connect_with_config(address, config).await?;
         // Nothing is answered unless this is polled.
         listeners.spawn(async move { while handler.next().await.is_some() {} });
-        connection.fetch_targets().await?;
         let page = first_page(&connection).await?;
         let deny = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
         connection.execute(deny).await?;
-        // Questions would be drawn over the page, and a page that closes itself would end the browser.
-        page.execute(AddScriptToEvaluateOnNewDocumentParams::new(TAME)).await?;
+        page.execute(AddScriptToEvaluateOnNewDocumentParams::new(EVERY)).await?;
         let (sender, events) = unbounded_channel();
         listen(&connection, &page, &sender, &mut listeners).await?;
         Ok(Self { page, process, _connection: connection, _listeners: listeners, sender, events })

@@ -35,9 +35,11 @@ impl Loudspeaker {
         let socket = at.join("s");
         let _ = std::fs::remove_file(&socket);
         let script = at.join("start.pa");
+        // Without norewinds the sink plays up to 2 s ahead, and a sound that begins waits for the third of a second,
+        // while WebRTC's comes in: it would be late for 10 s.
         let modules = format!(
             "load-module module-native-protocol-unix socket={} auth-anonymous=1\n\
-             load-module module-null-sink sink_name={SINK} rate=48000 channels=2\n",
+             load-module module-null-sink sink_name={SINK} rate=48000 channels=2 norewinds=1\n",
             socket.display()
         );
         std::fs::write(&script, modules).map_err(failed)?;

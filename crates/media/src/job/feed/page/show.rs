@@ -178,7 +178,7 @@ async fn once(
                     // The last pictures are still taken; the job closes the page when it has them.
                     return closed(commands, news).await;
                 }
-                Ok(PageEvent::Console(_)) => {}
+                Ok(PageEvent::Console(line)) => tracing::debug!(line, "the page says"),
                 Ok(PageEvent::Unreachable(cause)) if loading => {
                     return Err(broken(words::unreachable(&show.url, &cause), on_since));
                 }
