@@ -51,7 +51,7 @@ pub async fn engine<F: Feed>(
     let names = NameContext {
         egress_id: job.egress_id.clone(),
         room_name: job.room_name.clone(),
-        room_id: String::new(),
+        room_id: job.room_sid.clone(),
         asked: spec.source.clone(),
     };
     Engine::new(spec, names, feed, media, lanes)
