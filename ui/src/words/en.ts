@@ -183,6 +183,7 @@ export const en = {
   "layout.folder.what": "Your own layouts are files in this folder. What you change there is here at once.",
   "layout.broken": "{name} cannot be drawn",
   "layout.broken.line": "Line {line}, column {column}",
+  "layout.broken.stays": "{reason} The picture stays as it was.",
   "layout.broken.whole": "The whole document",
   template: "Template of your own",
   "template.what":
