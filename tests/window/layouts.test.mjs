@@ -110,6 +110,9 @@ test("the whole room: seen live, laid out, recorded", { timeout: 900_000 }, asyn
     assert.equal(await chosen(), "grid");
     assert.deepEqual(steps.recordings(desktop), []);
     assert.equal(program.browsers(desktop).length, 1);
+    for (const name of ["chrom", "Xvfb", "pulseaudio"]) {
+      assert.ok(program.pagePrograms(desktop).some((line) => line.includes(name)), `${name} runs`);
+    }
     await steps.look(window, "20 whole room");
   });
 
@@ -283,6 +286,7 @@ test("the whole room: seen live, laid out, recorded", { timeout: 900_000 }, asyn
   });
 
   await step("nothing of it is left when nothing is chosen", async () => {
+    await program.waitForStanding(window, { page: "waiting" });
     await window.keys("\uE00C");
     await until("the page's programs to end", () => program.pagePrograms(desktop).length === 0, steps.patient);
   });
