@@ -105,28 +105,27 @@ function Stage({
   const shape = shapeOf(shaped, video?.width ?? 0, video?.height ?? 0);
   const soundOnly = request.source.type !== "participant" && video === null && audio.length > 0;
   return (
-    <>
-      {/* Above the picture: all of that is recorded, and nothing may cover it. */}
-      <div className="mb-2 flex h-8 shrink-0 items-center gap-3">
-        <StateSign
-          state={state}
-          id={standing.job?.egress_id ?? null}
-          page={live?.page ?? null}
-          failed={failure !== null}
-        />
-        <PortraitHint standing={standing} />
-      </div>
-      <div className="@container-size relative flex min-h-0 flex-1 items-start justify-center">
+    <div className="@container-size relative flex min-h-0 flex-1 items-center justify-center pt-10">
+      <div className="relative" style={{ aspectRatio: shape, width: `min(100cqw, calc(100cqh * ${shape}))` }}>
+        {/* Above the picture: all of that is recorded, and nothing may cover it. */}
+        <div className="absolute bottom-full left-0 mb-2 flex h-8 w-[max(100%,20rem)] items-center gap-3">
+          <StateSign
+            state={state}
+            id={standing.job?.egress_id ?? null}
+            page={live?.page ?? null}
+            failed={failure !== null}
+          />
+          <PortraitHint standing={standing} />
+        </div>
         <div
           className={cx(
-            "relative overflow-hidden rounded-sm bg-night outline-2 outline-offset-0 transition-colors",
+            "relative size-full overflow-hidden rounded-sm bg-night outline-2 outline-offset-0 transition-colors",
             state === "recording"
               ? "outline-tally-ink"
               : state === "ready"
                 ? "outline-ready/70"
                 : "outline-line",
           )}
-          style={{ aspectRatio: shape, width: `min(100cqw, calc(100cqh * ${shape}))` }}
         >
           {isPageSource(shaped.source) ? (
             <PageStage room={room} source={shaped.source} live={live} failure={failure} />
@@ -152,7 +151,7 @@ function Stage({
           )}
         </div>
       </div>
-    </>
+    </div>
   );
 }
 
