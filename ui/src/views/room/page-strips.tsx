@@ -3,7 +3,7 @@
 // "Layout for the template"; button "Template of your own"; checkboxes "Wait for the page's start signal" and
 // "If the page crashes, load it again and go on".
 
-import { AudioLines, ChevronDown, ChevronRight, Clapperboard, Video } from "lucide-react";
+import { AudioLines, ChevronDown, ChevronUp, Clapperboard, LayoutTemplate, Video } from "lucide-react";
 import { useId, useState } from "react";
 import { useBackend } from "@/backend/index";
 import type { Job, OpenRoom, PageParts } from "@/backend/types";
@@ -136,8 +136,9 @@ function More({
       title={t("template")}
       onClick={onToggle}
     >
-      {open ? <ChevronDown /> : <ChevronRight />}
+      <LayoutTemplate />
       <span className={alone ? "" : "hidden @xl:inline"}>{t("template")}</span>
+      {open ? <ChevronUp /> : <ChevronDown />}
     </Button>
   );
 }
