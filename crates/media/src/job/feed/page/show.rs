@@ -218,7 +218,7 @@ async fn once(
             },
             answer = async { asking.as_mut().expect("there is a question").await }, if asking.is_some() => {
                 asking = None;
-                match answer.map(|value| serde_json::from_value::<(bool, Option<String>)>(value)) {
+                match answer.map(serde_json::from_value::<(bool, Option<String>)>) {
                     Ok(Ok((_, Some(said)))) if on_since.is_none() => {
                         return Err(broken(words::template(&said), on_since));
                     }
