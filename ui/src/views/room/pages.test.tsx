@@ -247,25 +247,6 @@ describe("layouts", () => {
     expect(called("updateLayout")).toEqual([]);
   });
 
-  it("that are changed on the disk are shown at once, but on air by hand alone", async () => {
-    clearDesk({ pick: whole(ownLayout.name) });
-    const layouts = [...stockLayouts, ownLayout];
-    const preview = pagePreview("EG_room", wholeRoom(ownLayout.name), { layout: ownLayout.name });
-    const { studio, user, called } = await open(inRoom(four, { jobs: [preview], layouts }));
-    const change = () =>
-      studio.emit({ type: "layouts", layouts: layouts.map((one) => ({ ...one, title: `${one.title}!` })) });
-    change();
-    await waitFor(() => expect(called("updateLayout")).toHaveLength(1));
-    expect(called("updateLayout")[0]?.args).toEqual(["EG_room", ownLayout.name]);
-    await user.keyboard("r");
-    expect(await screen.findByTestId("tally")).toBeTruthy();
-    change();
-    await new Promise((done) => setTimeout(done, 300));
-    expect(called("updateLayout")).toHaveLength(1);
-    await user.click(within(card(ownLayout.name)).getByRole("button"));
-    expect(called("updateLayout")).toHaveLength(2);
-  });
-
   it("of the operator's that are broken say where and why, and cannot be chosen", async () => {
     clearDesk({ pick: whole() });
     const { studio } = await open(

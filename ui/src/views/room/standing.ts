@@ -9,7 +9,7 @@ import { requestOf, useDesk } from "@/store/desk";
 import { isRunning, sameRequest } from "@/store/select";
 import { liveOf, type Standing, standingOf } from "@/store/standing";
 import { studioNow, useStudio } from "@/store/studio";
-import { chooseLayout, follow } from "@/store/wish";
+import { follow } from "@/store/wish";
 import { tellError } from "../tell";
 
 /** The standing of what is chosen now; drawn anew only when it changes, not with each figure. */
@@ -111,15 +111,6 @@ export function useLayoutFollow(standing: Standing) {
   useEffect(() => {
     if (layout !== null) follow(backend, live, tellError);
   }, [backend, live, layout]);
-  // The operator's own layout was changed on the disk: a preview shows it at once, what is on air by hand alone.
-  const layouts = useStudio((snapshot) => snapshot.layouts);
-  const known = useRef(layouts);
-  useEffect(() => {
-    if (known.current === layouts) return;
-    known.current = layouts;
-    const own = layouts.find((one) => one.name === layout && !one.stock && !one.broken);
-    if (own && live?.preview && live.page === "on") chooseLayout(backend, own.name, tellError);
-  }, [backend, live, layout, layouts]);
 }
 
 /** Why what is chosen cannot be made ready, if so, and what tries it once again. */
