@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { test } from 'node:test';
 import { beeps, black, cadence, flashes, pictures, sync } from '../harness/content.mjs';
 import { fileOutput, roomComposite, webEgress } from '../harness/job.mjs';
 import { sound } from '../harness/media.mjs';
 import { processesOf } from '../harness/process.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { site } from '../harness/site.mjs';
+import { test } from '../harness/steady.mjs';
 import { until } from '../harness/wait.mjs';
 
 const VIDEO = { codec: 'vp8', width: 320, height: 180, fps: 15, bitrateBps: 300_000 };

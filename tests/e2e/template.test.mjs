@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { test } from 'node:test';
 import { beeps, cadence, flashes, pictures, sync } from '../harness/content.mjs';
 import { fileOutput, roomComposite } from '../harness/job.mjs';
 import { sound } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { site } from '../harness/site.mjs';
+import { test } from '../harness/steady.mjs';
 import { roomService } from '../harness/token.mjs';
 
 const CLIENT = createRequire(import.meta.url).resolve('livekit-client').replace(/[^/]+$/, 'livekit-client.umd.js');

@@ -61,13 +61,13 @@ pub struct Record {
     #[arg(long, group = "source", conflicts_with_all = ["identity", "track", "video_track", "audio_track", "as_published"])]
     pub layout: Option<String>,
     /// Draw the layout with this template, a web page.
-    #[arg(long, requires = "layout")]
+    #[arg(long, requires = "layout", conflicts_with_all = ["identity", "track", "video_track", "audio_track"])]
     pub custom_base_url: Option<String>,
     /// Record this web page.
     #[arg(long, group = "source", conflicts_with_all = ["room", "wait", "layout", "identity", "track", "video_track", "audio_track", "as_published"])]
     pub web_url: Option<String>,
     /// Begin when the web page says START_RECORDING on its console, and not already when it has loaded.
-    #[arg(long, requires = "web_url")]
+    #[arg(long, requires = "web_url", conflicts_with_all = ["layout", "identity", "track", "video_track", "audio_track"])]
     pub await_start_signal: bool,
     /// Record the sound of the room or page alone.
     #[arg(long, conflicts_with_all = ["video_only", "identity", "track", "video_track", "audio_track"])]
@@ -275,6 +275,7 @@ mod tests {
             "--layout grid --audio-only --video-only",
             "--web-url https://example.com",
             "--custom-base-url https://example.com --identity ada",
+            "--await-start-signal --layout grid",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
