@@ -22,7 +22,7 @@ pub struct Preview {
     size: Option<(u32, u32, u32)>,
     watched: bool,
     chain: Option<Chain>,
-    due_ns: i64,
+    beat: Beat,
     newest: Option<Vec<u8>>,
 }
 
@@ -35,7 +35,7 @@ impl Preview {
             }
             _ => None,
         };
-        Self { media, size, watched: false, chain: None, due_ns: i64::MIN, newest: None }
+        Self { media, size, watched: false, chain: None, beat: Beat::default(), newest: None }
     }
 
     /// Somebody looks, or nobody does any more.
@@ -49,11 +49,9 @@ impl Preview {
     /// A picture of the program.
     pub fn push(&mut self, time_ns: i64, frame: &gst::Buffer) {
         let Some(size) = self.size.filter(|_| self.watched) else { return };
-        let between_ns = 1_000_000_000 / FPS;
-        if time_ns + EARLY_NS < self.due_ns && self.due_ns - time_ns <= between_ns {
+        if !self.beat.takes(time_ns) {
             return;
         }
-        self.due_ns = time_ns + between_ns;
         if self.chain.is_none() {
             self.chain = self.start(size);
         }
@@ -97,5 +95,56 @@ impl Preview {
     /// The newest small picture that was not taken yet.
     pub fn take(&mut self) -> Option<Vec<u8>> {
         self.newest.take()
+    }
+}
+
+/// Which pictures are taken.
+#[derive(Debug, Default)]
+struct Beat {
+    due_ns: Option<i64>,
+}
+
+impl Beat {
+    const BETWEEN_NS: i64 = 1_000_000_000 / FPS;
+
+    /// Whether the picture of this time is.
+    fn takes(&mut self, time_ns: i64) -> bool {
+        let until_ns = self.due_ns.map(|due_ns| due_ns.saturating_sub(time_ns));
+        let due_ns = match until_ns {
+            Some(until_ns) if (EARLY_NS + 1..=2 * Self::BETWEEN_NS).contains(&until_ns) => return false,
+            // The beat goes on from where it was due: what comes late must not put off all that follows.
+            Some(until_ns) if until_ns.abs() <= Self::BETWEEN_NS => time_ns + until_ns,
+            _ => time_ns,
+        };
+        self.due_ns = Some(due_ns + Self::BETWEEN_NS);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fifteen_a_second_also_of_a_source_without_a_steady_beat() {
+        for (between_ns, jitter_ns) in
+            [(33_333_333, 6_000_000), (40_000_000, 9_000_000), (16_666_667, 3_000_000)]
+        {
+            let mut beat = Beat::default();
+            let second = 1_000_000_000 / between_ns;
+            let times = (0..10 * second).map(|n| n * between_ns + (n * 7919 % 13 - 6) * jitter_ns / 6);
+            let taken = times.filter(|time_ns| beat.takes(*time_ns)).count();
+            assert!((145..=151).contains(&taken), "{taken} in 10 s of {second} a second");
+        }
+    }
+
+    #[test]
+    fn a_source_that_stops_or_jumps_goes_on_at_once() {
+        let mut beat = Beat::default();
+        assert!(beat.takes(0));
+        assert!(!beat.takes(10_000_000));
+        assert!(beat.takes(5_000_000_000));
+        assert!(!beat.takes(5_030_000_000));
+        assert!(beat.takes(1_000_000_000));
     }
 }
