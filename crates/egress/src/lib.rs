@@ -15,6 +15,7 @@
 
 pub mod container;
 mod encoding;
+pub mod destination;
 pub mod error;
 pub mod fact;
 pub mod filename;
@@ -28,5 +29,6 @@ pub mod request;
 pub mod roster;
 pub mod spec;
 pub mod state;
+pub mod stream;
 pub mod validate;
 pub mod wire;

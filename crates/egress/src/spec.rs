@@ -281,6 +281,31 @@ pub struct OutputSpec {
 pub enum OutputKind {
     /// One file on the local disk.
     File(FileOutput),
+    /// A live stream to a server.
+    Stream(StreamOutput),
+}
+
+/// A live stream to a server. Where exactly it goes, with its key, travels beside the specification
+/// ([`crate::wire::Secret`]).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StreamOutput {
+    /// How it is sent.
+    pub protocol: StreamProtocol,
+    /// Where to, as it may be shown: key, passphrase and tokens are taken out.
+    pub address: String,
+    /// RTMPS: whether any certificate is taken, as of a server of one's own.
+    #[serde(default)]
+    pub any_certificate: bool,
+}
+
+/// How a stream is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamProtocol {
+    /// RTMP, and RTMPS, which is RTMP over TLS.
+    Rtmp,
+    /// SRT, as caller.
+    Srt,
 }
 
 /// One file on the local disk.

@@ -56,7 +56,7 @@ fn composite(extra: Value) -> Value {
 }
 
 fn encodings(accepted: &Accepted) -> (Container, Option<VideoEncoding>, Option<AudioEncoding>) {
-    let OutputKind::File(file) = &accepted.spec.outputs[0].kind;
+    let OutputKind::File(file) = &accepted.spec.outputs[0].kind else { panic!("no file") };
     match &accepted.spec.treatment {
         Treatment::Encode { video, audio } => (file.container.unwrap(), video.clone(), audio.clone()),
         Treatment::Passthrough => panic!("not encoded"),
@@ -546,7 +546,7 @@ fn the_older_single_file_output_still_works() {
     let body =
         json!({"roomName": "show", "audioTrackId": "TR_A", "file": {"filepath": "old", "fileType": "MP3"}});
     let accepted = ask("track_composite", body).unwrap();
-    let OutputKind::File(file) = &accepted.spec.outputs[0].kind;
+    let OutputKind::File(file) = &accepted.spec.outputs[0].kind else { panic!("no file") };
     assert_eq!((file.name.as_str(), file.container), ("old", Some(Container::Mp3)));
 }
 

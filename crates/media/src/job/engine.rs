@@ -3,10 +3,13 @@
 //! Everything that happens comes in through a method, and everything it needs to know of time is an
 //! argument; the loop around it ([`crate::job::recording`]) only waits.
 
+use std::collections::BTreeMap;
+
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EndReason, Fact, TrackFacts};
 use egress::id::OutputId;
-use egress::spec::{EgressSpec, OutputSpec, Treatment};
+use egress::spec::{EgressSpec, OutputKind, Treatment};
+use egress::wire::Secret;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::job::Facts;
@@ -15,9 +18,10 @@ use crate::job::feed::Feed;
 use crate::job::ingest::FromMedia;
 use crate::job::lanes::Lanes;
 use crate::job::levels::Levels;
-use crate::job::outputs::Outputs;
+use crate::job::outputs::{Attachment, Outputs};
 use crate::job::preview::Preview;
 use crate::job::shape::{NameContext, shape};
+use crate::output::{Ended, OutputReport, Rendition, Renditions};
 
 /// What every job has, whatever feeds it.
 pub struct Core {
@@ -62,6 +66,7 @@ impl<F: Feed> Engine<F> {
     /// A job of this kind.
     pub fn new(
         spec: &EgressSpec,
+        secrets: &BTreeMap<OutputId, Secret>,
         names: NameContext,
         feed: F,
         media: UnboundedSender<FromMedia>,
@@ -70,8 +75,11 @@ impl<F: Feed> Engine<F> {
         let mut outputs = Outputs::default();
         for output in &spec.outputs {
             // Ids are unique by validation; a second one of a name is dropped.
-            let _ = outputs.add(output.clone());
+            let secret = secrets.get(&output.id).cloned();
+            let _ = outputs.add(Attachment { spec: output.clone(), secret });
         }
+        outputs.began_as_stream = !spec.outputs.is_empty()
+            && spec.outputs.iter().all(|output| matches!(output.kind, OutputKind::Stream(_)));
         let core = Core {
             outputs,
             lanes,
@@ -92,7 +100,7 @@ impl<F: Feed> Engine<F> {
     ///
     /// # Errors
     /// If there is one of that id, or the job is ending.
-    pub fn attach(&mut self, output: OutputSpec, now_ns: i64, facts: &mut Facts) -> Result<(), ApiError> {
+    pub fn attach(&mut self, output: Attachment, now_ns: i64, facts: &mut Facts) -> Result<(), ApiError> {
         if self.core.stage.ending() {
             return Err(ApiError::new(
                 ErrorCode::FailedPrecondition,
@@ -127,15 +135,23 @@ impl<F: Feed> Engine<F> {
     pub fn on_media(&mut self, message: FromMedia, now_ns: i64, facts: &mut Facts) {
         match message {
             FromMedia::Encoded(encoded) => match self.core.lanes.encoded(encoded) {
-                Ok(Some(unit)) => self.core.outputs.push(&unit),
+                Ok(Some((unit, of))) => self.core.outputs.push(&unit, of),
                 Ok(None) => {}
                 Err(error) => self.core.stage.fail(error),
             },
+            FromMedia::Broadcast(encoded) => match self.core.lanes.broadcast(encoded) {
+                Ok(Some((unit, of))) => self.core.outputs.push(&unit, of),
+                Ok(None) => {}
+                Err(warning) => facts.record(Fact::Warning { warning }),
+            },
             FromMedia::Preview(thumbnail) => self.core.preview.made(thumbnail),
-            FromMedia::File(report) => {
-                if let Some((output, result, spec)) = self.core.outputs.on_report(report, facts) {
-                    self.core.names.write_manifest(&spec, &result, &self.core.received, facts);
-                    tracing::info!(%output, size = result.size_bytes, "output ended");
+            FromMedia::Output(OutputReport::WantsKeyframe) => self.core.lanes.force_broadcast_keyframe(),
+            FromMedia::Output(report) => {
+                if let Some((output, kind, ended)) = self.core.outputs.on_report(report, facts) {
+                    if let (OutputKind::File(spec), Ended::File(result)) = (&kind, &ended) {
+                        self.core.names.write_manifest(spec, result, &self.core.received, facts);
+                    }
+                    tracing::info!(%output, wrote = ended.wrote(), "output ended");
                 }
             }
             of_feed => {
@@ -150,20 +166,24 @@ impl<F: Feed> Engine<F> {
     pub fn tick(&mut self, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
         let core = &mut self.core;
         for unit in core.lanes.tick(now_ns, self.feed.muted()) {
-            core.outputs.push(&unit);
+            core.outputs.push(&unit, Renditions::ASKED);
         }
         let end = self.feed.tick(core, now_ns, facts);
         self.open_outputs(now_ns, facts);
         let core = &mut self.core;
         self.feed.begin(core, now_ns);
         core.outputs.tick(now_ns);
-        if let Some(error) = core.outputs.all_failed() {
+        if let Some(error) = core.outputs.all_failed().or_else(|| core.outputs.hopeless(now_ns)) {
             core.stage.fail(error);
+        }
+        let streamed_only = core.outputs.streams_removed() && !core.stage.ending();
+        if !core.outputs.wants(Rendition::Broadcast) {
+            core.lanes.want_broadcast(false, now_ns);
         }
         if core.lanes.running() && !core.outputs.any() && !core.stage.ending() {
             core.lanes.stop_program();
         }
-        end
+        end.or(streamed_only.then_some(EndReason::StreamsStopped))
     }
 
     /// Opens the outputs that wait, as soon as enough is known of the source.
@@ -173,6 +193,7 @@ impl<F: Feed> Engine<F> {
             return;
         }
         let Some(known) = self.feed.known(core) else { return };
+        core.lanes.want_broadcast(core.outputs.wants(Rendition::Broadcast), now_ns);
         core.lanes.request_start(now_ns);
         // Sound alone has no keyframe to wait for; an encoder begins with one.
         let fed = !core.lanes.passes_pictures() || !core.armed;
@@ -180,10 +201,12 @@ impl<F: Feed> Engine<F> {
         let media = core.media.clone();
         core.outputs.open_waiting(
             |file| shape(file, treatment, names, &known, now_ns),
+            core.lanes.broadcast_lanes(),
             fed,
+            now_ns,
             facts,
             move |report| {
-                let _ = media.send(FromMedia::File(report));
+                let _ = media.send(FromMedia::Output(report));
             },
         );
         if core.lanes.running() {

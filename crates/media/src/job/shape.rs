@@ -13,7 +13,7 @@ use room::event::Codec;
 use crate::compose::decode::audio_caps;
 use crate::job::Facts;
 use crate::job::feed::Known;
-use crate::job::outputs::Shape;
+use crate::job::outputs::file::Shape;
 
 /// What names are made of, apart from the tracks.
 #[derive(Debug, Clone)]

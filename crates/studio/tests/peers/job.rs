@@ -150,7 +150,7 @@ async fn live(launch: Launch) {
                     let error = ApiError::new(ErrorCode::Storage, Fault::Destination, "The disk is gone.", "Plug it in.");
                     job.send(&FromJob::Reply { request, error: Some(error) }).await;
                 }
-                ToJob::Attach { request, output } => {
+                ToJob::Attach { request, output, .. } => {
                     job.send(&FromJob::Reply { request, error: None }).await;
                     job.attach(output).await;
                 }
@@ -210,7 +210,7 @@ impl Job {
     }
 
     async fn attach(&mut self, output: OutputSpec) {
-        let OutputKind::File(file) = &output.kind;
+        let OutputKind::File(file) = &output.kind else { return };
         let path = file.folder.join(format!("{}.mp4", self.launch.spec.egress_id));
         self.say(Fact::OutputOpening { output: output.id.clone(), path: path.clone() }).await;
         let mut file = std::fs::File::create(&path).unwrap();
@@ -238,6 +238,7 @@ impl Job {
                 frames: self.ticks as u64,
                 dropped_frames: 0,
                 disk_left_s: None,
+                destination: None,
             });
         }
         self.send(&FromJob::Figures { figures }).await;

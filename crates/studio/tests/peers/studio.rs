@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egress::fact::EgressStatus;
-use egress::id::ProjectId;
 use egress::request::{Preset, RecordFormat, RecordRequest, RecordSource};
 use secrecy::SecretString;
 use studio::projects::JsonProjects;
@@ -22,7 +21,7 @@ async fn main() {
     let data_dir = PathBuf::from(data_dir);
     let secrets = MemorySecrets::default();
     secrets
-        .set(&ProjectId::from("PJ_test"), &SecretString::from(std::env::var("PEER_SECRET").unwrap()))
+        .set("PJ_test", &SecretString::from(std::env::var("PEER_SECRET").unwrap()))
         .unwrap();
     let projects = JsonProjects::new(data_dir.join("projects.json"));
     let mut options = StudioOptions::new(data_dir, Arc::new(projects), Arc::new(secrets));
