@@ -12,6 +12,7 @@ import { sleep, until } from '../harness/wait.mjs';
 import { baseline } from './baseline.mjs';
 import { hour } from './hour.mjs';
 import { CAMERA, inScene } from './scene.mjs';
+import { added, away, ten } from './streams.mjs';
 
 const run = promisify(execFile);
 const MB = 1 << 20;
@@ -250,6 +251,9 @@ export const BENCHES = [
   { names: ['cpu-track', 'memory-track'], measure: cpuTrack },
   { names: ['cpu-participant', 'memory-participant'], measure: cpuParticipant },
   { names: ['room-change'], measure: roomChange },
+  { names: ['stream-add', 'stream-add-gap'], measure: added },
+  { names: ['stream-return', 'stream-return-gap'], measure: away },
+  { names: ['ten-broken', 'ten-gap', 'ten-memory'], measure: ten },
   { names: ['webkit-links'], measure: links },
   { names: ['hour-stop', 'hour-drift', 'hour-offset', 'hour-memory'], measure: hour },
 ];

@@ -1,7 +1,9 @@
 // Live streams: to real servers, read back for what is in them, beside a file and alone.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { beeps, cadence, flashes, pictures, sync } from '../harness/content.mjs';
 import { RtmpServer, SrtListener, tlsFront } from '../harness/ingest.mjs';
 import { fileOutput, participantEgress, PRESET, streamOutput, trackEgress } from '../harness/job.mjs';
@@ -11,8 +13,13 @@ import { nowMs } from '../harness/schedule.mjs';
 import { test } from '../harness/steady.mjs';
 import { sleep, until } from '../harness/wait.mjs';
 
+const run = promisify(execFile);
+
+/** Small, so that a busy machine keeps up with two encoders. */
+const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
+
 const WEBM = {
-  video: { ...PRESET.video, codec: 'vp8' },
+  video: { ...SMALL.video, codec: 'vp8' },
   audio: { codec: 'opus', bitrate_bps: 128_000, sample_rate_hz: 48_000 },
 };
 
@@ -22,30 +29,50 @@ async function sceneWith(t, ...servers) {
   return scene;
 }
 
-/** What holds for every stream: H.264 and AAC, every frame of the person, flash and beep together. */
-async function assertStream(path, { person = 1, seconds, frames = 3 }) {
+/** The pictures of a stream, and what holds for all of them: H.264 and AAC, flash and beep together, no hole. */
+async function assertStream(kept, { person = 1, seconds }) {
+  // MPEG-TS begins an hour late, where ffmpeg's times are too coarse to measure by.
+  const path = kept.endsWith('.ts') ? await fromZero(kept) : kept;
   const found = await probe(path);
   assert.deepEqual([found.video.codec_name, found.audio.codec_name], ['h264', 'aac']);
   assert.ok((await packets(path))[0].key, 'it begins with a whole picture');
   const list = await pictures(path);
   const seen = cadence(list, { person, fps: 30 });
   assert.deepEqual([seen.backwards, seen.others], [0, 0]);
-  atMost('frames missing', seen.missing.length, frames);
-  atMost('frames shown twice', seen.repeated, frames);
   assert.ok(seen.last - seen.first >= seconds * 30, `${(seen.last - seen.first) / 30} s of pictures`);
+  atMost('largest gap between pictures, ms', largestGapMs(list), 50);
   const heard = await sound(path);
   assert.deepEqual(heard.holes, []);
   const together = sync(flashes(list), beeps(heard, person));
   assert.ok(together.pairs.length >= seconds - 2, `${together.pairs.length} flashes with beeps in ${seconds} s`);
   atMost('flash against beep, p80, ms', together.p80Ms, 40);
-  return { list, seen };
+  return list;
+}
+
+const largestGapMs = (list) => list.slice(1).reduce((most, p, i) => Math.max(most, (p.ptsS - list[i].ptsS) * 1000), 0);
+
+/** One encode for all: a stream has picture for picture what the recording has from there on. */
+function assertSamePictures(stream, recorded) {
+  const frames = (list) => list.map((p) => p.code?.frame ?? null);
+  const [some, all] = [frames(stream), frames(recorded)];
+  const from = all.findIndex((_, at) => some.slice(0, 30).every((frame, i) => frame === all[at + i]));
+  assert.ok(from >= 0, `the stream begins with what the recording has: ${some.slice(0, 30)}`);
+  const till = Math.min(some.length, all.length - from);
+  assert.deepEqual(some.slice(0, till), all.slice(from, from + till));
+  return till;
+}
+
+async function fromZero(path) {
+  const copy = path.replace(/ts$/, 'mkv');
+  await run('ffmpeg', ['-nostdin', '-v', 'error', '-y', '-i', path, '-c', 'copy', copy]);
+  return copy;
 }
 
 test('RTMP, SRT and a file at once: each is whole', async (t) => {
   const [rtmp, srt] = [await RtmpServer.start(), await SrtListener.start({ passphrase: 'ten or more' })];
   const scene = await sceneWith(t, rtmp, srt);
   const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
-  const job = await scene.job(participantEgress(ada.identity), [
+  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [
     fileOutput(scene.folder),
     streamOutput(rtmp.url('one'), { id: 'rtmp' }),
     streamOutput(srt.url('?passphrase=ten%20or%20more&streamid=a/b&latency=200'), { id: 'srt' }),
@@ -61,16 +88,17 @@ test('RTMP, SRT and a file at once: each is whole', async (t) => {
   assert.equal((await job.end()).status, 'complete');
   assert.deepEqual(job.states('rtmp'), ['connecting', 'live', 'stopped']);
   assert.deepEqual(job.states('srt'), ['connecting', 'live', 'stopped']);
-  await assertStream(result.path, { seconds: 7 });
-  await assertStream(rtmp.kept('one')[0], { seconds: 6 });
-  await assertStream(srt.file, { seconds: 6 });
+  const recorded = await assertStream(result.path, { seconds: 7 });
+  for (const kept of [rtmp.kept('one')[0], srt.file]) {
+    assertSamePictures(await assertStream(kept, { seconds: 6 }), recorded);
+  }
 });
 
 test('an RTMP destination is added to a recording and taken away, and costs it nothing', async (t) => {
   const rtmp = await RtmpServer.start();
   const scene = await sceneWith(t, rtmp);
   const ada = await scene.person(1, { video: { codec: 'vp8' }, audio: true });
-  const job = await scene.job(participantEgress(ada.identity), [fileOutput(scene.folder), streamOutput(rtmp.url('first'), { id: 'first' })]);
+  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [fileOutput(scene.folder), streamOutput(rtmp.url('first'), { id: 'first' })]);
   await job.becomes('live', { output: 'first' });
   await job.elapsed(3000);
   const addedMs = nowMs();
@@ -88,11 +116,9 @@ test('an RTMP destination is added to a recording and taken away, and costs it n
   await job.elapsed(heldMs + 2000);
   const result = await job.stop();
   await assertWhole(result, { container: 'mp4' });
-  const { list } = await assertStream(result.path, { seconds: 11 });
-  const gaps = list.slice(1).map((p, i) => (p.ptsS - list[i].ptsS) * 1000);
-  atMost('largest gap in the file, ms', Math.max(...gaps), 50);
-  await assertStream(rtmp.kept('first')[0], { seconds: 8 });
-  await assertStream(rtmp.kept('second')[0], { seconds: 3 });
+  const recorded = await assertStream(result.path, { seconds: 11 });
+  assertSamePictures(await assertStream(rtmp.kept('first')[0], { seconds: 8 }), recorded);
+  assertSamePictures(await assertStream(rtmp.kept('second')[0], { seconds: 3 }), recorded);
 });
 
 test('a WebM recording in VP8 is streamed in H.264', async (t) => {
@@ -106,8 +132,7 @@ test('a WebM recording in VP8 is streamed in H.264', async (t) => {
   const result = await job.stop();
   const found = await assertWhole(result, { container: 'webm' });
   assert.deepEqual([found.video.codec_name, found.audio.codec_name], ['vp8', 'opus']);
-  // Two encoders of 720p share this machine with everything else.
-  await assertStream(rtmp.kept('webm')[0], { seconds: 4, frames: 30 });
+  await assertStream(rtmp.kept('webm')[0], { seconds: 4 });
 });
 
 test('a recording as published is streamed too, and stays as published', async (t) => {
@@ -134,7 +159,7 @@ test('a job of streams alone ends with the last one that is taken away', async (
   const rtmp = await RtmpServer.start();
   const scene = await sceneWith(t, rtmp);
   const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
-  const job = await scene.job(participantEgress(ada.identity), [streamOutput(rtmp.url('a'), { id: 'a' }), streamOutput(rtmp.url('b'), { id: 'b' })]);
+  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [streamOutput(rtmp.url('a'), { id: 'a' }), streamOutput(rtmp.url('b'), { id: 'b' })]);
   await job.elapsed(3000, 'a');
   await job.elapsed(3000, 'b');
   await job.detach('a');
@@ -152,7 +177,7 @@ test('a wrong key is refused, not hammered, and tried again when the operator sa
   rtmp.refused.add('wrong');
   const scene = await sceneWith(t, rtmp);
   const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
-  const job = await scene.job(participantEgress(ada.identity), [fileOutput(scene.folder), streamOutput(rtmp.url('wrong'))]);
+  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [fileOutput(scene.folder), streamOutput(rtmp.url('wrong'))]);
   const refused = await job.becomes('refused');
   const { error } = refused.fact.state;
   assert.equal(error.fault, 'destination');
@@ -176,7 +201,7 @@ test('a job whose only stream is refused fails and says why', async (t) => {
   rtmp.refused.add('wrong');
   const scene = await sceneWith(t, rtmp);
   const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
-  const job = await scene.job(participantEgress(ada.identity), [streamOutput(rtmp.url('wrong'))]);
+  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [streamOutput(rtmp.url('wrong'))]);
   const end = await job.end();
   assert.equal(end.status, 'failed');
   assert.match(end.error.message, /key/);
@@ -186,7 +211,7 @@ test('SRT: a wrong passphrase is refused, not hammered', async (t) => {
   const srt = await SrtListener.start({ passphrase: 'the right words' });
   const scene = await sceneWith(t, srt);
   const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
-  const job = await scene.job(participantEgress(ada.identity), [fileOutput(scene.folder), streamOutput(srt.url('?passphrase=the%20wrong%20words'))]);
+  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [fileOutput(scene.folder), streamOutput(srt.url('?passphrase=the%20wrong%20words'))]);
   const { fact } = await job.becomes('refused');
   assert.match(fact.state.error.remedy, /passphrase/);
   await sleep(5000);
@@ -201,7 +226,7 @@ test('RTMPS: a certificate that nobody vouches for is refused, unless it is allo
   const scene = await sceneWith(t, rtmp, front);
   const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
   const url = `rtmps://localhost:${front.port}/live/tls`;
-  const job = await scene.job(participantEgress(ada.identity), [
+  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [
     fileOutput(scene.folder),
     streamOutput(url, { id: 'strict' }),
     streamOutput(url, { id: 'lax', anyCertificate: true }),
@@ -220,7 +245,7 @@ test('keys are nowhere but on the way to the server', async (t) => {
   const scene = await sceneWith(t, rtmp, srt);
   const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
   const job = await scene.job(
-    participantEgress(ada.identity),
+    participantEgress(ada.identity, { encoding: SMALL }),
     [
       fileOutput(scene.folder),
       streamOutput(rtmp.url('planted-good-key?sign=planted-token'), { id: 'good' }),
@@ -250,7 +275,7 @@ test('a person who is late is waited for, and then the stream begins', async (t)
   const rtmp = await RtmpServer.start();
   const scene = await sceneWith(t, rtmp);
   const ada = await scene.person(1, { audio: true });
-  const job = await scene.job(participantEgress(ada.identity), [streamOutput(rtmp.url('late'))]);
+  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [streamOutput(rtmp.url('late'))]);
   await until('the job runs', () => job.events.some((e) => e.fact.type === 'connection'));
   await ada.publishVideo({ codec: 'h264' });
   await job.elapsed(5000, 'stream');

@@ -20,6 +20,8 @@ const CONNECTS_WITHIN: Duration = Duration::from_secs(10);
 const INSIDE_BYTES: [u64; 2] = [128 << 10, 16 << 10];
 /// How long the end of a stream may take to be sent.
 const ENDS_WITHIN: Duration = Duration::from_secs(1);
+/// A connection that has written nothing for so long has nothing more to write.
+const SETTLES: Duration = Duration::from_millis(100);
 
 /// A connection.
 #[derive(Debug)]
@@ -27,6 +29,9 @@ pub struct Connection {
     pipeline: gst::Pipeline,
     video: Option<gst_app::AppSrc>,
     audio: Option<gst_app::AppSrc>,
+    /// Takes packets that mean nothing: without something to write, the sink of SRT does not find out whether it is
+    /// connected.
+    prime: Option<gst_app::AppSrc>,
     sink: gst::Element,
     rtmp: bool,
     began: Instant,
@@ -135,6 +140,7 @@ impl Connection {
         let connection = Self {
             video: source("video"),
             audio: source("audio"),
+            prime: source("prime"),
             sink,
             rtmp,
             began: Instant::now(),
@@ -146,11 +152,6 @@ impl Connection {
         };
         // What goes wrong here is on the bus as well.
         let _ = connection.pipeline.set_state(gst::State::Playing);
-        if let Some(prime) = source_of(&connection.pipeline, "prime") {
-            // Without something to write, the sink of SRT does not find out whether it is connected.
-            let _ = prime.push_buffer(null_packets());
-            let _ = prime.end_of_stream();
-        }
         Ok(connection)
     }
 
@@ -163,16 +164,17 @@ impl Connection {
         let stats = stats.as_deref();
         let sent = if self.rtmp {
             let chunk: u32 = stats.and_then(|s| s.get("in-chunk-size").ok()).unwrap_or(0);
-            let bytes: u64 = stats.and_then(|s| s.get("out-bytes-total").ok()).unwrap_or(0);
-            (chunk > 0).then_some(Sent { bytes, rtt_ms: None })
+            (chunk > 0).then(|| Sent { bytes: self.sent_bytes(), rtt_ms: None })
         } else {
             let rtt_ms: Option<f64> = stats.and_then(|s| s.get("rtt-ms").ok());
-            let bytes: u64 = stats.and_then(|s| s.get("bytes-sent-total").ok()).unwrap_or(0);
-            rtt_ms.map(|rtt| Sent { bytes, rtt_ms: Some(rtt) })
+            rtt_ms.map(|rtt| Sent { bytes: self.sent_bytes(), rtt_ms: Some(rtt) })
         };
         match sent {
             Some(sent) => {
                 self.up = true;
+                if let Some(prime) = self.prime.take() {
+                    let _ = prime.end_of_stream();
+                }
                 Status::Up(sent)
             }
             // It is on its way out; the reason follows.
@@ -180,8 +182,20 @@ impl Connection {
             None if self.began.elapsed() > CONNECTS_WITHIN => {
                 Status::Broken(Happening::Lost(words::no_answer(url)))
             }
-            None => Status::Connecting,
+            None => {
+                if let Some(prime) = self.prime.as_ref().filter(|prime| prime.current_level_bytes() == 0) {
+                    let _ = prime.push_buffer(null_packets());
+                }
+                Status::Connecting
+            }
         }
+    }
+
+    /// Bytes sent so far.
+    fn sent_bytes(&self) -> u64 {
+        let stats: Option<gst::Structure> = self.sink.property("stats");
+        let name = if self.rtmp { "out-bytes-total" } else { "bytes-sent-total" };
+        stats.as_deref().and_then(|stats| stats.get(name).ok()).unwrap_or(0)
     }
 
     /// Whether it takes more of a lane now.
@@ -226,7 +240,18 @@ impl Connection {
         for source in [&self.video, &self.audio].into_iter().flatten() {
             let _ = source.end_of_stream();
         }
+        let until = Instant::now() + ENDS_WITHIN;
         let _ = self.ended.recv_timeout(ENDS_WITHIN);
+        // The sink has taken it all, and is still writing the last of it.
+        let mut sent = self.sent_bytes();
+        loop {
+            thread::sleep(SETTLES);
+            let now = self.sent_bytes();
+            if now == sent || Instant::now() > until {
+                break;
+            }
+            sent = now;
+        }
     }
 }
 
@@ -262,10 +287,6 @@ fn description(rtmp: bool, video: bool, audio: bool) -> String {
         parts.extend(audio.then(|| format!("{} ! aacparse ! mux.", source("audio"))));
     }
     parts.join(" ")
-}
-
-fn source_of(pipeline: &gst::Pipeline, name: &str) -> Option<gst_app::AppSrc> {
-    pipeline.by_name(name)?.downcast().ok()
 }
 
 /// Seven packets of MPEG-TS that mean nothing.
