@@ -489,8 +489,6 @@ fn pages_that_make_no_sense_are_refused() {
 fn what_later_versions_bring_is_refused_by_name() {
     let upload = json!({"filepath": "x", "s3": {"bucket": "b", "secret": "planted"}});
     let cases = [
-        ("Streaming", "track_composite", composite(json!({"streamOutputs": [{"urls": ["rtmp://h/a/k"]}]}))),
-        ("Streaming", "track_composite", json!({"roomName": "r", "audioTrackId": "T", "stream": {}})),
         ("Recording into HLS segments", "track_composite", composite(json!({"segmentOutputs": [{}]}))),
         (
             "Recording into HLS segments",
