@@ -76,6 +76,13 @@ pub enum Fact {
         /// The resolved path, absolute.
         path: PathBuf,
     },
+    /// An output is a set of files, and holds so many now: told before the first, and at its end.
+    Set {
+        /// Which output.
+        output: OutputId,
+        /// What it is.
+        set: OutputSet,
+    },
     /// The first media is in the output.
     OutputActive {
         /// Which output.
@@ -138,6 +145,30 @@ pub struct FileResult {
     pub duration_ns: i64,
     /// Why the output failed, if it did. The file may still be there and playable.
     pub error: Option<ApiError>,
+}
+
+/// An output of many files. Its [`FileResult`] is about all of them together; the path is that of the playlist, or
+/// the folder of the images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case", tag = "of")]
+pub enum OutputSet {
+    /// Segments of HLS.
+    Segments {
+        /// Absolute path of the playlist of the newest segments.
+        #[ts(type = "string | null")]
+        live_playlist: Option<PathBuf>,
+        /// How many.
+        #[ts(type = "number")]
+        count: u64,
+    },
+    /// Images.
+    Images {
+        /// What their names begin with, relative to the folder that was chosen.
+        prefix: String,
+        /// How many were taken.
+        #[ts(type = "number")]
+        count: u64,
+    },
 }
 
 /// How a destination is. What changes with every try is in [`DestinationFigures`].

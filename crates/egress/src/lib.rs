@@ -31,4 +31,5 @@ pub mod spec;
 pub mod state;
 pub mod stream;
 pub mod validate;
+pub mod websocket;
 pub mod wire;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::ApiError;
 use crate::fact::{
-    ConnectionState, DestinationState, EgressStatus, EndReason, Event, Fact, FileResult, OutputState,
+    ConnectionState, DestinationState, EgressStatus, EndReason, Event, Fact, FileResult, OutputSet, OutputState,
     PageState, TrackFacts,
 };
 use crate::id::{OutputId, TrackId};
@@ -53,6 +53,7 @@ struct OutputProgress {
     started_at_ns: Option<i64>,
     result: Option<(u64, FileResult)>,
     destination: Option<(u64, Destination)>,
+    set: Option<(u64, OutputSet)>,
 }
 
 /// An output that goes to a server.
@@ -81,6 +82,8 @@ pub struct Output<'a> {
     pub result: Option<&'a FileResult>,
     /// How it is, for an output that goes to a server.
     pub destination: Option<&'a Destination>,
+    /// What it is, for an output of many files.
+    pub set: Option<&'a OutputSet>,
 }
 
 impl JobState {
@@ -122,6 +125,7 @@ impl JobState {
             Fact::OutputOpening { output, path } => {
                 newest(&mut self.output_mut(output, seq).opening, seq, path);
             }
+            Fact::Set { output, set } => newest(&mut self.output_mut(output, seq).set, seq, set),
             Fact::OutputActive { output, started_at_ns } => {
                 let output = self.output_mut(output, seq);
                 output.started_at_ns =
@@ -299,6 +303,7 @@ impl JobState {
             started_at_ns: output.started_at_ns,
             result,
             destination,
+            set: output.set.as_ref().map(|(_, set)| set),
         }
     }
 }

@@ -56,7 +56,11 @@ pub(crate) fn show(job: &mut Job, state: &JobState) {
 
 /// The address as it may be shown still has its scheme.
 fn protocol_of(address: &str) -> StreamProtocol {
-    if address.starts_with("srt") { StreamProtocol::Srt } else { StreamProtocol::Rtmp }
+    match address.split_once("://").map_or("", |(scheme, _)| scheme) {
+        "srt" => StreamProtocol::Srt,
+        "ws" | "wss" => StreamProtocol::Websocket,
+        _ => StreamProtocol::Rtmp,
+    }
 }
 
 fn ms(ns: i64) -> i64 {

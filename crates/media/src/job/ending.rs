@@ -132,6 +132,7 @@ impl<F: Feed> Engine<F> {
             }
             Phase::Draining if idle || waited > DRAIN_NS => {
                 core.lanes.end_program(end_ns);
+                core.give_raw();
                 Phase::Encoding
             }
             Phase::Encoding if core.lanes.encoders_finished() || waited > ENCODE_NS => {
@@ -161,7 +162,7 @@ impl<F: Feed> Engine<F> {
         let results = self.core.outputs.results();
         let wrote = results.iter().any(|(_, ended)| ended.wrote());
         // A destination that failed is its own affair, unless nothing came of anything else.
-        let counts = |ended: &&Ended| matches!(ended, Ended::File(_)) || !wrote;
+        let counts = |ended: &&Ended| !matches!(ended, Ended::Destination(_)) || !wrote;
         let ends = results.iter().map(|(_, ended)| ended);
         let failed = ends.filter(counts).find_map(|ended| ended.error().cloned());
         if let Some(error) = ending.error.clone().or(failed) {

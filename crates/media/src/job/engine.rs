@@ -4,6 +4,7 @@
 //! argument; the loop around it ([`crate::job::recording`]) only waits.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EndReason, Fact, TrackFacts};
@@ -52,6 +53,19 @@ impl Core {
     pub fn passthrough(&self) -> bool {
         matches!(self.treatment, Treatment::Passthrough)
     }
+
+    /// Whether there must be a program beside what is published: somebody takes an encode of it, or itself.
+    fn wants_broadcast(&self) -> bool {
+        let raw = self.passthrough() && self.outputs.wants(Rendition::Raw);
+        raw || self.outputs.wants(Rendition::Broadcast)
+    }
+
+    /// Gives the program as it is to the outputs that take it so.
+    pub fn give_raw(&mut self) {
+        for raw in self.lanes.take_raw() {
+            self.outputs.push_raw(&raw);
+        }
+    }
 }
 
 /// A job.
@@ -79,7 +93,7 @@ impl<F: Feed> Engine<F> {
             let _ = outputs.add(Attachment { spec: output.clone(), secret });
         }
         outputs.began_as_stream = !spec.outputs.is_empty()
-            && spec.outputs.iter().all(|output| matches!(output.kind, OutputKind::Stream(_)));
+            && spec.outputs.iter().all(|output| matches!(output.kind, OutputKind::Stream(_) | OutputKind::WebSocket(_)));
         let core = Core {
             outputs,
             lanes,
@@ -146,10 +160,22 @@ impl<F: Feed> Engine<F> {
             },
             FromMedia::Preview(thumbnail) => self.core.preview.made(thumbnail),
             FromMedia::Output(OutputReport::WantsKeyframe) => self.core.lanes.force_broadcast_keyframe(),
+            FromMedia::Output(OutputReport::WantsKeyframeAt { time_ns }) => {
+                self.core.lanes.force_broadcast_keyframe_at(time_ns);
+            }
             FromMedia::Output(report) => {
                 if let Some((output, kind, ended)) = self.core.outputs.on_report(report, facts) {
-                    if let (OutputKind::File(spec), Ended::File(result)) = (&kind, &ended) {
-                        self.core.names.write_manifest(spec, result, &self.core.received, facts);
+                    match (&kind, &ended) {
+                        (OutputKind::File(spec), Ended::File(result)) if spec.manifest => {
+                            self.core.names.write_manifest(&spec.folder, result, None, &self.core.received, facts);
+                        }
+                        (kind, Ended::Set(set)) => {
+                            if let Some(folder) = manifest_folder(kind) {
+                                let (result, received) = (&set.result, &self.core.received);
+                                self.core.names.write_manifest(folder, result, Some(set), received, facts);
+                            }
+                        }
+                        _ => {}
                     }
                     tracing::info!(%output, wrote = ended.wrote(), "output ended");
                 }
@@ -168,6 +194,8 @@ impl<F: Feed> Engine<F> {
         for unit in core.lanes.tick(now_ns, self.feed.muted()) {
             core.outputs.push(&unit, Renditions::ASKED);
         }
+        core.give_raw();
+        core.outputs.muted(core.lanes.has_sound() && core.lanes.is_muted());
         let end = self.feed.tick(core, now_ns, facts);
         self.open_outputs(now_ns, facts);
         let core = &mut self.core;
@@ -177,8 +205,11 @@ impl<F: Feed> Engine<F> {
             core.stage.fail(error);
         }
         let streamed_only = core.outputs.streams_removed() && !core.stage.ending();
-        if !core.outputs.wants(Rendition::Broadcast) {
+        if !core.wants_broadcast() {
             core.lanes.want_broadcast(false, now_ns);
+        }
+        if !core.outputs.wants(Rendition::Raw) {
+            core.lanes.want(true, false);
         }
         if core.lanes.running() && !core.outputs.any() && !core.stage.ending() {
             core.lanes.stop_program();
@@ -193,7 +224,9 @@ impl<F: Feed> Engine<F> {
             return;
         }
         let Some(known) = self.feed.known(core) else { return };
-        core.lanes.want_broadcast(core.outputs.wants(Rendition::Broadcast), now_ns);
+        core.lanes.want_broadcast(core.wants_broadcast(), now_ns);
+        let encoded = core.outputs.wants(Rendition::Asked) || core.outputs.wants(Rendition::Broadcast);
+        core.lanes.want(encoded, core.outputs.wants(Rendition::Raw));
         core.lanes.request_start(now_ns);
         // Sound alone has no keyframe to wait for; an encoder begins with one.
         let fed = !core.lanes.passes_pictures() || !core.armed;
@@ -201,7 +234,9 @@ impl<F: Feed> Engine<F> {
         let media = core.media.clone();
         core.outputs.open_waiting(
             |file| shape(file, treatment, names, &known, now_ns),
+            &names.name_facts(&known, now_ns),
             core.lanes.broadcast_lanes(),
+            core.lanes.picture_size(),
             fed,
             now_ns,
             facts,
@@ -221,5 +256,14 @@ impl<F: Feed> Engine<F> {
             self.core.armed = true;
             facts.record(Fact::Armed);
         }
+    }
+}
+
+/// The folder that the names of an output of many files are relative to, if it has a manifest.
+fn manifest_folder(kind: &OutputKind) -> Option<&Path> {
+    match kind {
+        OutputKind::Segments(segments) => segments.manifest.then_some(&segments.folder),
+        OutputKind::Images(images) => images.manifest.then_some(&images.folder),
+        OutputKind::File(_) | OutputKind::Stream(_) | OutputKind::WebSocket(_) => None,
     }
 }

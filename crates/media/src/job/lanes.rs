@@ -22,7 +22,7 @@ use crate::job::cache::Cache;
 use crate::job::decoders::Decoders;
 use crate::job::ingest::FromMedia;
 use crate::job::lanes::broadcast::Broadcast;
-use crate::output::Renditions;
+use crate::output::{Raw, Renditions};
 use crate::source::opus::{OpusRun, ns_of};
 use crate::unit::{Lane, Unit};
 
@@ -72,6 +72,9 @@ pub struct Lanes {
     opening_since_ns: Option<i64>,
     overload_pictures: u64,
     broadcast: Broadcast,
+    /// Whether an output takes what an encoder gives.
+    encoded_wanted: bool,
+    raw: Option<Vec<Raw>>,
     media: UnboundedSender<FromMedia>,
 }
 
@@ -119,6 +122,8 @@ impl Lanes {
             opening_since_ns: None,
             overload_pictures: 0,
             broadcast: Broadcast::default(),
+            encoded_wanted: true,
+            raw: None,
             media,
         }
     }
@@ -401,6 +406,9 @@ impl Lanes {
 
     fn start_encoders(&mut self) -> bool {
         self.finished.clear();
+        if !self.encoded_wanted {
+            return true;
+        }
         let deliver = |media: &UnboundedSender<FromMedia>| {
             let media = media.clone();
             move |encoded| {
@@ -408,11 +416,11 @@ impl Lanes {
             }
         };
         let started = (|| -> Result<(), (Lane, ChainError)> {
-            if let Some(encoding) = &self.video_encoding {
+            if let (Some(encoding), None) = (&self.video_encoding, &self.video_encoder) {
                 let encoder = Encoder::video(encoding, &self.encoder, deliver(&self.media));
                 self.video_encoder = Some(encoder.map_err(|e| (Lane::Video, e))?);
             }
-            if let Some(encoding) = &self.audio_encoding {
+            if let (Some(encoding), None) = (&self.audio_encoding, &self.audio_encoder) {
                 let encoder = Encoder::audio(encoding, deliver(&self.media));
                 self.audio_encoder = Some(encoder.map_err(|e| (Lane::Audio, e))?);
             }
@@ -432,6 +440,9 @@ impl Lanes {
             match step {
                 Step::Picture { time_ns, frame } => {
                     let Some(frame) = frame.as_ref().or(self.black.as_ref()) else { continue };
+                    if let Some(raw) = &mut self.raw {
+                        raw.push(Raw::Picture { time_ns, frame: frame.clone() });
+                    }
                     self.broadcast.push_picture(frame, time_ns);
                     match &self.video_encoder {
                         Some(encoder) if encoder.backlog_frames() > MAX_BACKLOG => self.overload_pictures += 1,
@@ -440,6 +451,9 @@ impl Lanes {
                     }
                 }
                 Step::Sound { time_ns, stereo } => {
+                    if let Some(raw) = &mut self.raw {
+                        raw.push(Raw::Sound { time_ns, stereo: stereo.as_slice().into() });
+                    }
                     self.broadcast.push_sound(&stereo, time_ns);
                     if let Some(encoder) = &self.audio_encoder {
                         encoder.push_sound(&stereo, time_ns);
@@ -480,6 +494,7 @@ impl Lanes {
         self.video_encoder = None;
         self.audio_encoder = None;
         self.broadcast.rest();
+        self.raw = None;
         self.start_requested_ns = None;
     }
 

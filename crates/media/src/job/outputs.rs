@@ -1,6 +1,8 @@
 //! The outputs of a job: planned, opened, fed, finished.
 
 pub mod file;
+mod raw;
+mod segments;
 pub mod stream;
 
 use std::collections::HashMap;
@@ -8,6 +10,7 @@ use std::time::Instant;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{DestinationState, Fact, OutputFigures};
+use egress::filename::NameFacts;
 use egress::id::OutputId;
 use egress::spec::{FileOutput as FileSpec, OutputKind, OutputSpec};
 use egress::wire::Secret;
@@ -16,7 +19,7 @@ use secrecy::ExposeSecret;
 use crate::job::Facts;
 use crate::job::outputs::file::Shape;
 use crate::output::disk::{DiskVerdict, judge};
-use crate::output::{Ended, Output, OutputReport, Rendition, Renditions};
+use crate::output::{Ended, Output, OutputReport, Raw, Rendition, Renditions, SetResult};
 use crate::unit::Unit;
 
 /// After this long without a unit past its end a detached output is finished all the same, ns.
@@ -122,9 +125,10 @@ impl Outputs {
 
     /// Whether an output takes this rendition, or will.
     pub fn wants(&self, rendition: Rendition) -> bool {
-        let waits = |o: &Attachment| match o.spec.kind {
-            OutputKind::File(_) => rendition == Rendition::Asked,
-            OutputKind::Stream(_) => rendition == Rendition::Broadcast,
+        let waits = |o: &Attachment| rendition == match o.spec.kind {
+            OutputKind::File(_) => Rendition::Asked,
+            OutputKind::Stream(_) | OutputKind::Segments(_) => Rendition::Broadcast,
+            OutputKind::Images(_) | OutputKind::WebSocket(_) => Rendition::Raw,
         };
         self.waiting.iter().any(waits) || self.open.values().any(|o| o.output.rendition() == rendition)
     }
@@ -134,7 +138,9 @@ impl Outputs {
     pub fn open_waiting(
         &mut self,
         shape: impl Fn(&FileSpec) -> Result<Shape, ApiError>,
+        names: &NameFacts,
         lanes: stream::Lanes,
+        picture_size: Option<(u32, u32, u32)>,
         fed: bool,
         now_ns: i64,
         facts: &mut Facts,
@@ -147,6 +153,17 @@ impl Outputs {
                     .map_err(file::not_made),
                 OutputKind::Stream(to) => {
                     stream::open(&spec.id, to, secret.as_ref(), lanes, report.clone())
+                        .map_err(stream::not_started)
+                }
+                OutputKind::Segments(to) => {
+                    segments::open(&spec.id, to, names, lanes, facts, report.clone()).map_err(file::not_made)
+                }
+                OutputKind::Images(to) => {
+                    raw::images(&spec.id, to, names, picture_size, facts, report.clone())
+                        .map_err(file::not_made)
+                }
+                OutputKind::WebSocket(to) => {
+                    raw::websocket(&spec.id, to, secret.as_ref(), lanes, report.clone())
                         .map_err(stream::not_started)
                 }
             };
@@ -165,8 +182,11 @@ impl Outputs {
 
     /// Tells what came of an output.
     fn close(&mut self, output: OutputId, kind: &OutputKind, ended: Ended, facts: &mut Facts) {
+        if let Ended::Set(SetResult { set, .. }) = &ended {
+            facts.record(Fact::Set { output: output.clone(), set: set.clone() });
+        }
         facts.record(match (&ended, kind) {
-            (Ended::File(result), _) => {
+            (Ended::File(result) | Ended::Set(SetResult { result, .. }), _) => {
                 Fact::OutputEnded { output: output.clone(), result: result.clone() }
             }
             (Ended::Destination(state), kind) => Fact::Destination {
@@ -208,6 +228,23 @@ impl Outputs {
                 open.output.push(unit);
             }
         }
+    }
+
+    /// Gives a step of the program to all outputs that take it so.
+    pub fn push_raw(&mut self, raw: &Raw) {
+        let (Raw::Picture { time_ns, .. } | Raw::Sound { time_ns, .. }) = raw;
+        for open in self.open.values_mut().filter(|o| !o.finishing && o.output.rendition() == Rendition::Raw) {
+            if open.until_ns.is_some_and(|until| *time_ns >= until) {
+                open.finish();
+            } else {
+                open.output.push_raw(raw);
+            }
+        }
+    }
+
+    /// All sound of the source is muted, or not.
+    pub fn muted(&mut self, muted: bool) {
+        self.open.values_mut().for_each(|open| open.output.muted(muted));
     }
 
     /// Detaches one output at `now_ns`.
@@ -284,7 +321,7 @@ impl Outputs {
                 facts.record(Fact::Destination { output, address, state });
                 None
             }
-            OutputReport::WantsKeyframe => None,
+            OutputReport::WantsKeyframe | OutputReport::WantsKeyframeAt { .. } => None,
             OutputReport::Ended { output, ended } => {
                 let open = self.open.remove(&output)?;
                 self.close(output.clone(), &open.kind, ended.clone(), facts);
@@ -357,7 +394,7 @@ impl Outputs {
     pub fn largest(&self) -> (u64, i64) {
         self.open.values().fold((0, 0), |(size, length), open| {
             let counts = open.output.counts();
-            let file = matches!(open.kind, OutputKind::File(_));
+            let file = on_disk(&open.kind);
             (
                 size.max(if file { counts.size_bytes } else { 0 }),
                 length.max(counts.ended_ns - counts.started_ns),
@@ -367,8 +404,7 @@ impl Outputs {
 
     /// Looks at the disks. Records a warning when one runs low; true: finish now.
     pub fn disk_full(&mut self, facts: &mut Facts) -> bool {
-        let on_disk = |o: &&Open| matches!(o.kind, OutputKind::File(_));
-        let rate: u64 = self.open.values().filter(on_disk).map(|o| o.rate.bytes_s).sum();
+        let rate: u64 = self.open.values().filter(|o| on_disk(&o.kind)).map(|o| o.rate.bytes_s).sum();
         for open in self.open.values().filter(|o| !o.finishing) {
             let Some(room) = open.output.room_bytes() else { continue };
             match judge(room, rate, open.output.counts().units) {
@@ -395,8 +431,14 @@ impl Outputs {
 fn address(kind: &OutputKind) -> String {
     match kind {
         OutputKind::Stream(stream) => stream.address.clone(),
-        OutputKind::File(_) => String::new(),
+        OutputKind::WebSocket(socket) => socket.address.clone(),
+        OutputKind::File(_) | OutputKind::Segments(_) | OutputKind::Images(_) => String::new(),
     }
+}
+
+/// Whether an output is written to a disk.
+fn on_disk(kind: &OutputKind) -> bool {
+    matches!(kind, OutputKind::File(_) | OutputKind::Segments(_) | OutputKind::Images(_))
 }
 
 fn not_attached() -> ApiError {

@@ -3,18 +3,25 @@
 pub mod container;
 pub mod disk;
 pub mod file;
+pub mod images;
 pub mod mp3;
 pub mod mp4;
 pub mod mux;
 pub mod ogg;
 pub mod repair;
+pub mod segments;
 pub mod still;
 pub mod stream;
 pub mod webm;
+pub mod websocket;
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{DestinationFigures, DestinationState, FileResult};
+use egress::fact::{DestinationFigures, DestinationState, FileResult, OutputSet};
 use egress::id::OutputId;
+use gstreamer as gst;
 
 use crate::unit::Unit;
 
@@ -28,6 +35,16 @@ pub trait Output: std::fmt::Debug + Send {
 
     /// Hands over a unit.
     fn push(&mut self, unit: &Unit);
+
+    /// Hands over a picture or sound of the program as it is before any encoder.
+    fn push_raw(&mut self, raw: &Raw) {
+        let _ = raw;
+    }
+
+    /// All sound of the source is muted, or not.
+    fn muted(&mut self, muted: bool) {
+        let _ = muted;
+    }
 
     /// Nothing more comes: what has come is completed. [`OutputReport::Ended`] follows.
     fn finish(&mut self);
@@ -75,6 +92,27 @@ pub enum Rendition {
     Asked,
     /// H.264 and AAC, whatever files hold: what servers and players of HLS take.
     Broadcast,
+    /// The program as it is before any encoder: [`Raw`].
+    Raw,
+}
+
+/// A step of the program before any encoder.
+#[derive(Debug, Clone)]
+pub enum Raw {
+    /// A picture in I420, of the program's size.
+    Picture {
+        /// Time, unix, ns.
+        time_ns: i64,
+        /// The pixels, which all who take it share.
+        frame: gst::Buffer,
+    },
+    /// 20 ms of sound: interleaved stereo at 48 kHz.
+    Sound {
+        /// Time of the first sample, unix, ns.
+        time_ns: i64,
+        /// The samples.
+        stereo: Arc<[f32]>,
+    },
 }
 
 /// Which renditions a unit belongs to: both, where one encode serves for both.
@@ -99,6 +137,7 @@ impl Renditions {
         match rendition {
             Rendition::Asked => self.asked,
             Rendition::Broadcast => self.broadcast,
+            Rendition::Raw => false,
         }
     }
 }
@@ -139,6 +178,11 @@ pub enum OutputReport {
     },
     /// It is ready, and would begin with the next keyframe.
     WantsKeyframe,
+    /// It wants the first picture from this time on to be a keyframe: there it cuts.
+    WantsKeyframeAt {
+        /// Time, unix, ns.
+        time_ns: i64,
+    },
     /// It is over.
     Ended {
         /// Which output.
@@ -155,6 +199,19 @@ pub enum Ended {
     File(FileResult),
     /// A destination, in the last of its states.
     Destination(DestinationState),
+    /// Many files.
+    Set(SetResult),
+}
+
+/// What came of an output of many files.
+#[derive(Debug, Clone)]
+pub struct SetResult {
+    /// All together.
+    pub result: FileResult,
+    /// What they are.
+    pub set: OutputSet,
+    /// Each, with the time of its first media, unix, ns; in order.
+    pub files: Vec<(PathBuf, i64)>,
 }
 
 impl Ended {
@@ -162,6 +219,7 @@ impl Ended {
     pub fn wrote(&self) -> bool {
         match self {
             Self::File(result) => result.path.is_some(),
+            Self::Set(set) => set.result.started_at_ns != 0,
             Self::Destination(
                 DestinationState::Stopped { result } | DestinationState::Failed { result, .. },
             ) => result.started_at_ns != 0,
@@ -173,6 +231,7 @@ impl Ended {
     pub fn error(&self) -> Option<&ApiError> {
         match self {
             Self::File(result) => result.error.as_ref(),
+            Self::Set(set) => set.result.error.as_ref(),
             Self::Destination(state) => state.error(),
         }
     }

@@ -16,7 +16,7 @@ use crate::encode::probe::VideoEncoder;
 use crate::job::ingest::FromMedia;
 use crate::job::lanes::{CAMERA_HOLD_NS, Lanes, MAX_BACKLOG, black, encoder_failed};
 use crate::job::outputs::stream;
-use crate::output::Renditions;
+use crate::output::{Raw, Renditions};
 use crate::unit::{Lane, Unit};
 
 /// Seconds between keyframes: LiveKit's for streams.
@@ -132,6 +132,13 @@ impl Broadcast {
     pub fn force_keyframe(&self) {
         if let Some(encoder) = &self.video_encoder {
             encoder.force_keyframe();
+        }
+    }
+
+    /// Makes the first picture from `time_ns` on a keyframe.
+    pub fn force_keyframe_at(&self, time_ns: i64) {
+        if let Some(encoder) = &self.video_encoder {
+            encoder.force_keyframe_at(time_ns);
         }
     }
 
@@ -277,5 +284,41 @@ impl Lanes {
         } else {
             self.force_keyframe();
         }
+    }
+
+    /// Makes the first picture from `time_ns` on, that goes to servers and into segments, a keyframe.
+    pub fn force_broadcast_keyframe_at(&self, time_ns: i64) {
+        if self.broadcast.video.is_some() {
+            self.broadcast.force_keyframe_at(time_ns);
+        } else if let Some(encoder) = &self.video_encoder {
+            encoder.force_keyframe_at(time_ns);
+        }
+    }
+
+    /// Which outputs there are: some that take what an encoder gives, some that take the program as it is.
+    pub fn want(&mut self, encoded: bool, raw: bool) {
+        let begins = encoded && !std::mem::replace(&mut self.encoded_wanted, encoded);
+        if raw != self.raw.is_some() {
+            self.raw = raw.then(Vec::new);
+        }
+        if begins && self.running() {
+            self.start_encoders();
+        }
+    }
+
+    /// What the program gave since this was asked last, before any encoder.
+    pub fn take_raw(&mut self) -> Vec<Raw> {
+        self.raw.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Width and height of the program, pixels, and pictures a second.
+    pub fn picture_size(&self) -> Option<(u32, u32, u32)> {
+        let video = self.video_encoding.as_ref().or(self.broadcast.video.as_ref())?;
+        Some((video.width, video.height, video.framerate))
+    }
+
+    /// Whether all sound is muted.
+    pub fn is_muted(&self) -> bool {
+        self.sound_muted
     }
 }

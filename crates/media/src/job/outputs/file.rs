@@ -141,22 +141,25 @@ fn place(folder: &Path, name: &Path, output: &OutputId, facts: &mut Facts) -> Re
         break;
     }
     let path = told.unwrap_or(wanted);
-    let made = reserve(&path).map_err(|cause| {
-        let full = cause.kind() == std::io::ErrorKind::StorageFull;
-        ApiError::new(
-            if full { ErrorCode::DiskFull } else { ErrorCode::Storage },
-            Fault::Destination,
-            format!("No file can be made in {}.", folder.display()),
-            if full {
-                "The disk is full: free some space or choose another folder."
-            } else {
-                "Check that the folder is there and that you may write to it, or choose another."
-            },
-        )
-        .with_detail(cause)
-    })?;
+    let made = reserve(&path).map_err(|cause| no_file_in(folder, &cause))?;
     if made != path {
         facts.record(Fact::OutputOpening { output: output.clone(), path: made.clone() });
     }
     Ok(made)
+}
+
+/// Why nothing can be written there.
+pub(super) fn no_file_in(folder: &Path, cause: &std::io::Error) -> ApiError {
+    let full = cause.kind() == std::io::ErrorKind::StorageFull;
+    ApiError::new(
+        if full { ErrorCode::DiskFull } else { ErrorCode::Storage },
+        Fault::Destination,
+        format!("No file can be made in {}.", folder.display()),
+        if full {
+            "The disk is full: free some space or choose another folder."
+        } else {
+            "Check that the folder is there and that you may write to it, or choose another."
+        },
+    )
+    .with_detail(cause)
 }

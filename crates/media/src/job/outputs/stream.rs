@@ -31,14 +31,7 @@ pub(super) fn open(
     lanes: Lanes,
     report: impl Fn(OutputReport) + Send + 'static,
 ) -> Result<Box<dyn Output>, ApiError> {
-    let secret = secret.ok_or_else(|| {
-        ApiError::new(
-            ErrorCode::InvalidArgument,
-            Fault::Ours,
-            "The address of this stream did not come along.",
-            "Add the destination again.",
-        )
-    })?;
+    let secret = secret.ok_or_else(no_address)?;
     let url = StreamUrl::parse(secret.0.expose_secret())?;
     if !lanes.video && !lanes.audio {
         return Err(ApiError::new(
@@ -56,6 +49,16 @@ pub(super) fn open(
         audio: lanes.audio,
     };
     Ok(Box::new(Stream::start(plan, report)))
+}
+
+/// Its specification came, and its address did not.
+pub(super) fn no_address() -> ApiError {
+    ApiError::new(
+        ErrorCode::InvalidArgument,
+        Fault::Ours,
+        "The address of this stream did not come along.",
+        "Add the destination again.",
+    )
 }
 
 /// What came of a stream that could not be started.

@@ -130,7 +130,7 @@ impl Output for Stream {
 }
 
 /// The last state of a destination: failed where nothing ever reached it.
-fn last_state(result: DestinationResult, error: Option<ApiError>) -> DestinationState {
+pub(super) fn last_state(result: DestinationResult, error: Option<ApiError>) -> DestinationState {
     match error {
         Some(error) if result.started_at_ns == 0 => DestinationState::Failed { error, result },
         _ => DestinationState::Stopped { result },
