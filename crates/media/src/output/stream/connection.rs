@@ -94,6 +94,8 @@ impl Connection {
                 sink.set_property("application", target.app.expose_secret());
                 sink.set_property("stream", target.key.expose_secret());
                 sink.set_property("chunk-size", 4096u32);
+                // Its own, of five seconds, takes a short trouble on the way for the end.
+                sink.set_property("timeout", CONNECTS_WITHIN.as_secs() as u32);
                 if let Some((user, password)) = &target.user {
                     sink.set_property("username", user.expose_secret());
                     sink.set_property("password", password.expose_secret());
