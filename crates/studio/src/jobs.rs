@@ -271,6 +271,7 @@ impl Inner {
             egress_id: id.clone(),
             url,
             room_name: request.room_name.clone(),
+            room_sid: self.room_sid(&request),
             task: Task::Egress(egress),
         };
         let title = self.board.read(|snapshot| {
@@ -322,6 +323,17 @@ impl Inner {
                 Err(error)
             }
         }
+    }
+
+    /// The sid of a composite's room, as far as the list of rooms knows it.
+    fn room_sid(&self, request: &RecordRequest) -> String {
+        if !matches!(request.source, RecordSource::RoomComposite { .. }) {
+            return String::new();
+        }
+        self.board.read(|snapshot| {
+            let room = snapshot.rooms.list.iter().find(|room| room.name == request.room_name);
+            room.map(|room| room.sid.clone()).unwrap_or_default()
+        })
     }
 
     /// Makes a job's folder and its row in the journal, both on the disk when this comes back.
