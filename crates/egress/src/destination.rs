@@ -124,7 +124,9 @@ impl Destination {
                     self.refused(error, &mut effects);
                 }
             }
-            (Phase::Waiting { until_ms }, Happening::Tick) if now_ms >= until_ms => self.try_again(&mut effects),
+            (Phase::Waiting { until_ms }, Happening::Tick) if now_ms >= until_ms => {
+                self.try_again(&mut effects)
+            }
             (Phase::Waiting { .. }, Happening::Retry) => self.try_again(&mut effects),
             (Phase::Refused, Happening::Retry) => {
                 self.short_lives = 0;
@@ -150,9 +152,10 @@ impl Destination {
         let wait_ms = doubled.min(longest) as f64 * (0.5 + chance.clamp(0.0, 1.0) / 2.0);
         self.phase = Phase::Waiting { until_ms: now_ms + wait_ms as i64 };
         effects.push(Effect::LetGo);
-        let told = self.told.as_ref().is_some_and(|(told, at_ms)| {
-            told.message == error.message || now_ms - at_ms < TELL_EVERY_MS
-        });
+        let told = self
+            .told
+            .as_ref()
+            .is_some_and(|(told, at_ms)| told.message == error.message || now_ms - at_ms < TELL_EVERY_MS);
         if !told {
             self.told = Some((error.clone(), now_ms));
             effects.push(Effect::Tell(DestinationState::Reconnecting { retries: self.retries, error }));

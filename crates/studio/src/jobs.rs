@@ -84,7 +84,8 @@ impl Studio {
             return Err(precondition("This is being recorded already.", "Look at the list of recordings."));
         }
         self.inner.machine_nudge.notify_one();
-        let attached = call(&handle, |reply| Command::Attach { output: output.clone(), secret: None, reply }).await;
+        let attached =
+            call(&handle, |reply| Command::Attach { output: output.clone(), secret: None, reply }).await;
         if attached.is_err() {
             self.inner.board.edit_job(&egress_id, |job| take_back(job, &output.id));
         }

@@ -434,7 +434,9 @@ impl Lanes {
                     let Some(frame) = frame.as_ref().or(self.black.as_ref()) else { continue };
                     self.broadcast.push_picture(frame, time_ns);
                     match &self.video_encoder {
-                        Some(encoder) if encoder.backlog_frames() > MAX_BACKLOG => self.overload_pictures += 1,
+                        Some(encoder) if encoder.backlog_frames() > MAX_BACKLOG => {
+                            self.overload_pictures += 1
+                        }
                         Some(encoder) => encoder.push_picture(frame, time_ns),
                         None => {}
                     }
@@ -489,7 +491,6 @@ impl Lanes {
             encoder.force_keyframe();
         }
     }
-
 }
 
 fn sound_unit(packet: crate::source::opus::OpusPacket) -> Unit {

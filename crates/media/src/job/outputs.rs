@@ -145,17 +145,23 @@ impl Outputs {
                 OutputKind::File(file) => shape(file)
                     .and_then(|shape| file::open(&spec.id, file, shape, facts, report.clone()))
                     .map_err(file::not_made),
-                OutputKind::Stream(to) => {
-                    stream::open(&spec.id, to, secret.as_ref(), lanes, report.clone())
-                        .map_err(stream::not_started)
-                }
+                OutputKind::Stream(to) => stream::open(&spec.id, to, secret.as_ref(), lanes, report.clone())
+                    .map_err(stream::not_started),
             };
             match opened {
                 Ok(output) => {
                     let rate = Rate { since: Instant::now(), size: 0, bytes_s: 0 };
                     let fed = fed || output.rendition() != Rendition::Asked;
-                    let open =
-                        Open { output, kind: spec.kind, fed, until_ns: None, finishing: false, rate, since_ns: now_ns, state: None };
+                    let open = Open {
+                        output,
+                        kind: spec.kind,
+                        fed,
+                        until_ns: None,
+                        finishing: false,
+                        rate,
+                        since_ns: now_ns,
+                        state: None,
+                    };
                     self.open.insert(spec.id, open);
                 }
                 Err(ended) => self.close(spec.id, &spec.kind, ended, facts),
@@ -166,14 +172,10 @@ impl Outputs {
     /// Tells what came of an output.
     fn close(&mut self, output: OutputId, kind: &OutputKind, ended: Ended, facts: &mut Facts) {
         facts.record(match (&ended, kind) {
-            (Ended::File(result), _) => {
-                Fact::OutputEnded { output: output.clone(), result: result.clone() }
+            (Ended::File(result), _) => Fact::OutputEnded { output: output.clone(), result: result.clone() },
+            (Ended::Destination(state), kind) => {
+                Fact::Destination { output: output.clone(), address: address(kind), state: state.clone() }
             }
-            (Ended::Destination(state), kind) => Fact::Destination {
-                output: output.clone(),
-                address: address(kind),
-                state: state.clone(),
-            },
         });
         self.results.push((output, ended));
     }
