@@ -16,8 +16,7 @@ const ABSENCE_PART: i64 = 12;
 const SHORT_LIFE_MS: i64 = 3_000;
 /// So many of them in a row, and it is taken for a no.
 const SHORT_LIVES: u32 = 4;
-/// A no to a key that was good before is most often our own lost connection, which the server has not missed yet:
-/// so often it is tried all the same.
+/// A no to a key that was good before may be a trouble of the server: so often it is tried all the same.
 const DENIALS: u32 = 15;
 /// How often another reason for the same absence is told, ms.
 const TELL_EVERY_MS: i64 = 60_000;
@@ -33,6 +32,8 @@ pub enum Happening {
     HungUp(ApiError),
     /// The server said no.
     Denied(ApiError),
+    /// The server said that somebody streams there already.
+    Taken(ApiError),
     /// The operator wants another try.
     Retry,
     /// Time has passed.
@@ -123,6 +124,13 @@ impl Destination {
                 } else {
                     self.refused(error, &mut effects);
                 }
+            }
+            // That somebody is ourselves: the server has not missed our lost connection yet.
+            (Phase::Trying | Phase::Live { .. }, Happening::Taken(error)) if self.proven => {
+                self.lost(error, now_ms, chance, &mut effects);
+            }
+            (Phase::Trying | Phase::Live { .. }, Happening::Taken(error)) => {
+                self.refused(error, &mut effects)
             }
             (Phase::Waiting { until_ms }, Happening::Tick) if now_ms >= until_ms => {
                 self.try_again(&mut effects)

@@ -276,9 +276,10 @@ impl<R: Fn(OutputReport)> Speaker<R> {
 
     fn step(&mut self, happening: Happening) {
         let error = match &happening {
-            Happening::Lost(error) | Happening::HungUp(error) | Happening::Denied(error) => {
-                Some(error.clone())
-            }
+            Happening::Lost(error)
+            | Happening::HungUp(error)
+            | Happening::Denied(error)
+            | Happening::Taken(error) => Some(error.clone()),
             Happening::Connected => {
                 self.error = None;
                 None

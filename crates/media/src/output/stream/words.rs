@@ -27,6 +27,11 @@ pub(super) fn broken(url: &StreamUrl, trouble: &Trouble, after: Duration, up: bo
             "Check the address. If the server is your own, allow any certificate for this destination.",
             detail,
         )),
+        StreamTarget::Rtmp(_) if has("already exists") || has("already publishing") => Happening::Taken(no(
+            "Somebody streams with this key already.",
+            "End the other stream, or use another key; then try again.",
+            detail,
+        )),
         StreamTarget::Rtmp(_) if trouble.denied || has("'publish' cmd") || has("publish denied") => {
             Happening::Denied(no(
                 "The server refuses this stream key.",
