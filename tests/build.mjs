@@ -22,9 +22,18 @@ export function buildUi() {
   return run('npm', ['run', 'build', '-w', 'ui', '--silent']);
 }
 
-/** The page that draws layouts, and its gallery, which tests look at. */
-export async function buildTemplate() {
-  for (const what of ['build', 'gallery']) await run('npm', ['run', what, '-w', 'layout-template', '--silent']);
+let template;
+
+/** The page that draws layouts. `tallylight-job` embeds it, so it comes first. */
+function buildTemplate() {
+  template ??= run('npm', ['run', 'build', '-w', 'layout-template', '--silent']);
+  return template;
+}
+
+/** The page, and its gallery, which tests look at. */
+export async function buildLayouts() {
+  await buildTemplate();
+  await run('npm', ['run', 'gallery', '-w', 'layout-template', '--silent']);
 }
 
 /**
@@ -32,6 +41,7 @@ export async function buildTemplate() {
  * @param {string[]} packages names of binaries, each the package's name too
  */
 export async function buildBinaries(packages, { release = false, quiet = false } = {}) {
+  await buildTemplate();
   const args = ['build', ...packages.flatMap((name) => ['-p', name]), ...(release ? ['--release'] : [])];
   await run('cargo', quiet ? [...args, '--quiet'] : args);
   const profile = release ? 'release' : 'debug';

@@ -1,5 +1,6 @@
 // npm run demo: a LiveKit server, four synthetic people, and the studio logged in.
-// npm run demo -- --record 20: the same without a window; records one of them for 20 s.
+// npm run demo -- --record 20: the same without a window; records one of them for 20 s, or all of them with
+// `--layout grid`.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +13,7 @@ import { buildBinaries, buildUi } from './build.mjs';
 import { say, setup } from './setup.mjs';
 
 const ROOM = 'morning-show';
-const { values } = parseArgs({ options: { record: { type: 'string' }, out: { type: 'string' } } });
+const { values } = parseArgs({ options: { record: { type: 'string' }, layout: { type: 'string' }, out: { type: 'string' } } });
 const seconds = values.record === undefined ? undefined : Number(values.record);
 if (seconds !== undefined && !(seconds > 0 && seconds < 86_400)) {
   console.error('Say for how many seconds: npm run demo -- --record 20');
@@ -127,8 +128,9 @@ async function open(server, program, people) {
 
 async function record(server, program, person) {
   const out = values.out ?? join(homedir(), 'Videos', 'Tallylight');
-  say(`recording ${person.name} for ${seconds} s into ${out}: picture and sound, re-encoded to MP4 (720p30)`);
-  const args = ['record', '--url', server.url, '--room', ROOM, '--identity', person.identity];
+  const what = values.layout ? ['--layout', values.layout] : ['--identity', person.identity];
+  say(`recording ${values.layout ? 'the whole room' : person.name} for ${seconds} s into ${out}: picture and sound, MP4 (720p30)`);
+  const args = ['record', '--url', server.url, '--room', ROOM, ...what];
   args.push('--format', 'mp4', '--preset', 'H264_720P_30', '--out', out, '--seconds', String(seconds));
   const home = await mkdtemp(join(tmpdir(), 'tl-demo-'));
   atEnd.push(() => rm(home, { recursive: true, force: true }));

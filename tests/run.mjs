@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { run as nodeTests } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { buildBinaries, buildTemplate, buildUi, run } from './build.mjs';
+import { buildBinaries, buildLayouts, buildUi, run } from './build.mjs';
 import { ROOT, say, setup } from './setup.mjs';
 
 const cargo = (...args) => run('cargo', args);
@@ -24,7 +24,7 @@ const STAGES = {
   },
   harness: () => files('unit'),
   layouts: async () => {
-    await buildTemplate();
+    await buildLayouts();
     await files('layouts');
   },
   clippy: async () => {

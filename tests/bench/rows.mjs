@@ -10,6 +10,7 @@ import { frameMs } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
 import { sleep, until } from '../harness/wait.mjs';
 import { baseline } from './baseline.mjs';
+import { COMPOSITE } from './composite.mjs';
 import { hour } from './hour.mjs';
 import { CAMERA, inScene } from './scene.mjs';
 import { added, away, ten } from './streams.mjs';
@@ -251,6 +252,7 @@ export const BENCHES = [
   { names: ['cpu-track', 'memory-track'], measure: cpuTrack },
   { names: ['cpu-participant', 'memory-participant'], measure: cpuParticipant },
   { names: ['room-change'], measure: roomChange },
+  ...COMPOSITE,
   { names: ['stream-add', 'stream-add-gap'], measure: added },
   { names: ['stream-return', 'stream-return-gap'], measure: away },
   { names: ['ten-broken', 'ten-gap', 'ten-memory'], measure: ten },

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { beeps, black, cadence, flashes, pictures, sync } from '../harness/content.mjs';
 import { fileOutput, roomComposite, webEgress } from '../harness/job.mjs';
 import { sound } from '../harness/media.mjs';
+import { processesOf } from '../harness/process.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { site } from '../harness/site.mjs';
 import { until } from '../harness/wait.mjs';
@@ -14,20 +15,6 @@ const VIDEO = { codec: 'vp8', width: 320, height: 180, fps: 15, bitrateBps: 300_
 
 /** Places of the grid of four in a frame of 1280x720, for ffmpeg's crop. */
 const QUARTERS = ['600:338:26:15', '600:338:654:15', '600:338:26:367', '600:338:654:367'];
-
-/** Processes that know of a job's folder, by their arguments or their environment. */
-function processesOf(folder) {
-  return readdirSync('/proc')
-    .filter((pid) => /^\d+$/.test(pid))
-    .flatMap((pid) => {
-      try {
-        const known = ['cmdline', 'environ'].some((name) => readFileSync(`/proc/${pid}/${name}`, 'latin1').includes(folder));
-        return known ? [readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')] : [];
-      } catch {
-        return [];
-      }
-    });
-}
 
 const nothingLeft = (job) => until('its programs to end', () => processesOf(job.folder).length === 0);
 

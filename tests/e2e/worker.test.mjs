@@ -5,10 +5,11 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { cadence, pictures } from '../harness/content.mjs';
+import { beeps, cadence, pictures } from '../harness/content.mjs';
 import { fileOutput, jobProgram, participantEgress } from '../harness/job.mjs';
-import { decodeErrors, probe } from '../harness/media.mjs';
+import { decodeErrors, probe, sound } from '../harness/media.mjs';
 import { Scene } from '../harness/scene.mjs';
+import { site } from '../harness/site.mjs';
 import { Worker } from '../harness/studio.mjs';
 
 test('records a person for some seconds, and prints the path last', async (t) => {
@@ -89,4 +90,30 @@ test('a person who is not there, and an address where nobody answers, are said t
   t.after(() => lost.clean());
   assert.notEqual((await lost.ended(90_000)).code, 0);
   assert.match(lost.stderr, /answer|reach|connect/i);
+});
+
+test('records the whole room in a layout, and says which room it was', { timeout: 120_000 }, async (t) => {
+  const scene = await Scene.open(t);
+  await scene.person(1, { video: { codec: 'vp8' }, audio: true });
+  const worker = await scene.worker(['--layout', 'single-speaker', '--seconds', '5', '--manifest', '--name', '{room_id}']);
+  const { code } = await worker.ended();
+  assert.equal(code, 0, worker.stderr);
+  assert.match(basename(worker.path), /^RM_\w+\.mp4$/);
+  const list = await pictures(worker.path);
+  assert.ok(cadence(list, { person: 1, fps: 30 }).frames > list.length * 0.9);
+  const name = readdirSync(scene.folder).find((file) => file.endsWith('.json'));
+  assert.match(JSON.parse(readFileSync(join(scene.folder, name), 'utf8')).room_id, /^RM_/);
+});
+
+test('records a web page without any server', { timeout: 120_000 }, async (t) => {
+  const scene = await Scene.open(t);
+  const { base } = await site(scene);
+  const args = ['record', '--web-url', `${base}/flashes`, '--audio-only', '--seconds', '4', '--out', scene.folder];
+  const worker = await Worker.start(args, { server: null });
+  t.after(() => worker.clean());
+  const { code } = await worker.ended();
+  assert.equal(code, 0, worker.stderr);
+  const found = await probe(worker.path);
+  assert.equal(found.video, undefined);
+  assert.ok(beeps(await sound(worker.path), 1).length >= 3);
 });

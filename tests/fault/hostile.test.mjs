@@ -52,6 +52,19 @@ test('a page that hangs is loaded again, and given up in the end', { timeout: 18
   assert.equal((await job.end()).status, 'complete');
 });
 
+test('a page that takes memory without end is loaded again before the computer suffers', { timeout: 240_000 }, async (t) => {
+  const scene = await Scene.open(t);
+  const hoard = 'const all = []; setTimeout(() => setInterval(() => all.push(new Uint8Array(1 << 28).fill(1)), 100), 3000)';
+  const { base } = await site(scene, { '/hoards': white(hoard) });
+  const job = await scene.job(webEgress(`${base}/hoards`), [fileOutput(scene.folder)], { room: '' });
+  const { fact, seq } = await job.fact('warning', { withinMs: 120_000 });
+  assert.match(fact.warning.message, /memory|crashed/);
+  await job.fact('page', { where: ({ state }) => state === 'on', after: seq, withinMs: 60_000 });
+  const result = await job.stop();
+  assert.equal((await job.end()).status, 'complete');
+  await assertWhole(result, { container: 'mp4' });
+});
+
 test('the page sees no file, no secret and no other program of the user', { timeout: 120_000 }, async (t) => {
   const scene = await Scene.open(t);
   const { base, asked } = await site(scene, {

@@ -1,6 +1,6 @@
 // CPU time and memory of a process, from /proc.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 const TICKS_PER_S = 100;
 
@@ -9,6 +9,38 @@ export function cpuSeconds(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
+}
+
+/** CPU seconds of a process and all that come from it, those that have ended and were waited for included. */
+export function treeCpuSeconds(root) {
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
+        return [{ pid: Number(pid), parent: fields[1], seconds: (fields[11] + fields[12] + fields[13] + fields[14]) / TICKS_PER_S }];
+      } catch {
+        // It ended meanwhile.
+        return [];
+      }
+    });
+  const of = (pid) => all.filter(({ parent }) => parent === pid).reduce((sum, one) => sum + one.seconds + of(one.pid), 0);
+  return all.find(({ pid }) => pid === root).seconds + of(root);
+}
+
+/** Command lines of the processes that know of a job's folder, by their arguments or their environment. */
+export function processesOf(folder) {
+  return readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid))
+    .flatMap((pid) => {
+      try {
+        const known = ['cmdline', 'environ'].some((name) => readFileSync(`/proc/${pid}/${name}`, 'latin1').includes(folder));
+        return known ? [readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')] : [];
+      } catch {
+        return [];
+      }
+    });
 }
 
 /** Resident memory, bytes. */

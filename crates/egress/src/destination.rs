@@ -16,8 +16,7 @@ const ABSENCE_PART: i64 = 12;
 const SHORT_LIFE_MS: i64 = 3_000;
 /// So many of them in a row, and it is taken for a no.
 const SHORT_LIVES: u32 = 4;
-/// A no to a key that was good before is most often our own lost connection, which the server has not missed yet:
-/// so often it is tried all the same.
+/// A no to a key that was good before may be a trouble of the server: so often it is tried all the same.
 const DENIALS: u32 = 15;
 /// How often another reason for the same absence is told, ms.
 const TELL_EVERY_MS: i64 = 60_000;
@@ -33,6 +32,8 @@ pub enum Happening {
     HungUp(ApiError),
     /// The server said no.
     Denied(ApiError),
+    /// The server said that somebody streams there already.
+    Taken(ApiError),
     /// The operator wants another try.
     Retry,
     /// Time has passed.
@@ -124,7 +125,16 @@ impl Destination {
                     self.refused(error, &mut effects);
                 }
             }
-            (Phase::Waiting { until_ms }, Happening::Tick) if now_ms >= until_ms => self.try_again(&mut effects),
+            // That somebody is ourselves: the server has not missed our lost connection yet.
+            (Phase::Trying | Phase::Live { .. }, Happening::Taken(error)) if self.proven => {
+                self.lost(error, now_ms, chance, &mut effects);
+            }
+            (Phase::Trying | Phase::Live { .. }, Happening::Taken(error)) => {
+                self.refused(error, &mut effects)
+            }
+            (Phase::Waiting { until_ms }, Happening::Tick) if now_ms >= until_ms => {
+                self.try_again(&mut effects)
+            }
             (Phase::Waiting { .. }, Happening::Retry) => self.try_again(&mut effects),
             (Phase::Refused, Happening::Retry) => {
                 self.short_lives = 0;
@@ -150,9 +160,10 @@ impl Destination {
         let wait_ms = doubled.min(longest) as f64 * (0.5 + chance.clamp(0.0, 1.0) / 2.0);
         self.phase = Phase::Waiting { until_ms: now_ms + wait_ms as i64 };
         effects.push(Effect::LetGo);
-        let told = self.told.as_ref().is_some_and(|(told, at_ms)| {
-            told.message == error.message || now_ms - at_ms < TELL_EVERY_MS
-        });
+        let told = self
+            .told
+            .as_ref()
+            .is_some_and(|(told, at_ms)| told.message == error.message || now_ms - at_ms < TELL_EVERY_MS);
         if !told {
             self.told = Some((error.clone(), now_ms));
             effects.push(Effect::Tell(DestinationState::Reconnecting { retries: self.retries, error }));

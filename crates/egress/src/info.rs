@@ -136,9 +136,9 @@ fn stream_info(output: &Output<'_>) -> Option<StreamInfo> {
     let destination = output.destination?;
     let state = &destination.state;
     let status = match state {
-        DestinationState::Connecting | DestinationState::Live { .. } | DestinationState::Reconnecting { .. } => {
-            Status::Active
-        }
+        DestinationState::Connecting
+        | DestinationState::Live { .. }
+        | DestinationState::Reconnecting { .. } => Status::Active,
         DestinationState::Stopped { .. } => Status::Finished,
         DestinationState::Refused { .. } | DestinationState::Failed { .. } => Status::Failed,
     };

@@ -14,8 +14,8 @@
 //!   that is stored or shown.
 
 pub mod container;
-mod encoding;
 pub mod destination;
+mod encoding;
 pub mod error;
 pub mod fact;
 pub mod filename;

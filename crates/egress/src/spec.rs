@@ -19,6 +19,9 @@ pub struct JobSpec {
     pub url: String,
     /// The room to join; empty for a web page.
     pub room_name: String,
+    /// The room's sid where it is known beforehand: a page joins without telling. Otherwise empty.
+    #[serde(default)]
+    pub room_sid: String,
     /// What to do there.
     pub task: Task,
 }

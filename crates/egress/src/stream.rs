@@ -103,7 +103,8 @@ impl StreamUrl {
         let raw = raw.trim();
         let (scheme, rest) = raw.split_once("://").unwrap_or((raw, ""));
         let fail = |reason, message, remedy| {
-            let known = ["rtmp", "rtmps", "mux", "twitch", "srt"].iter().find(|s| scheme.eq_ignore_ascii_case(s));
+            let known =
+                ["rtmp", "rtmps", "mux", "twitch", "srt"].iter().find(|s| scheme.eq_ignore_ascii_case(s));
             let shown = known.map_or("{...}".to_owned(), |scheme| format!("{scheme}://{{...}}"));
             StreamUrlError { shown, reason, message, remedy }
         };

@@ -13,11 +13,11 @@ use proto::{media_source, track_composite_egress_request, track_egress_request};
 use crate::container::Incompatible;
 use crate::encoding::{self, Material, Options};
 use crate::error::{ApiError, ErrorCode, Fault};
-use crate::roster::{ParticipantKind, TrackKind};
 use crate::id::OutputId;
+use crate::roster::{ParticipantKind, TrackKind};
 use crate::spec::{
-    AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput,
-    Limits, OutputKind, OutputSpec, Selection, Source, Treatment, VideoCodec, VideoPreference, VideoSelect,
+    AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput, Limits,
+    OutputKind, OutputSpec, Selection, Source, Treatment, VideoCodec, VideoPreference, VideoSelect,
 };
 use crate::stream::StreamUrlError;
 use crate::wire::Secret;

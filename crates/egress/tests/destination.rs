@@ -102,7 +102,6 @@ fn a_refused_key_waits_for_the_operator() {
     assert!(line.destination.is_live() && !line.destination.can_retry());
 }
 
-/// After a cut the server may hold the old connection for a while and say no to a second one.
 #[test]
 fn a_no_to_a_key_that_was_good_is_not_believed_at_once() {
     let mut line = Line::new();
@@ -112,13 +111,29 @@ fn a_no_to_a_key_that_was_good_is_not_believed_at_once() {
     let mut denials = 0;
     line.pass(45_000, || {
         denials += 1;
-        if denials < 8 { Happening::Denied(trouble("already publishing")) } else { Happening::Connected }
+        if denials < 8 { Happening::Denied(trouble("no")) } else { Happening::Connected }
     });
     assert!(line.destination.is_live());
     line.now_ms += 10_000;
     line.happens(Happening::Lost(trouble("cut")));
     line.pass(600_000, || Happening::Denied(trouble("no")));
     assert!(line.destination.is_refused(), "but not for ever");
+}
+
+/// After a cut the server may hold the old connection for minutes, and takes no second one.
+#[test]
+fn a_key_in_use_is_tried_on_if_it_is_our_own_use_and_refused_otherwise() {
+    let mut line = Line::new();
+    line.happens(Happening::Connected);
+    line.now_ms = 10_000;
+    line.happens(Happening::Lost(trouble("cut")));
+    line.pass(600_000, || Happening::Taken(trouble("in use")));
+    assert!(!line.destination.is_refused());
+    line.pass(31_000, || Happening::Connected);
+    assert!(line.destination.is_live());
+    let mut other = Line::new();
+    other.happens(Happening::Taken(trouble("in use")));
+    assert!(other.destination.is_refused());
 }
 
 #[test]
@@ -170,7 +185,7 @@ fn what_takes_nothing_is_wedged_and_what_has_nothing_to_take_is_not() {
 proptest! {
     /// Whatever happens in whatever order: one try at a time, none while it is refused, and it never stands still.
     #[test]
-    fn any_order_of_events(events in proptest::collection::vec((0u8..6, 0i64..20_000), 1..200), chance in 0.0..1.0) {
+    fn any_order_of_events(events in proptest::collection::vec((0u8..7, 0i64..20_000), 1..200), chance in 0.0..1.0) {
         let mut destination = Destination::new(0);
         let (mut now, mut trying, mut refused) = (0, true, false);
         for (kind, passed) in events {
@@ -181,6 +196,7 @@ proptest! {
                 2 => Happening::HungUp(trouble("hung up")),
                 3 => Happening::Denied(trouble("no")),
                 4 => Happening::Retry,
+                5 => Happening::Taken(trouble("in use")),
                 _ => Happening::Tick,
             };
             let asked = happening == Happening::Retry;

@@ -153,7 +153,8 @@ fn hostile() -> impl Strategy<Value = String> {
         Just("rtmp:/"),
         Just(""),
     ];
-    (scheme, proptest::collection::vec(piece, 0..12)).prop_map(|(scheme, pieces)| format!("{scheme}{}", pieces.concat()))
+    (scheme, proptest::collection::vec(piece, 0..12))
+        .prop_map(|(scheme, pieces)| format!("{scheme}{}", pieces.concat()))
 }
 
 /// What is wrong with how an address was taken, if anything is.
@@ -185,7 +186,11 @@ fn leaks(url: &str) -> Option<String> {
             if target.port == 0 || target.host.is_empty() {
                 return Some(debug);
             }
-            [&target.passphrase, &target.stream_id].into_iter().flatten().map(ExposeSecret::expose_secret).collect()
+            [&target.passphrase, &target.stream_id]
+                .into_iter()
+                .flatten()
+                .map(ExposeSecret::expose_secret)
+                .collect()
         }
     };
     // Where the mark is in what is secret, it is nowhere to be seen; elsewhere (a host, a path) it may be.

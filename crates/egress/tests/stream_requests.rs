@@ -140,16 +140,24 @@ fn a_stream_in_livekits_words() {
     ];
     let now = info(&live);
     let [shown] = now.stream_results.as_slice() else { panic!("{now:?}") };
-    assert_eq!((shown.status(), shown.started_at, shown.url.as_str()), (Status::Active, 2_500, "rtmp://h/a/{goo...key}"));
+    assert_eq!(
+        (shown.status(), shown.started_at, shown.url.as_str()),
+        (Status::Active, 2_500, "rtmp://h/a/{goo...key}")
+    );
     assert_eq!((shown.error.as_str(), shown.retries, shown.ended_at), ("", 0, 0));
     assert!(now.file_results.is_empty() && now.manifest_location.is_empty());
     #[allow(deprecated)]
     let listed = matches!(now.result, Some(proto_info::Result::Stream(_)));
     assert!(listed, "older SDKs read it there");
 
-    let lost = [&live[..], &[stream(DestinationState::Reconnecting { retries: 0, error: trouble() })]].concat();
+    let lost =
+        [&live[..], &[stream(DestinationState::Reconnecting { retries: 0, error: trouble() })]].concat();
     let shown = &info(&lost).stream_results[0];
-    assert_eq!((shown.status(), shown.error.as_str()), (Status::Active, ""), "failed and an error go together");
+    assert_eq!(
+        (shown.status(), shown.error.as_str()),
+        (Status::Active, ""),
+        "failed and an error go together"
+    );
     let again = [&lost[..], &[stream(DestinationState::Live { retries: 3 })]].concat();
     let shown = &info(&again).stream_results[0];
     assert_eq!((shown.retries, shown.last_retry_at), (3, 6_000));

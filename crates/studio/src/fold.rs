@@ -2,6 +2,7 @@
 
 use egress::fact::{EgressStatus, OutputState};
 use egress::id::OutputId;
+use egress::request::{PageParts, RecordSource};
 use egress::roster::TrackKind;
 use egress::spec::StreamProtocol;
 use egress::state::JobState;
@@ -28,7 +29,13 @@ pub(crate) fn show(job: &mut Job, state: &JobState) {
     if state.is_over() {
         job.figures = None;
     }
-    let picture = job.tracks.iter().any(|track| track.kind == TrackKind::Video);
+    let picture = match &job.request.source {
+        // The picture of a page is none of the room's tracks.
+        RecordSource::RoomComposite { parts, .. } | RecordSource::Web { parts, .. } => {
+            *parts != PageParts::Sound
+        }
+        _ => job.tracks.iter().any(|track| track.kind == TrackKind::Video),
+    };
     for output in state.outputs() {
         job.preview = false;
         let shown = output_mut(job, output.id);

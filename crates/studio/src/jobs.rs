@@ -84,7 +84,8 @@ impl Studio {
             return Err(precondition("This is being recorded already.", "Look at the list of recordings."));
         }
         self.inner.machine_nudge.notify_one();
-        let attached = call(&handle, |reply| Command::Attach { output: output.clone(), secret: None, reply }).await;
+        let attached =
+            call(&handle, |reply| Command::Attach { output: output.clone(), secret: None, reply }).await;
         if attached.is_err() {
             self.inner.board.edit_job(&egress_id, |job| take_back(job, &output.id));
         }
@@ -271,6 +272,7 @@ impl Inner {
             egress_id: id.clone(),
             url,
             room_name: request.room_name.clone(),
+            room_sid: self.room_sid(&request),
             task: Task::Egress(egress),
         };
         let title = self.board.read(|snapshot| {
@@ -322,6 +324,17 @@ impl Inner {
                 Err(error)
             }
         }
+    }
+
+    /// The sid of a composite's room, as far as the list of rooms knows it.
+    fn room_sid(&self, request: &RecordRequest) -> String {
+        if !matches!(request.source, RecordSource::RoomComposite { .. }) {
+            return String::new();
+        }
+        self.board.read(|snapshot| {
+            let room = snapshot.rooms.list.iter().find(|room| room.name == request.room_name);
+            room.map(|room| room.sid.clone()).unwrap_or_default()
+        })
     }
 
     /// Makes a job's folder and its row in the journal, both on the disk when this comes back.

@@ -16,7 +16,7 @@ use egress::wire::LayoutChange;
 use crate::error::{no_such_job, precondition, storage};
 use crate::studio::{Inner, Studio};
 use crate::supervisor::{Command, call};
-use crate::surface::{Change, LayoutChoice};
+use crate::surface::{Change, Job, LayoutChoice};
 
 /// Between two looks at the folder.
 const EVERY: Duration = Duration::from_secs(1);
@@ -33,8 +33,8 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// Reads what has changed. True: something has.
-    fn look(&mut self, folder: &Path) -> bool {
+    /// Reads what has changed. Some: something has, and these documents were read.
+    fn look(&mut self, folder: &Path) -> Option<Vec<String>> {
         let found: BTreeMap<PathBuf, Stamp> = std::fs::read_dir(folder)
             .into_iter()
             .flatten()
@@ -47,15 +47,16 @@ impl Own {
             .collect();
         let before = self.read.len();
         self.read.retain(|path, _| found.contains_key(path));
-        let mut changed = self.read.len() != before;
+        let gone = self.read.len() != before;
+        let mut changed = Vec::new();
         for (path, stamp) in found {
             if self.read.get(&path).is_none_or(|(known, _)| *known != stamp) {
                 let layout = document(&path);
+                changed.push(named(&path));
                 self.read.insert(path, (stamp, layout));
-                changed = true;
             }
         }
-        changed
+        (gone || !changed.is_empty()).then_some(changed)
     }
 
     /// The document of a name.
@@ -121,10 +122,11 @@ pub(crate) async fn watch(inner: Arc<Inner>) {
         let looking = inner.clone();
         let found = tokio::task::spawn_blocking(move || {
             let mut own = looking.layouts.lock();
-            own.look(&looking.layouts_dir()).then(|| own.choices())
+            own.look(&looking.layouts_dir()).map(|changed| (changed, own.choices()))
         });
-        if let Ok(Some(layouts)) = found.await {
+        if let Ok(Some((changed, layouts))) = found.await {
             inner.board.publish(Change::Layouts { layouts });
+            inner.draw_anew(&changed).await;
         }
         tokio::time::sleep(EVERY).await;
     }
@@ -228,6 +230,28 @@ impl Inner {
         self.data_dir.join(FOLDER)
     }
 
+    /// Shows documents that were changed in the preview that shows them. What is on air changes only when somebody
+    /// asks for it.
+    async fn draw_anew(&self, changed: &[String]) {
+        let previews = self.board.read(|snapshot| {
+            let shown = |job: &Job| match &job.request.source {
+                RecordSource::RoomComposite { layout, base_url: None, .. } => Some(layout.clone()),
+                _ => None,
+            };
+            let previews = snapshot.jobs.iter().filter(|job| job.preview && job.armed);
+            previews.filter_map(|job| Some((job.egress_id.clone(), shown(job)?))).collect::<Vec<_>>()
+        });
+        for (id, name) in previews.into_iter().filter(|(_, name)| changed.contains(name)) {
+            // A broken one is said to be so in the list, and the picture stays.
+            let Ok(Some(document)) = self.own_layout(&name) else { continue };
+            let Ok(handle) = self.handle(&id) else { continue };
+            let layout = LayoutChange::Document(Box::new(document));
+            if let Err(error) = call(&handle, |reply| Command::UpdateLayout { layout, reply }).await {
+                tracing::warn!(egress_id = %id, %error, "a changed layout is not shown");
+            }
+        }
+    }
+
     /// The operator's document of this name; none: it is a stock one, or one that only a template knows.
     pub(crate) fn own_layout(&self, name: &str) -> Result<Option<Layout>, ApiError> {
         let own = self.layouts.lock();
@@ -272,19 +296,19 @@ mod tests {
     fn a_document_is_read_when_it_changes_and_a_broken_one_says_where() {
         let dir = tempfile::tempdir().unwrap();
         let mut own = Own::default();
-        assert!(!own.look(&dir.path().join("not there")));
+        assert_eq!(own.look(&dir.path().join("not there")), None);
         let path = dir.path().join("mine.json");
         let (_, grid) = egress::layout::stock::texts().next().unwrap();
         let mine = grid.replacen("\"grid\"", "\"mine\"", 1);
         std::fs::write(&path, &mine).unwrap();
-        assert!(own.look(dir.path()));
-        assert!(!own.look(dir.path()), "nothing new");
+        assert_eq!(own.look(dir.path()), Some(vec!["mine".to_owned()]));
+        assert_eq!(own.look(dir.path()), None, "nothing new");
         let choices = own.choices();
         assert_eq!(choices.len(), stock().len() + 1);
         assert_eq!((choices.last().unwrap().name.as_str(), &choices.last().unwrap().broken), ("mine", &None));
 
         std::fs::write(&path, format!("{mine} x")).unwrap();
-        assert!(own.look(dir.path()));
+        assert!(own.look(dir.path()).is_some());
         let broken = own.choices().last().unwrap().broken.clone().unwrap();
         assert!(broken.line.is_some(), "{broken:?}");
         std::fs::write(dir.path().join("other.json"), &mine).unwrap();
@@ -292,7 +316,7 @@ mod tests {
         let other = own.choices().into_iter().find(|one| one.name == "other").unwrap();
         assert_eq!(other.broken.unwrap().path, "/name");
         std::fs::remove_file(&path).unwrap();
-        assert!(own.look(dir.path()));
+        assert_eq!(own.look(dir.path()), Some(Vec::new()));
         assert!(own.find("mine").is_none());
     }
 }

@@ -225,6 +225,7 @@ impl Monitor {
             egress_id: id,
             url: server.url,
             room_name: self.name.clone(),
+            room_sid: String::new(),
             task: Task::Monitor(spec),
         };
         let folder = tokio::task::spawn_blocking(move || JobFolder::open(path)).await.map_err(internal)??;

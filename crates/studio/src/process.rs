@@ -193,6 +193,10 @@ impl Process {
         let mut command = Command::new(program);
         // X clients know the key of their screen from nowhere else, and a job cannot set it for itself.
         command.env("XAUTHORITY", folder.short.join(SCREEN_KEY_FILE));
+        // The operator's own screen is nothing that a job may ever draw on or see.
+        for screen in ["DISPLAY", "WAYLAND_DISPLAY"] {
+            command.env_remove(screen);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(stderr).kill_on_drop(false);
         #[cfg(unix)]
         command.process_group(0);

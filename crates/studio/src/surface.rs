@@ -3,7 +3,9 @@
 
 use egress::error::ApiError;
 pub use egress::fact::OutputState;
-use egress::fact::{ConnectionState, DestinationState, EgressStatus, EndReason, Figures, FileResult, PageState, TrackFacts};
+use egress::fact::{
+    ConnectionState, DestinationState, EgressStatus, EndReason, Figures, FileResult, PageState, TrackFacts,
+};
 use egress::id::{DestinationId, EgressId, OutputId, ProjectId, TrackId};
 use egress::layout::Broken;
 use egress::request::RecordRequest;

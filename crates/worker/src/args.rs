@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::request::{Preset, RecordFormat, RecordRequest, RecordSource};
-use egress::spec::Container;
+use egress::request::{PageParts, Preset, RecordFormat, RecordRequest, RecordSource};
+use egress::spec::{AfterCrash, Container};
 use secrecy::SecretString;
 
 /// Records LiveKit rooms on this computer.
@@ -44,7 +44,7 @@ impl Access {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Records a person or tracks into a file, whose path is the last line of the output.
+    /// Records a room, a person, tracks or a web page into a file, whose path is the last line of the output.
     Record(Box<Record>),
     /// Lists the rooms of the project: name and number of people.
     Rooms,
@@ -54,9 +54,30 @@ pub enum Command {
 #[derive(Debug, Group)]
 #[command(group = clap::ArgGroup::new("source").required(true).multiple(true))]
 pub struct Record {
-    /// The room.
-    #[arg(long)]
-    pub room: String,
+    /// The room; only a web page needs none.
+    #[arg(long, required_unless_present = "web_url")]
+    pub room: Option<String>,
+    /// Record the whole room in this layout, for instance grid or speaker-light.
+    #[arg(long, group = "source", conflicts_with_all = ["identity", "track", "video_track", "audio_track", "as_published"])]
+    pub layout: Option<String>,
+    /// Draw the layout with this template, a web page.
+    #[arg(long, requires = "layout")]
+    pub custom_base_url: Option<String>,
+    /// Record this web page.
+    #[arg(long, group = "source", conflicts_with_all = ["room", "wait", "layout", "identity", "track", "video_track", "audio_track", "as_published"])]
+    pub web_url: Option<String>,
+    /// Begin when the web page says START_RECORDING on its console, and not already when it has loaded.
+    #[arg(long, requires = "web_url")]
+    pub await_start_signal: bool,
+    /// Record the sound of the room or page alone.
+    #[arg(long, conflicts_with_all = ["video_only", "identity", "track", "video_track", "audio_track"])]
+    pub audio_only: bool,
+    /// Record the picture of the room or page alone.
+    #[arg(long, conflicts_with_all = ["identity", "track", "video_track", "audio_track"])]
+    pub video_only: bool,
+    /// End when the page crashes, instead of loading it again and going on in the same file.
+    #[arg(long, conflicts_with_all = ["identity", "track", "video_track", "audio_track"])]
+    pub end_on_crash: bool,
     /// Record this person's picture and sound, across republishing.
     #[arg(long, group = "source", conflicts_with_all = ["track", "video_track", "audio_track"])]
     pub identity: Option<String>,
@@ -112,9 +133,23 @@ pub enum Format {
 }
 
 impl Record {
-    /// The request that the command line means.
-    pub fn request(&self) -> Result<RecordRequest, ApiError> {
-        let source = match (&self.identity, &self.track) {
+    /// What is recorded. The command line names one thing.
+    fn source(&self) -> RecordSource {
+        let parts = match (self.audio_only, self.video_only) {
+            (true, _) => PageParts::Sound,
+            (_, true) => PageParts::Picture,
+            _ => PageParts::Both,
+        };
+        let after_crash = if self.end_on_crash { AfterCrash::End } else { AfterCrash::Reload };
+        if let Some(layout) = &self.layout {
+            let (layout, base_url) = (layout.clone(), self.custom_base_url.clone());
+            return RecordSource::RoomComposite { layout, base_url, parts, after_crash };
+        }
+        if let Some(url) = &self.web_url {
+            let (url, await_start_signal) = (url.clone(), self.await_start_signal);
+            return RecordSource::Web { url, await_start_signal, parts, after_crash };
+        }
+        match (&self.identity, &self.track) {
             (Some(identity), _) => RecordSource::Participant {
                 identity: identity.clone(),
                 follow_screen_share: self.follow_screen_share,
@@ -124,7 +159,12 @@ impl Record {
                 video_track_id: self.video_track.as_deref().map(Into::into),
                 audio_track_id: self.audio_track.as_deref().map(Into::into),
             },
-        };
+        }
+    }
+
+    /// The request that the command line means.
+    pub fn request(&self) -> Result<RecordRequest, ApiError> {
+        let source = self.source();
         let container = self.format.map(|format| match format {
             Format::Mp4 => Container::Mp4,
             Format::Webm => Container::Webm,
@@ -140,7 +180,7 @@ impl Record {
             invalid("The folder for the file is not a path.", "Name it with --out.").with_detail(error)
         })?;
         Ok(RecordRequest {
-            room_name: self.room.clone(),
+            room_name: self.room.clone().unwrap_or_default(),
             source,
             format,
             folder: folder.display().to_string(),
@@ -170,7 +210,11 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Record, String> {
-        let words = ["tallylight-worker", "record", "--url", "ws://h", "--room", "r", "--out", "/o"];
+        parse_roomless(&format!("--room r {line}"))
+    }
+
+    fn parse_roomless(line: &str) -> Result<Record, String> {
+        let words = ["tallylight-worker", "record", "--url", "ws://h", "--out", "/o"];
         let args = Args::try_parse_from(words.into_iter().chain(line.split_whitespace()))
             .map_err(|error| error.to_string())?;
         match args.command {
@@ -200,6 +244,20 @@ mod tests {
             RecordFormat::AsPublished { container: Some(Container::Webm) }
         );
         assert!(parse("--audio-track TR_2 --format mp3").unwrap().request().is_ok());
+        let (parts, after_crash) = (PageParts::Picture, AfterCrash::End);
+        assert_eq!(
+            parse("--layout grid --video-only --end-on-crash").unwrap().request().unwrap().source,
+            RecordSource::RoomComposite { layout: "grid".into(), base_url: None, parts, after_crash }
+        );
+        let (url, parts) = ("https://example.com".to_owned(), PageParts::Both);
+        assert_eq!(
+            parse_roomless("--web-url https://example.com --await-start-signal")
+                .unwrap()
+                .request()
+                .unwrap()
+                .source,
+            RecordSource::Web { url, await_start_signal: true, parts, after_crash: AfterCrash::Reload }
+        );
     }
 
     #[test]
@@ -212,9 +270,15 @@ mod tests {
             "--identity ada --preset H264_720P_30 --as-published",
             "--audio-track TR_1 --follow-screen-share",
             "--identity ada --format avi",
+            "--layout grid --identity ada",
+            "--layout grid --as-published",
+            "--layout grid --audio-only --video-only",
+            "--web-url https://example.com",
+            "--custom-base-url https://example.com --identity ada",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
+        assert!(parse_roomless("--identity ada").is_err());
         assert!(parse("--identity ada --preset 4K").unwrap().request().is_err());
     }
 }

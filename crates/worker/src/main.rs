@@ -34,7 +34,7 @@ async fn run(args: Args) -> Result<(), ApiError> {
 }
 
 async fn rooms(access: &args::Access) -> Result<(), ApiError> {
-    let session = session::Session::open(access).await?;
+    let session = session::Session::logged_in(access).await?;
     let rooms = session.rooms().await;
     session.close().await?;
     for room in rooms? {

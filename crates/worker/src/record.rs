@@ -20,15 +20,17 @@ pub async fn run(access: &Access, record: &Record) -> Result<(), ApiError> {
     let request = record.request()?;
     let mut asked = Asked::listen()?;
     let session = tokio::select! {
-        session = Session::open(access) => session?,
+        session = open(access, record) => session?,
         () = asked.wish() => return Err(nothing_recorded()),
     };
     let started = async {
-        if record.wait {
-            report::say(&format!("waiting for the room {}", record.room));
-            session.room_open(&record.room).await;
-        } else if !session.rooms().await?.iter().any(|room| room.name == record.room) {
-            return Err(no_such_room(&record.room));
+        if let Some(name) = &record.room {
+            if record.wait {
+                report::say(&format!("waiting for the room {name}"));
+                session.room_open(name).await;
+            } else if !session.rooms().await?.iter().any(|room| room.name == *name) {
+                return Err(no_such_room(name));
+            }
         }
         session.studio.start(request).await
     };
@@ -44,6 +46,11 @@ pub async fn run(access: &Access, record: &Record) -> Result<(), ApiError> {
     let job = ended?;
     closed?;
     finish(&job)
+}
+
+/// A studio, logged in unless only a web page is wanted.
+async fn open(access: &Access, record: &Record) -> Result<Session, ApiError> {
+    if record.web_url.is_some() { Session::open(access).await } else { Session::logged_in(access).await }
 }
 
 /// Tells how it goes until the job is over.

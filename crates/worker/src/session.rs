@@ -27,8 +27,19 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens a studio and logs it in.
+    /// Opens a studio.
     pub async fn open(access: &Access) -> Result<Self, ApiError> {
+        let studio = open(access.data_dir.clone()).await?;
+        let mut found = Vec::new();
+        for job in studio.snapshot().jobs.iter().filter(|job| job.ended_at_ms.is_none()) {
+            found.push(job.egress_id.clone());
+            report::say(&format!("found a recording of an earlier run: {} ({})", job.title, job.egress_id));
+        }
+        Ok(Self { studio, found })
+    }
+
+    /// Opens a studio and logs it in.
+    pub async fn logged_in(access: &Access) -> Result<Self, ApiError> {
         let missing = |what: &str, remedy: &str| invalid(format!("The {what} is missing."), remedy);
         let url = access.url.clone().ok_or_else(|| missing("server's URL", "Give it with --url."))?;
         let api_key = access
@@ -38,13 +49,8 @@ impl Session {
         let secret = access
             .secret()
             .ok_or_else(|| missing("API secret", "Put it into the environment as LIVEKIT_API_SECRET."))?;
-        let studio = open(access.data_dir.clone()).await?;
-        let mut found = Vec::new();
-        for job in studio.snapshot().jobs.iter().filter(|job| job.ended_at_ms.is_none()) {
-            found.push(job.egress_id.clone());
-            report::say(&format!("found a recording of an earlier run: {} ({})", job.title, job.egress_id));
-        }
-        let known = studio.snapshot().projects.list;
+        let session = Self::open(access).await?;
+        let known = session.studio.snapshot().projects.list;
         let known = known.iter().find(|project| project.url == url && project.api_key == api_key);
         let input = ProjectInput {
             name: String::new(),
@@ -54,7 +60,6 @@ impl Session {
             // Whoever runs a worker keeps the secret; we have no business to.
             this_run_only: true,
         };
-        let session = Self { studio, found };
         let logged_in = match known {
             Some(project) => {
                 session.studio.edit_project(project.id.clone(), input).await.map(|()| project.id.clone())

@@ -21,6 +21,8 @@ type Stop = (id: EgressId) => Promise<unknown>;
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 let stopCall: Stop | null = null;
+/** When the button or key went down, by the event's own time, ms. */
+let since_ms = Number.POSITIVE_INFINITY;
 
 function to(state: Hold) {
   clearTimeout(timer);
@@ -28,18 +30,23 @@ function to(state: Hold) {
 }
 
 /** The button or key goes down. */
-export function beginHold(id: EgressId, stop: Stop) {
+export function beginHold(id: EgressId, stop: Stop, at_ms = Number.POSITIVE_INFINITY) {
   const now = useHold.getState();
   if (now.phase === "stopping" || (now.phase === "holding" && now.id === id)) return;
   stopCall = stop;
+  since_ms = at_ms;
   to({ id, phase: "holding" });
   timer = setTimeout(() => void end(id), HOLD_MS);
 }
 
-/** The button or key comes up: too early to stop, so Enter is asked for. */
-export function releaseHold() {
+/**
+ * The button or key comes up, too early to stop: Enter is asked for. A window that is busy hears of both late and
+ * together; what counts is how long it was held.
+ */
+export function releaseHold(at_ms = Number.NEGATIVE_INFINITY) {
   const { id, phase } = useHold.getState();
-  if (phase !== "holding") return;
+  if (phase !== "holding" || !id) return;
+  if (at_ms - since_ms >= HOLD_MS) return void end(id);
   to({ id, phase: "asking" });
   timer = setTimeout(cancelHold, ASK_MS);
 }

@@ -91,8 +91,10 @@ export function useKeys() {
           return;
         }
         event.preventDefault();
-        beginHold(job.egress_id, (id) =>
-          backend.stop(id).catch((thrown: unknown) => tellError(asApiError(thrown))),
+        beginHold(
+          job.egress_id,
+          (id) => backend.stop(id).catch((thrown: unknown) => tellError(asApiError(thrown))),
+          event.timeStamp,
         );
         return;
       }
@@ -113,7 +115,7 @@ export function useKeys() {
       if (id && run.current(id)) event.preventDefault();
     };
     const onUp = (event: KeyboardEvent) => {
-      if (event.key.toLowerCase() === "s") releaseHold();
+      if (event.key.toLowerCase() === "s") releaseHold(event.timeStamp);
     };
     // A key whose release went elsewhere must not go on holding.
     const onBlur = () => releaseHold();

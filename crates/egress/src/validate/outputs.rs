@@ -131,8 +131,7 @@ impl Targets<'_> {
 
 /// A stream as an output of a job.
 pub fn stream_output(id: OutputId, url: &StreamUrl, any_certificate: bool) -> OutputSpec {
-    let stream =
-        StreamOutput { protocol: url.protocol(), address: url.shown().to_owned(), any_certificate };
+    let stream = StreamOutput { protocol: url.protocol(), address: url.shown().to_owned(), any_certificate };
     OutputSpec { id, kind: OutputKind::Stream(stream) }
 }
 

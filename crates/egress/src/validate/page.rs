@@ -124,7 +124,12 @@ struct Composite<'a> {
 }
 
 impl Composite<'_> {
-    fn accept(self, options: Options<'_>, targets: Targets<'_>, local: &Local) -> Result<Accepted, RequestError> {
+    fn accept(
+        self,
+        options: Options<'_>,
+        targets: Targets<'_>,
+        local: &Local,
+    ) -> Result<Accepted, RequestError> {
         if self.room_name.is_empty() {
             return Err(no_room());
         }

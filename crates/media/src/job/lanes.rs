@@ -445,7 +445,9 @@ impl Lanes {
                     }
                     self.broadcast.push_picture(frame, time_ns);
                     match &self.video_encoder {
-                        Some(encoder) if encoder.backlog_frames() > MAX_BACKLOG => self.overload_pictures += 1,
+                        Some(encoder) if encoder.backlog_frames() > MAX_BACKLOG => {
+                            self.overload_pictures += 1
+                        }
                         Some(encoder) => encoder.push_picture(frame, time_ns),
                         None => {}
                     }
@@ -504,7 +506,6 @@ impl Lanes {
             encoder.force_keyframe();
         }
     }
-
 }
 
 fn sound_unit(packet: crate::source::opus::OpusPacket) -> Unit {

@@ -171,8 +171,16 @@ impl Outputs {
                 Ok(output) => {
                     let rate = Rate { since: Instant::now(), size: 0, bytes_s: 0 };
                     let fed = fed || output.rendition() != Rendition::Asked;
-                    let open =
-                        Open { output, kind: spec.kind, fed, until_ns: None, finishing: false, rate, since_ns: now_ns, state: None };
+                    let open = Open {
+                        output,
+                        kind: spec.kind,
+                        fed,
+                        until_ns: None,
+                        finishing: false,
+                        rate,
+                        since_ns: now_ns,
+                        state: None,
+                    };
                     self.open.insert(spec.id, open);
                 }
                 Err(ended) => self.close(spec.id, &spec.kind, ended, facts),
@@ -189,11 +197,9 @@ impl Outputs {
             (Ended::File(result) | Ended::Set(SetResult { result, .. }), _) => {
                 Fact::OutputEnded { output: output.clone(), result: result.clone() }
             }
-            (Ended::Destination(state), kind) => Fact::Destination {
-                output: output.clone(),
-                address: address(kind),
-                state: state.clone(),
-            },
+            (Ended::Destination(state), kind) => {
+                Fact::Destination { output: output.clone(), address: address(kind), state: state.clone() }
+            }
         });
         self.results.push((output, ended));
     }

@@ -55,7 +55,7 @@ pub async fn engine<F: Feed>(
     let names = NameContext {
         egress_id: launch.spec.egress_id.clone(),
         room_name: launch.spec.room_name.clone(),
-        room_id: String::new(),
+        room_id: launch.spec.room_sid.clone(),
         asked: spec.source.clone(),
     };
     Engine::new(spec, &launch.secrets, names, feed, media, lanes)

@@ -9,14 +9,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{
-    ConnectionState, DestinationResult, DestinationState, EgressStatus, EndReason, Event, Fact, Figures, FileResult,
-    OutputFigures, TrackFacts,
+    ConnectionState, DestinationResult, DestinationState, EgressStatus, EndReason, Event, Fact, Figures,
+    FileResult, OutputFigures, TrackFacts,
 };
 use egress::id::{OutputId, TrackId};
 use egress::roster::{Roster, TrackKind, TrackSource};
 use egress::spec::{OutputKind, OutputSpec, Task};
 use egress::wire::{
-    EVENTS_FILE, FRAME_JSON, FRAME_THUMBNAIL, FromJob, Launch, LayoutChange, SOCKET_FILE, Secret, Thumbnail, ToJob,
+    EVENTS_FILE, FRAME_JSON, FRAME_THUMBNAIL, FromJob, Launch, LayoutChange, SOCKET_FILE, Secret, Thumbnail,
+    ToJob,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
@@ -110,8 +111,16 @@ async fn live(launch: Launch) {
         std::fs::File::options().create(true).append(true).open(launch.folder.join(EVENTS_FILE)).unwrap();
     let listener = UnixListener::bind(launch.folder.join(SOCKET_FILE)).unwrap();
     let room = launch.spec.room_name.clone();
-    let mut job =
-        Job { launch, log, facts: vec![], output: None, connected: None, watched: vec![], streams: vec![], ticks: 0 };
+    let mut job = Job {
+        launch,
+        log,
+        facts: vec![],
+        output: None,
+        connected: None,
+        watched: vec![],
+        streams: vec![],
+        ticks: 0,
+    };
     job.say(Fact::Started { pid: std::process::id() }).await;
     job.say(Fact::Connection { state: ConnectionState::Connected }).await;
     let first = match &job.launch.spec.task {

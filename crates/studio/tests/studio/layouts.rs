@@ -32,7 +32,11 @@ async fn a_copy_is_in_the_list_and_a_broken_one_says_where() {
 
     let id = studio.arm(composite(&name)).await.unwrap();
     until_job(&studio, &id, "armed", |job| job.armed).await;
-    std::fs::write(studio.layouts_folder().join("grid-2.json"), "{").unwrap();
+    let file = studio.layouts_folder().join("grid-2.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("\"title\": \"", "\"title\": \"My ", 1)).unwrap();
+    until_job(&studio, &id, "it is drawn anew", |job| job.layout.as_deref() == Some("grid-2")).await;
+    std::fs::write(&file, "{").unwrap();
     let broken = until(&studio, "the fault", |s| {
         s.layouts.iter().find(|layout| layout.name == "grid-2")?.broken.clone()
     })

@@ -4,13 +4,13 @@ import { Clapperboard } from "lucide-react";
 import { useShallow } from "zustand/react/shallow";
 import { Button } from "@/kit/button";
 import { Notice } from "@/kit/notice";
-import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { useDesk } from "@/store/desk";
-import { runningJobs } from "@/store/select";
+import { isPageSource, runningJobs } from "@/store/select";
 import { liveOf, type Standing } from "@/store/standing";
-import { studioNow, useStudio } from "@/store/studio";
+import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { useFailure } from "../room/standing";
 import { JobCard } from "./job-card";
 import { RecordButton } from "./record-button";
 import { RecordForm } from "./record-form";
@@ -55,14 +55,11 @@ export function Rail({ standing }: { standing: Standing | null }) {
 
 function Next({ standing }: { standing: Standing }) {
   const pick = useDesk((desk) => desk.pick);
-  const armError = useDesk((desk) => desk.armError);
-  const { job, request, state, failure } = standing;
+  const { job, request, state } = standing;
+  const failure = useFailure(standing);
+  // A page that cannot be shown says so where it would be.
+  const elsewhere = request !== null && isPageSource(request.source);
   const waiting = liveOf(standing)?.page === "waiting";
-  const letGo = useCommand((backend, _: null) =>
-    Promise.all(
-      (studioNow()?.jobs ?? []).filter((one) => one.preview).map((one) => backend.disarm(one.egress_id)),
-    ),
-  );
   return (
     <div className="flex max-h-[70%] shrink-0 flex-col border-t border-line">
       {pick && request && !job && (
@@ -71,16 +68,9 @@ function Next({ standing }: { standing: Standing }) {
         </div>
       )}
       <div className="flex flex-col gap-2 p-3">
-        {armError && !job && (
-          <Notice error={armError.error}>
-            <Button look="outline" size="sm" onClick={() => useDesk.setState({ armError: null })}>
-              {t("again")}
-            </Button>
-          </Notice>
-        )}
-        {failure && !job && (
-          <Notice error={failure}>
-            <Button look="outline" size="sm" onClick={() => letGo.mutate(null)}>
+        {failure && !elsewhere && (
+          <Notice error={failure.error}>
+            <Button look="outline" size="sm" onClick={failure.again}>
               {t("again")}
             </Button>
           </Notice>
@@ -108,7 +98,7 @@ function Next({ standing }: { standing: Standing }) {
                 ? t("record.ready")
                 : state === "empty"
                   ? t(pick ? "record.address" : "record.choose")
-                  : armError || failure
+                  : failure
                     ? t("state.notReady")
                     : waiting
                       ? t("record.waiting")

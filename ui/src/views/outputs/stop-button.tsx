@@ -32,14 +32,16 @@ export function StopButton({ job, large }: { job: Job; large?: boolean }) {
   useEffect(() => {
     if (phase === "asking") button.current?.scrollIntoView({ block: "nearest" });
   }, [phase]);
-  const begin = () => beginHold(job.egress_id, (id) => stop.mutateAsync(id).catch(() => undefined));
+  const begin = (at_ms: number) =>
+    beginHold(job.egress_id, (id) => stop.mutateAsync(id).catch(() => undefined), at_ms);
+  const leave = () => releaseHold();
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
     event.stopPropagation();
     if (event.repeat) return;
     if (event.key === "Enter" && confirmHold()) return;
-    begin();
+    begin(event.timeStamp);
   };
   const stopping = phase === "stopping" || job.status === "ending";
   const words = (large ? LONG : SHORT)[stopping ? "stopping" : (phase ?? "idle")];
@@ -56,13 +58,13 @@ export function StopButton({ job, large }: { job: Job; large?: boolean }) {
       onPointerDown={(event) => {
         if (event.button !== 0) return;
         event.currentTarget.focus();
-        begin();
+        begin(event.timeStamp);
       }}
-      onPointerUp={releaseHold}
-      onPointerLeave={releaseHold}
-      onPointerCancel={releaseHold}
+      onPointerUp={(event) => releaseHold(event.timeStamp)}
+      onPointerLeave={leave}
+      onPointerCancel={leave}
       onKeyDown={onKeyDown}
-      onKeyUp={(event) => (event.key === "Enter" || event.key === " ") && releaseHold()}
+      onKeyUp={(event) => (event.key === "Enter" || event.key === " ") && releaseHold(event.timeStamp)}
       onContextMenu={(event) => event.preventDefault()}
       className={cx(
         "relative flex shrink-0 touch-none items-center justify-center overflow-hidden rounded-md border font-semibold transition-colors",

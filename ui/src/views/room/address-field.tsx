@@ -67,7 +67,10 @@ export function AddressField({
           value={draft}
           className="pl-8"
           onChange={(event) => setDraft(event.target.value)}
-          onBlur={() => settle(completed(draft))}
+          onBlur={(event) => {
+            // What stands there, which may be newer than what was drawn last.
+            settle(completed(event.currentTarget.value));
+          }}
           onKeyDown={(event) => {
             // Its keys are the window's again.
             if (event.key === "Enter") event.currentTarget.blur();

@@ -34,11 +34,16 @@ export function LayoutRow({
   const choose = (name: string) => chooseLayout(backend, name, tellError);
   const copy = useCommand((studio, name: string) => studio.copyLayout(name));
   const folder = useCommand((studio, _: null) => studio.openLayoutsFolder());
+  // One that was just copied is chosen before it is in the list; one that is broken has a card of another size.
+  const card = layouts.find((layout) => layout.name === current);
+  const seen = card && (card.broken ? "broken" : "whole");
   useEffect(() => {
+    if (!seen) return;
     const cards = [...(list.current?.querySelectorAll<HTMLElement>("[data-layout]") ?? [])];
-    const card = cards.find((one) => one.dataset.layout === current);
-    card?.scrollIntoView?.({ block: "nearest", inline: "nearest" });
-  }, [current]);
+    cards
+      .find((one) => one.dataset.layout === current)
+      ?.scrollIntoView?.({ block: "nearest", inline: "nearest" });
+  }, [current, seen]);
   const known = layouts.some((layout) => layout.name === current && !layout.broken);
   return (
     <>
@@ -76,7 +81,12 @@ export function LayoutRow({
       >
         {layouts.map((layout) =>
           layout.broken ? (
-            <BrokenCard key={layout.name} layout={layout} broken={layout.broken} />
+            <BrokenCard
+              key={layout.name}
+              layout={layout}
+              broken={layout.broken}
+              chosen={layout.name === current}
+            />
           ) : (
             <LayoutCard
               key={layout.name}
@@ -147,12 +157,24 @@ function placeOf({ path, line, column }: Broken): string {
 }
 
 /** One of the operator's own that cannot be drawn: to be seen and put right, not to be chosen. */
-function BrokenCard({ layout, broken }: { layout: LayoutChoice; broken: Broken }) {
+function BrokenCard({
+  layout,
+  broken,
+  chosen,
+}: {
+  layout: LayoutChoice;
+  broken: Broken;
+  /** It was on when it was broken. */
+  chosen: boolean;
+}) {
   return (
     <li
       data-testid="layout-broken"
       data-layout={layout.name}
-      className="w-60 shrink-0 rounded-md border border-look/40 bg-look-dim p-2 text-xs"
+      className={cx(
+        "w-60 shrink-0 rounded-md border bg-look-dim p-2 text-xs",
+        chosen ? "border-look" : "border-look/40",
+      )}
     >
       <p className="flex items-center gap-1.5 font-medium text-look">
         <TriangleAlert className="size-3.5 shrink-0" aria-hidden />
@@ -164,7 +186,7 @@ function BrokenCard({ layout, broken }: { layout: LayoutChoice; broken: Broken }
         {placeOf(broken)}
       </p>
       <p className="mt-0.5 line-clamp-2 text-ink" title={broken.reason} data-selectable>
-        {broken.reason}
+        {chosen ? t("layout.broken.stays", { reason: broken.reason }) : broken.reason}
       </p>
     </li>
   );

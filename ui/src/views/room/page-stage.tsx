@@ -1,9 +1,9 @@
 // The program of what Chromium draws: the page itself, live from the job that shows it, and what it waits for. Names for
-// tests: [data-testid=page-state][data-page=starting|loading|waiting|reloading], button "Start anyway".
+// tests: [data-testid=page-state][data-page=starting|loading|waiting|reloading|failed], buttons "Start anyway" and "Try again".
 
-import { AudioLines, Hourglass, ImageOff, LoaderCircle, RefreshCw } from "lucide-react";
+import { AudioLines, Hourglass, LoaderCircle, RefreshCw } from "lucide-react";
 import type { ReactNode } from "react";
-import type { Job, OpenRoom } from "@/backend/types";
+import type { ApiError, Job, OpenRoom } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Meter } from "@/kit/meter";
 import { Notice } from "@/kit/notice";
@@ -12,18 +12,24 @@ import { useCommand } from "@/lib/commands";
 import { type PageSource, PROGRAM } from "@/store/select";
 import { t, type WordId } from "@/words";
 
+/** Why there is no page, and what tries it once again. */
+interface Failure {
+  error: ApiError;
+  again: () => void;
+}
+
 export function PageStage({
   room,
   source,
   live,
-  failed,
+  failure,
 }: {
   room: OpenRoom | null;
   source: PageSource;
   /** The job that shows it. */
   live: Job | null;
-  /** It cannot be made ready. */
-  failed: boolean;
+  /** Why it cannot be made ready, if so. */
+  failure: Failure | null;
 }) {
   const page = live?.page ?? null;
   const shown = page !== null && page !== "starting";
@@ -48,7 +54,7 @@ export function PageStage({
           <p>{t("program.soundOnly")}</p>
         </div>
       )}
-      {!withoutPage && <Over room={room} source={source} live={live} failed={failed} />}
+      {!withoutPage && <Over room={room} source={source} live={live} failure={failure} />}
     </>
   );
 }
@@ -74,12 +80,12 @@ function Over({
   room,
   source,
   live,
-  failed,
+  failure,
 }: {
   room: OpenRoom | null;
   source: PageSource;
   live: Job | null;
-  failed: boolean;
+  failure: Failure | null;
 }) {
   const page = live?.page ?? "starting";
   const recorded = live !== null && !live.preview;
@@ -90,24 +96,40 @@ function Over({
       return null;
     case "starting":
     case "loading":
-      if (failed && !live)
+      if (failure)
         return (
-          <Quiet page="failed" icon={<ImageOff />}>
-            {t("page.failed")}
+          <Quiet page="failed">
+            <Trouble error={failure.error}>
+              <Button look="outline" size="sm" onClick={failure.again}>
+                {t("again")}
+              </Button>
+            </Trouble>
           </Quiet>
         );
       return (
         <Quiet page={page} icon={!trouble && <LoaderCircle className="motion-safe:animate-spin" />}>
-          {!trouble && t(`page.${page}`)}
+          {trouble ? <Trouble error={trouble} /> : t(`page.${page}`)}
           {trouble && (
-            <div className="w-full max-w-[26rem] text-left">
-              <Notice error={trouble} />
-              <p className="mt-2 text-center text-xs text-faint">{t("page.again")}</p>
-            </div>
+            <p className="mt-2 flex items-center gap-2 text-xs text-soft">
+              <LoaderCircle className="size-3 motion-safe:animate-spin" aria-hidden />
+              {t("page.again")}
+            </p>
           )}
         </Quiet>
       );
     case "waiting":
+      // Usual in a room with people, and short: nothing to decide about.
+      if (source.type !== "web" && whyWaiting(room) === "page.waiting.soon")
+        return (
+          <Quiet page={page} icon={<LoaderCircle className="motion-safe:animate-spin" />}>
+            {t("page.waiting.soon")}
+            {live && (
+              <div className="appear-late mt-3">
+                <StartAnyway id={live.egress_id} />
+              </div>
+            )}
+          </Quiet>
+        );
       return (
         <Panel
           page={page}
@@ -155,8 +177,17 @@ function StartAnyway({ id }: { id: string }) {
   );
 }
 
+/** What went wrong, where the picture would be. */
+function Trouble({ error, children }: { error: ApiError; children?: ReactNode }) {
+  return (
+    <div className="w-full max-w-[26rem] text-left">
+      <Notice error={error}>{children}</Notice>
+    </div>
+  );
+}
+
 /** In place of a picture that is not there yet. */
-function Quiet({ page, icon, children }: { page: string; icon: ReactNode; children: ReactNode }) {
+function Quiet({ page, icon, children }: { page: string; icon?: ReactNode; children: ReactNode }) {
   return (
     <div
       role="status"
@@ -164,9 +195,11 @@ function Quiet({ page, icon, children }: { page: string; icon: ReactNode; childr
       data-page={page}
       className="absolute inset-0 flex flex-col items-center justify-center gap-2 overflow-hidden bg-night px-6 text-center text-soft"
     >
-      <span className="[&_svg]:size-8 [&_svg]:stroke-[1.5] [&_svg]:text-faint" aria-hidden>
-        {icon}
-      </span>
+      {icon && (
+        <span className="[&_svg]:size-8 [&_svg]:stroke-[1.5] [&_svg]:text-faint" aria-hidden>
+          {icon}
+        </span>
+      )}
       <div className="flex w-full flex-col items-center">{children}</div>
     </div>
   );

@@ -3,7 +3,7 @@
 // "Layout for the template"; button "Template of your own"; checkboxes "Wait for the page's start signal" and
 // "If the page crashes, load it again and go on".
 
-import { AudioLines, ChevronDown, ChevronRight, Clapperboard, Video } from "lucide-react";
+import { AudioLines, ChevronDown, ChevronUp, Clapperboard, LayoutTemplate, Video } from "lucide-react";
 import { useId, useState } from "react";
 import { useBackend } from "@/backend/index";
 import type { Job, OpenRoom, PageParts } from "@/backend/types";
@@ -11,18 +11,9 @@ import { Button } from "@/kit/button";
 import { Checkbox } from "@/kit/checkbox";
 import { Input } from "@/kit/field";
 import { Segments } from "@/kit/segments";
-import {
-  type PagePick,
-  type RoomPick,
-  setAfterCrash,
-  setForm,
-  setPage,
-  setRoom,
-  useDesk,
-} from "@/store/desk";
+import { type PagePick, type RoomPick, setAfterCrash, setPage, setRoom, useDesk } from "@/store/desk";
 import { isPageSource } from "@/store/select";
 import { liveOf, type Standing } from "@/store/standing";
-import { useStudio } from "@/store/studio";
 import { chooseLayout, useLayoutOf } from "@/store/wish";
 import { t } from "@/words";
 import { tellError } from "../tell";
@@ -77,7 +68,6 @@ export function RoomStrip({ standing, room, pick }: { standing: Standing; room: 
           <More open={open} onToggle={() => setOpen(!open)} controls={more} />
         </LayoutRow>
       )}
-      {!own && !unseen && <PortraitHint current={current} pick={pick} running={job !== null} />}
       {open && (
         <div id={more} className="mt-1 flex flex-col gap-2 rounded-md border border-line p-3">
           <p className="text-xs text-faint">{t("template.what")}</p>
@@ -115,7 +105,10 @@ function TemplateLayout({ value }: { value: string }) {
       placeholder={t("template.layout")}
       value={draft}
       onChange={(event) => setDraft(event.target.value)}
-      onBlur={() => draft.trim() !== value && chooseLayout(backend, draft.trim(), tellError)}
+      onBlur={(event) => {
+        const typed = event.currentTarget.value.trim();
+        if (typed !== value) chooseLayout(backend, typed, tellError);
+      }}
       onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
     />
   );
@@ -143,40 +136,10 @@ function More({
       title={t("template")}
       onClick={onToggle}
     >
-      {open ? <ChevronDown /> : <ChevronRight />}
+      <LayoutTemplate />
       <span className={alone ? "" : "hidden @xl:inline"}>{t("template")}</span>
+      {open ? <ChevronUp /> : <ChevronDown />}
     </Button>
-  );
-}
-
-/** A layout made for frames that are higher than wide, in one that is not. */
-function PortraitHint({ current, pick, running }: { current: string; pick: RoomPick; running: boolean }) {
-  const how = useDesk((desk) => desk.forms.page.how);
-  const advanced = useDesk((desk) => desk.advanced);
-  const portrait = useStudio(({ layouts }) =>
-    layouts.some((layout) => layout.name === current && layout.portrait),
-  );
-  const wide =
-    how === "advanced"
-      ? (advanced.width || 1280) >= (advanced.height || 720)
-      : how !== "as_published" && !how.startsWith("PORTRAIT");
-  if (!portrait || !wide || running) return null;
-  const turned = {
-    H264_720P_30: "PORTRAIT_H264_720P_30",
-    H264_720P_60: "PORTRAIT_H264_720P_60",
-    H264_1080P_30: "PORTRAIT_H264_1080P_30",
-    H264_1080P_60: "PORTRAIT_H264_1080P_60",
-  } as const;
-  const to = how in turned ? turned[how as keyof typeof turned] : null;
-  return (
-    <p className="flex items-center gap-3 text-xs text-soft" data-testid="portrait-hint">
-      {t("layout.portrait.hint")}
-      {to && (
-        <Button look="outline" size="sm" onClick={() => setForm(pick, { how: to })}>
-          {t("layout.portrait.turn")}
-        </Button>
-      )}
-    </p>
   );
 }
 

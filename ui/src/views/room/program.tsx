@@ -25,6 +25,8 @@ import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { elapsedOf } from "../outputs/job-figures";
 import { PageStage } from "./page-stage";
+import { PortraitHint } from "./portrait-hint";
+import { useFailure } from "./standing";
 
 /** Width by height of the picture that the request makes. */
 function shapeOf(request: RecordRequest, width: number, height: number): number {
@@ -95,7 +97,7 @@ function Stage({
   standing: Standing;
 }) {
   const { state } = standing;
-  const armFailed = useDesk((desk) => desk.armError !== null) || standing.failure !== null;
+  const failure = useFailure(standing);
   const live = liveOf(standing);
   // What is on is not as what is to come next: its shape is that of its own request.
   const shaped = standing.job && isPageSource(request.source) ? standing.job.request : request;
@@ -103,44 +105,51 @@ function Stage({
   const shape = shapeOf(shaped, video?.width ?? 0, video?.height ?? 0);
   const soundOnly = request.source.type !== "participant" && video === null && audio.length > 0;
   return (
-    <div className="@container-size relative flex min-h-0 flex-1 items-center justify-center">
-      <div
-        className={cx(
-          "relative overflow-hidden rounded-sm bg-night outline-2 outline-offset-0 transition-colors",
-          state === "recording"
-            ? "outline-tally-ink"
-            : state === "ready"
-              ? "outline-ready/70"
-              : "outline-line",
-        )}
-        style={{ aspectRatio: shape, width: `min(100cqw, calc(100cqh * ${shape}))` }}
-      >
-        {isPageSource(shaped.source) ? (
-          <PageStage room={room} source={shaped.source} live={live} failed={armFailed} />
-        ) : video && !video.muted ? (
-          <TrackPicture
-            key={video.sid}
-            track={video.sid}
-            label={t("program.picture")}
-            className="object-contain"
+    <div className="@container-size relative flex min-h-0 flex-1 items-center justify-center pt-10">
+      <div className="relative" style={{ aspectRatio: shape, width: `min(100cqw, calc(100cqh * ${shape}))` }}>
+        {/* Above the picture: all of that is recorded, and nothing may cover it. */}
+        <div className="absolute bottom-full left-0 mb-2 flex h-8 w-[max(100%,20rem)] items-center gap-3">
+          <StateSign
+            state={state}
+            id={standing.job?.egress_id ?? null}
+            page={live?.page ?? null}
+            failed={failure !== null}
           />
-        ) : (
-          <div className="flex size-full flex-col items-center justify-center gap-2 text-soft">
-            {soundOnly ? (
-              <Speech className="size-8 stroke-[1.5] text-faint" aria-hidden />
-            ) : (
-              <ImageOff className="size-8 stroke-[1.5] text-faint" aria-hidden />
-            )}
-            {soundOnly && <Meter tracks={audio.map((track) => track.sid)} className="my-2 h-4 w-2/3" />}
-            <p className="px-6 text-center">{soundOnly ? t("program.soundOnly") : whyBlack(room, request)}</p>
-          </div>
-        )}
-        <StateSign
-          state={state}
-          id={standing.job?.egress_id ?? null}
-          page={live?.page ?? null}
-          failed={armFailed}
-        />
+          <PortraitHint standing={standing} />
+        </div>
+        <div
+          className={cx(
+            "relative size-full overflow-hidden rounded-sm bg-night outline-2 outline-offset-0 transition-colors",
+            state === "recording"
+              ? "outline-tally-ink"
+              : state === "ready"
+                ? "outline-ready/70"
+                : "outline-line",
+          )}
+        >
+          {isPageSource(shaped.source) ? (
+            <PageStage room={room} source={shaped.source} live={live} failure={failure} />
+          ) : video && !video.muted ? (
+            <TrackPicture
+              key={video.sid}
+              track={video.sid}
+              label={t("program.picture")}
+              className="object-contain"
+            />
+          ) : (
+            <div className="flex size-full flex-col items-center justify-center gap-2 text-soft">
+              {soundOnly ? (
+                <Speech className="size-8 stroke-[1.5] text-faint" aria-hidden />
+              ) : (
+                <ImageOff className="size-8 stroke-[1.5] text-faint" aria-hidden />
+              )}
+              {soundOnly && <Meter tracks={audio.map((track) => track.sid)} className="my-2 h-4 w-2/3" />}
+              <p className="px-6 text-center">
+                {soundOnly ? t("program.soundOnly") : whyBlack(room, request)}
+              </p>
+            </div>
+          )}
+        </div>
       </div>
     </div>
   );
@@ -181,7 +190,7 @@ function StateSign({
     return (
       <div
         data-testid="program-state"
-        className="absolute top-3 left-3 z-10 flex items-center gap-2.5 rounded-md bg-tally px-3 py-1.5 text-white"
+        className="flex h-8 shrink-0 items-center gap-2.5 rounded-md bg-tally px-3 text-white"
       >
         <span className="size-2.5 rounded-full bg-white" aria-hidden />
         <span className="text-base font-semibold">{t("state.recording")}</span>
@@ -193,10 +202,7 @@ function StateSign({
   return (
     <div
       data-testid="program-state"
-      className={cx(
-        "absolute top-3 left-3 z-10 flex items-center gap-2 rounded-md bg-night px-2.5 py-1 font-medium",
-        look,
-      )}
+      className={cx("flex shrink-0 items-center gap-2 px-0.5 font-medium", look)}
     >
       <span
         className={cx("size-2 rounded-full", state === "ready" ? "bg-ready" : "border border-current")}

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { asApiError } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
-import type { EgressId, Job, RecordRequest, Snapshot } from "@/backend/types";
+import type { ApiError, EgressId, Job, RecordRequest, Snapshot } from "@/backend/types";
 import { requestOf, useDesk } from "@/store/desk";
 import { isRunning, sameRequest } from "@/store/select";
 import { liveOf, type Standing, standingOf } from "@/store/standing";
@@ -111,6 +111,19 @@ export function useLayoutFollow(standing: Standing) {
   useEffect(() => {
     if (layout !== null) follow(backend, live, tellError);
   }, [backend, live, layout]);
+}
+
+/** Why what is chosen cannot be made ready, if so, and what tries it once again. */
+export function useFailure(standing: Standing): { error: ApiError; again: () => void } | null {
+  const backend = useBackend();
+  const armError = useDesk((desk) => desk.armError?.error ?? null);
+  const error = armError ?? standing.failure;
+  if (!error || standing.job || standing.armed) return null;
+  const again = () => {
+    useDesk.setState({ armError: null });
+    letGo(backend);
+  };
+  return { error, again };
 }
 
 function letGo(backend: ReturnType<typeof useBackend>) {

@@ -101,7 +101,9 @@ impl PageFeed {
         facts.record(Fact::Page { state });
         match state {
             PageState::On => {
-                self.began = true;
+                if !std::mem::replace(&mut self.began, true) && !core.names.room_id.is_empty() {
+                    facts.record(Fact::RoomJoined { room_sid: core.names.room_id.clone() });
+                }
                 facts.record(Fact::Connection { state: ConnectionState::Connected });
             }
             PageState::Reloading => {

@@ -48,13 +48,8 @@ pub(super) fn open(
     report: impl Fn(OutputReport) + Send + 'static,
 ) -> Result<Box<dyn Output>, ApiError> {
     let path = place(&spec.folder, &shape.name, id, facts)?;
-    let plan = FilePlan {
-        id: id.clone(),
-        path,
-        container: shape.container,
-        video: shape.video,
-        audio: shape.audio,
-    };
+    let plan =
+        FilePlan { id: id.clone(), path, container: shape.container, video: shape.video, audio: shape.audio };
     let file = FileOutput::start(plan, move |told| {
         report(match told {
             FileReport::Active { output, started_at_ns } => OutputReport::Active { output, started_at_ns },

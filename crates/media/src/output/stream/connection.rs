@@ -74,15 +74,12 @@ impl Connection {
     ///
     /// # Errors
     /// If GStreamer cannot.
-    pub fn open(
-        url: &StreamUrl,
-        any_certificate: bool,
-        video: bool,
-        audio: bool,
-    ) -> Result<Self, Happening> {
-        let failed = |text: String| words::broken(url, &Trouble { denied: false, text }, Duration::ZERO, false);
+    pub fn open(url: &StreamUrl, any_certificate: bool, video: bool, audio: bool) -> Result<Self, Happening> {
+        let failed =
+            |text: String| words::broken(url, &Trouble { denied: false, text }, Duration::ZERO, false);
         let rtmp = matches!(url.target(), StreamTarget::Rtmp(_));
-        let element = gst::parse::launch(&description(rtmp, video, audio)).map_err(|e| failed(e.to_string()))?;
+        let element =
+            gst::parse::launch(&description(rtmp, video, audio)).map_err(|e| failed(e.to_string()))?;
         let pipeline =
             element.downcast::<gst::Pipeline>().map_err(|_| failed("not a pipeline".to_owned()))?;
         let sink = pipeline.by_name("sink").ok_or_else(|| failed("no sink".to_owned()))?;
@@ -94,6 +91,8 @@ impl Connection {
                 sink.set_property("application", target.app.expose_secret());
                 sink.set_property("stream", target.key.expose_secret());
                 sink.set_property("chunk-size", 4096u32);
+                // Its own, of five seconds, takes a short trouble on the way for the end.
+                sink.set_property("timeout", CONNECTS_WITHIN.as_secs() as u32);
                 if let Some((user, password)) = &target.user {
                     sink.set_property("username", user.expose_secret());
                     sink.set_property("password", password.expose_secret());
@@ -128,7 +127,8 @@ impl Connection {
                     let told = error.error();
                     let denied = told.kind::<gst::ResourceError>() == Some(gst::ResourceError::NotAuthorized);
                     let debug = error.debug().map(|debug| debug.to_string()).unwrap_or_default();
-                    let _ = trouble_in.send(Trouble { denied, text: format!("{} | {debug}", told.message()) });
+                    let _ =
+                        trouble_in.send(Trouble { denied, text: format!("{} | {debug}", told.message()) });
                 }
                 gst::MessageView::Eos(_) => {
                     let _ = ended_in.send(());
@@ -200,7 +200,9 @@ impl Connection {
 
     /// Whether it takes more of a lane now.
     pub fn takes(&self, lane: Lane) -> bool {
-        self.source(lane).is_some_and(|source| source.current_level_bytes() < INSIDE_BYTES[usize::from(lane == Lane::Audio)])
+        self.source(lane).is_some_and(|source| {
+            source.current_level_bytes() < INSIDE_BYTES[usize::from(lane == Lane::Audio)]
+        })
     }
 
     /// Whether something waits inside.
@@ -228,7 +230,9 @@ impl Connection {
             let time = gst::ClockTime::from_nseconds((unit.time_ns - origin_ns).max(0) as u64);
             inner.set_pts(time);
             inner.set_dts(time);
-            inner.set_duration((unit.duration_ns > 0).then(|| gst::ClockTime::from_nseconds(unit.duration_ns as u64)));
+            inner.set_duration(
+                (unit.duration_ns > 0).then(|| gst::ClockTime::from_nseconds(unit.duration_ns as u64)),
+            );
             inner.unset_flags(gst::BufferFlags::DISCONT);
         }
         // A broken pipeline has said so on its bus.

@@ -276,7 +276,10 @@ impl<R: Fn(OutputReport)> Speaker<R> {
 
     fn step(&mut self, happening: Happening) {
         let error = match &happening {
-            Happening::Lost(error) | Happening::HungUp(error) | Happening::Denied(error) => Some(error.clone()),
+            Happening::Lost(error)
+            | Happening::HungUp(error)
+            | Happening::Denied(error)
+            | Happening::Taken(error) => Some(error.clone()),
             Happening::Connected => {
                 self.error = None;
                 None
@@ -287,8 +290,7 @@ impl<R: Fn(OutputReport)> Speaker<R> {
             tracing::info!(output = %self.plan.id, %error, detail = error.detail, "stream");
             self.error = Some(error);
         }
-        let (destination, effects) =
-            self.destination.clone().step(happening, self.now_ms(), rand::random());
+        let (destination, effects) = self.destination.clone().step(happening, self.now_ms(), rand::random());
         self.destination = destination;
         self.apply(effects);
     }
@@ -350,8 +352,8 @@ impl<R: Fn(OutputReport)> Speaker<R> {
     fn finish(mut self) {
         let until = Instant::now() + EMPTIES_WITHIN;
         while self.destination.is_live() && Instant::now() < until {
-            let done = self.queue.is_empty()
-                && !self.connection.as_ref().is_some_and(Connection::holds_something);
+            let done =
+                self.queue.is_empty() && !self.connection.as_ref().is_some_and(Connection::holds_something);
             if done {
                 break;
             }

@@ -27,6 +27,11 @@ pub(super) fn broken(url: &StreamUrl, trouble: &Trouble, after: Duration, up: bo
             "Check the address. If the server is your own, allow any certificate for this destination.",
             detail,
         )),
+        StreamTarget::Rtmp(_) if has("already exists") || has("already publishing") => Happening::Taken(no(
+            "Somebody streams with this key already.",
+            "End the other stream, or use another key; then try again.",
+            detail,
+        )),
         StreamTarget::Rtmp(_) if trouble.denied || has("'publish' cmd") || has("publish denied") => {
             Happening::Denied(no(
                 "The server refuses this stream key.",
@@ -44,13 +49,19 @@ pub(super) fn broken(url: &StreamUrl, trouble: &Trouble, after: Duration, up: bo
             "It is tried again. If it happens at once each time, check the stream key and the service's limits.",
             detail,
         )),
-        StreamTarget::Srt(_) if !up && after < SRT_SILENCE && has("connection does not exist") => {
+        StreamTarget::Srt(_) if !up && has("authenticate") => Happening::Denied(no(
+            "The receiver refuses this passphrase.",
+            "Check the passphrase, which has to be the receiver's; then try again.",
+            detail,
+        )),
+        StreamTarget::Srt(_) if !up && after < SRT_SILENCE && has("failed to write") => {
             Happening::Denied(no(
                 "The receiver refuses this stream.",
                 "Check passphrase and stream id, and whether the receiver is taken already; then try again.",
                 detail,
             ))
         }
+        _ if has("timed out") => Happening::Lost(if up { wedged() } else { no_answer(url) }),
         _ if has("refused") => Happening::Lost(away(
             "Nobody takes streams at this address.",
             "Check address and port, and whether the server runs.",

@@ -45,8 +45,10 @@ const EVERY: &str = include_str!("every.js");
 pub enum PageEvent {
     /// A line on its console.
     Console(String),
-    /// It has loaded.
+    /// Something has loaded: the page, or what its server sends with a refusal.
     Loaded,
+    /// The page is there. Noted by who has looked.
+    There,
     /// It cannot be loaded: Chromium's word for why.
     Unreachable(String),
     /// Its server answered with an HTTP error.

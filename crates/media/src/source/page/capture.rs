@@ -67,8 +67,11 @@ impl Capture {
         let mut text = String::new();
         if size.pictures {
             let (endx, endy, framerate) = (size.width - 1, size.height - 1, size.framerate);
+            // The display stands in the text: ximagesrc opens one as soon as it is linked, and without a name
+            // that is the operator's own desktop.
+            let display = &screen.display;
             text += &format!(
-                "ximagesrc name=screen use-damage=false show-pointer=false endx={endx} endy={endy} !
+                "ximagesrc display-name={display} use-damage=false show-pointer=false endx={endx} endy={endy} !
                  video/x-raw,framerate={framerate}/1 ! queue max-size-buffers=4 leaky=downstream !
                  videoconvert n-threads=1 ! video/x-raw,format=I420,colorimetry=bt709 !
                  appsink name=pictures sync=false "
@@ -89,9 +92,6 @@ impl Capture {
             .downcast::<gst::Pipeline>()
             .map_err(|_| failed("not a pipeline"))?;
         let element = |name: &str| pipeline.by_name(name).ok_or_else(|| failed(name));
-        if size.pictures {
-            element("screen")?.set_property("display-name", &screen.display);
-        }
         if size.sound {
             let sound = element("sound")?;
             sound.set_property("server", loudspeaker.server.to_string_lossy().as_ref());

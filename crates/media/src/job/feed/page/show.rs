@@ -30,9 +30,11 @@ const LOOK: Duration = Duration::from_millis(500);
 const START: &str = "START_RECORDING";
 const END: &str = "END_RECORDING";
 
-/// Whether the page is there, and what LiveKit's templates say of trouble. Chromium tells of the first as well, and
-/// not all that it tells arrives: messages that the library does not know are lost.
-const STATE: &str = "[location.href !== 'about:blank' && document.readyState === 'complete',
+/// Whether the page is there, what its server answered, and what LiveKit's templates say of trouble. Chromium tells
+/// of the first two as well, in no certain order, and not all that it tells arrives: messages that the library does
+/// not know are lost.
+const STATE: &str = "[/^https?:/.test(location.href) && document.readyState === 'complete',
+    performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0,
     document.querySelector('div.error')?.innerText ?? null]";
 
 /// What to show.
@@ -145,6 +147,8 @@ async fn once(
 
     let mut deadline = Instant::now() + LOADS;
     let mut loading = true;
+    // Chromium says that something has loaded: also what a server sends with its refusal is loaded.
+    let mut loaded = false;
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut asking: Option<Asking> = None;
@@ -153,6 +157,11 @@ async fn once(
             biased;
             event = page.event() => match event {
                 Ok(PageEvent::Loaded) => {
+                    // What was asked before may have been asked of nothing.
+                    (loaded, asking) = (true, None);
+                    look.reset_immediately();
+                }
+                Ok(PageEvent::There) => {
                     loading = false;
                     if let Some(layout) = shown.lock().clone() {
                         tokio::spawn(page.script(&set_layout(&layout)));
@@ -200,7 +209,7 @@ async fn once(
                 }
                 Some(PageCommand::TooLarge) => return Err(broken(words::too_large(), on_since)),
                 Some(PageCommand::Reload) => {
-                    loading = true;
+                    (loading, loaded) = (true, false);
                     deadline = Instant::now() + LOADS;
                     page.open(&show.url);
                 }
@@ -218,13 +227,16 @@ async fn once(
             },
             answer = async { asking.as_mut().expect("there is a question").await }, if asking.is_some() => {
                 asking = None;
-                match answer.map(|value| serde_json::from_value::<(bool, Option<String>)>(value)) {
-                    Ok(Ok((_, Some(said)))) if on_since.is_none() => {
+                match answer.map(serde_json::from_value::<(bool, i64, Option<String>)>) {
+                    Ok(Ok((_, status, _))) if loading && status >= 400 => {
+                        return Err(broken(words::refused(&show.url, status), on_since));
+                    }
+                    Ok(Ok((_, _, Some(said)))) if on_since.is_none() => {
                         return Err(broken(words::template(&said), on_since));
                     }
-                    Ok(Ok((true, _))) if loading => page.note(PageEvent::Loaded),
+                    Ok(Ok((true, ..))) if loading => page.note(PageEvent::There),
                     // Nothing answers between two pages.
-                    Err(_) if !loading => return Err(broken(words::hung(), on_since)),
+                    Err(_) if !loading || loaded => return Err(broken(words::hung(), on_since)),
                     _ => {}
                 }
             }
