@@ -90,6 +90,24 @@ export function streamOutput(url, { id = 'stream', anyCertificate = false } = {}
   return { id, kind: { stream }, secret: url };
 }
 
+/** Segments and playlists of HLS. */
+export function segmentsOutput(folder, { id = 'segments', durationS = 2, manifest = false, ...names } = {}) {
+  const { prefix = 'show', playlist = '', live_playlist = '', suffix = 'index' } = names;
+  const segments = { folder, prefix, playlist, live_playlist, suffix, duration_ms: durationS * 1000, manifest };
+  return { id, kind: { segments } };
+}
+
+/** Images. */
+export function imagesOutput(folder, { id = 'images', everyS = 1, manifest = false, ...options } = {}) {
+  const { prefix = 'shot', suffix = 'index', width = null, height = null } = options;
+  return { id, kind: { images: { folder, prefix, suffix, interval_ms: everyS * 1000, width, height, manifest } } };
+}
+
+/** Sound over a WebSocket. */
+export function socketOutput(url, { id = 'socket', format = 'stereo48k' } = {}) {
+  return { id, kind: { web_socket: { address: 'ws://{...}', format } }, secret: url };
+}
+
 /** A person's picture with the sound of everybody. */
 export function mediaEgress(identity, { encoding = PRESET } = {}) {
   return {

@@ -1,5 +1,6 @@
 //! LiveKit egress requests, checked and turned into what a job does.
 
+mod many;
 mod outputs;
 mod page;
 
@@ -17,9 +18,10 @@ use crate::id::OutputId;
 use crate::roster::{ParticipantKind, TrackKind};
 use crate::spec::{
     AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput, Limits,
-    OutputKind, OutputSpec, Selection, Source, Treatment, VideoCodec, VideoPreference, VideoSelect,
+    OutputKind, OutputSpec, Selection, SoundFormat, Source, Treatment, VideoCodec, VideoPreference, VideoSelect,
 };
 use crate::stream::StreamUrlError;
+use crate::websocket::{WebSocketUrl, WebSocketUrlError};
 use crate::wire::Secret;
 use outputs::{Others, Target, Targets, encoded_outputs, no_output, unified_outputs};
 
@@ -42,6 +44,8 @@ pub struct Local {
     pub video_codec: Option<VideoCodec>,
     /// What to do when a page crashes.
     pub after_crash: AfterCrash,
+    /// What is sent over WebSockets.
+    pub sound: SoundFormat,
     /// What ends the job.
     pub limits: Limits,
 }
@@ -85,6 +89,9 @@ pub enum RequestError {
     /// An address that nothing can be streamed to.
     #[error(transparent)]
     Stream(#[from] StreamUrlError),
+    /// An address that no sound can be sent to.
+    #[error(transparent)]
+    WebSocket(#[from] WebSocketUrlError),
 }
 
 impl RequestError {
@@ -113,6 +120,7 @@ impl From<RequestError> for ApiError {
             .with_detail(detail),
             RequestError::Incompatible(error) => error.into(),
             RequestError::Stream(error) => error.into(),
+            RequestError::WebSocket(error) => error.into(),
         }
     }
 }
@@ -148,7 +156,14 @@ fn track(request: &proto::TrackEgressRequest, local: &Local) -> Result<Accepted,
             no_upload(file.output.is_some())?;
             Target { filepath: &file.filepath, container: local.container, manifest: !file.disable_manifest }
         }
-        Some(track_egress_request::Output::WebsocketUrl(_)) => return Err(not_yet_websocket()),
+        Some(track_egress_request::Output::WebsocketUrl(url)) => {
+            let sockets = vec![WebSocketUrl::parse(url)?];
+            no_webhooks(&request.webhooks)?;
+            let audio = vec![both(AudioSelect::Track(request.track_id.as_str().into()))];
+            let selection = Selection { video: None, audio, ends: EndRule::TracksGone };
+            let targets = Targets { sockets, ..Targets::default() };
+            return finish(&request.room_name, selection, Options::Unset, targets, local);
+        }
         None => return Err(no_output()),
     };
     no_webhooks(&request.webhooks)?;
@@ -178,16 +193,16 @@ fn track_composite(
         Some(track_composite_egress_request::Options::Preset(preset)) => Options::Preset(*preset),
         Some(track_composite_egress_request::Options::Advanced(advanced)) => Options::Advanced(advanced),
     };
-    let (mut file, mut stream, mut segments) = (None, None, 0);
+    let (mut file, mut stream, mut segments) = (None, None, None);
     #[allow(deprecated)] // the field is, the scripts that use it are not
     match &request.output {
         None => {}
         Some(track_composite_egress_request::Output::File(output)) => file = Some(output),
         Some(track_composite_egress_request::Output::Stream(output)) => stream = Some(output),
-        Some(track_composite_egress_request::Output::Segments(_)) => segments = 1,
+        Some(track_composite_egress_request::Output::Segments(output)) => segments = Some(output),
     }
-    let segments = request.segment_outputs.len().max(segments);
-    let others = Others::of(&request.stream_outputs, stream, segments, request.image_outputs.len());
+    let (streams, many) = (&request.stream_outputs, &request.segment_outputs);
+    let others = Others::of(streams, stream, many, segments, &request.image_outputs);
     let targets = encoded_outputs(&request.file_outputs, file, others, local)?;
     no_webhooks(&request.webhooks)?;
     let selection = Selection {
@@ -215,8 +230,8 @@ fn participant(request: &proto::ParticipantEgressRequest, local: &Local) -> Resu
             "Choose another preset, or record the person's tracks as published.",
         ));
     }
-    let (segments, images) = (request.segment_outputs.len(), request.image_outputs.len());
-    let others = Others::of(&request.stream_outputs, None, segments, images);
+    let (streams, segments) = (&request.stream_outputs, &request.segment_outputs);
+    let others = Others::of(streams, None, segments, None, &request.image_outputs);
     let targets = encoded_outputs(&request.file_outputs, None, others, local)?;
     no_webhooks(&request.webhooks)?;
     let identity = request.identity.clone();
@@ -363,10 +378,6 @@ fn both(from: AudioSelect) -> AudioRoute {
     AudioRoute { from, channel: AudioChannel::Both }
 }
 
-fn not_yet_websocket() -> RequestError {
-    RequestError::not_yet("Sending sound over a WebSocket", "Record the track into a file.")
-}
-
 fn no_upload(asked: bool) -> Result<(), RequestError> {
     if asked {
         return Err(RequestError::not_yet(
@@ -387,17 +398,24 @@ fn no_webhooks(webhooks: &[proto::WebhookConfig]) -> Result<(), RequestError> {
 /// Settles the treatment of tracks.
 fn finish(
     room_name: &str,
-    selection: Selection,
+    mut selection: Selection,
     options: Options<'_>,
     mut targets: Targets<'_>,
     local: &Local,
 ) -> Result<Accepted, RequestError> {
+    if !targets.pictures() {
+        selection.video = None;
+    }
+    if !targets.sound() {
+        selection.audio.clear();
+    }
     let (video, audio) = (selection.video.is_some(), !selection.audio.is_empty());
     let treatment = if options.passthrough() {
-        if targets.file.is_none() {
+        let others = !targets.sockets.is_empty() || !targets.images.is_empty() || targets.segments.is_some();
+        if targets.file.is_none() || others {
             return Err(RequestError::field(
                 "preset",
-                "A stream cannot be sent as published: servers want H.264 and AAC.",
+                "Only a file takes what is published as it is.",
                 "Choose another preset.",
             ));
         }
@@ -424,6 +442,21 @@ fn encoded(
     targets: &mut Targets<'_>,
     local: &Local,
 ) -> Result<Treatment, RequestError> {
+    let (video, audio) = (video && targets.pictures(), audio && targets.sound());
+    if !video && !targets.images.is_empty() {
+        return Err(RequestError::field(
+            "audio_only",
+            "There is no picture to take images of.",
+            "Leave the images out, or choose something that has a picture.",
+        ));
+    }
+    if !audio && !targets.sockets.is_empty() {
+        return Err(RequestError::field(
+            "video_only",
+            "There is no sound to send over a WebSocket.",
+            "Leave it out, or choose something that has sound.",
+        ));
+    }
     // Streams alone are what an MP4 holds.
     let container = if targets.file.is_some() { targets.container() } else { Some(Container::Mp4) };
     let material = Material { video, audio, container, video_codec: local.video_codec };
@@ -449,16 +482,19 @@ fn accept(
     targets: Targets<'_>,
     local: &Local,
 ) -> Result<Accepted, RequestError> {
-    let (streams, secrets) = targets.stream_outputs();
+    let (streams, secrets) = targets.stream_outputs(local.sound);
     let mut outputs = Vec::new();
+    if targets.on_disk() && !local.folder.is_absolute() {
+        return Err(RequestError::field(
+            "folder",
+            "No folder to record into is chosen.",
+            "Choose a folder in the settings.",
+        ));
+    }
+    outputs.extend(targets.segments.iter().map(|segments| segments.output(&local.folder)));
+    let images = targets.images.iter().enumerate();
+    outputs.extend(images.map(|(at, images)| images.output(&local.folder, at + 1)));
     if let Some(file) = targets.file {
-        if !local.folder.is_absolute() {
-            return Err(RequestError::field(
-                "folder",
-                "No folder to record into is chosen.",
-                "Choose a folder in the settings.",
-            ));
-        }
         if treatment == Treatment::Passthrough && file.container == Some(Container::Mp3) {
             // Nobody publishes MP3.
             let container = Container::Mp3;
@@ -470,7 +506,7 @@ fn accept(
             container: file.container,
             manifest: file.manifest,
         };
-        outputs.push(OutputSpec { id: REQUESTED_OUTPUT.into(), kind: OutputKind::File(output) });
+        outputs.insert(0, OutputSpec { id: REQUESTED_OUTPUT.into(), kind: OutputKind::File(output) });
     }
     outputs.extend(streams);
     Ok(Accepted {

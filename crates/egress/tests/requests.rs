@@ -489,18 +489,6 @@ fn pages_that_make_no_sense_are_refused() {
 fn what_later_versions_bring_is_refused_by_name() {
     let upload = json!({"filepath": "x", "s3": {"bucket": "b", "secret": "planted"}});
     let cases = [
-        ("Recording into HLS segments", "track_composite", composite(json!({"segmentOutputs": [{}]}))),
-        (
-            "Recording into HLS segments",
-            "egress",
-            json!({"roomName": "r", "media": {"videoTrackId": "T"}, "outputs": [{"segments": {}}]}),
-        ),
-        ("Taking images at an interval", "track_composite", composite(json!({"imageOutputs": [{}, {}]}))),
-        (
-            "Sending sound over a WebSocket",
-            "track",
-            json!({"roomName": "r", "trackId": "T", "websocketUrl": "wss://h"}),
-        ),
         (
             "Uploading to cloud storage",
             "track",

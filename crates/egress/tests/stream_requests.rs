@@ -98,8 +98,8 @@ fn what_makes_no_sense_is_refused_in_livekits_words() {
             "invalid url rtmp://{...}: rtmp urls must be of format rtmp(s)://{host}(/{path})/{app}/{stream_key}( live=1)",
         ),
         (
-            json!({"streamOutputs": [{"urls": ["wss://h"]}]}),
-            "Sending sound over a WebSocket is not yet supported",
+            json!({"streamOutputs": [{"urls": ["wss:///planted"]}]}),
+            "invalid url {...}: malformed",
         ),
     ] {
         assert_eq!(refusal(asked.clone()), wanted, "{asked}");

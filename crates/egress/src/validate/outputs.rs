@@ -5,17 +5,23 @@ use std::collections::BTreeMap;
 use livekit_protocol as proto;
 use proto::output;
 
-use super::{Local, RequestError, no_upload, not_yet_websocket};
+use super::many::{ImagesTarget, SegmentsTarget, images, segments};
+use super::{Local, RequestError, no_upload};
 use crate::id::OutputId;
-use crate::spec::{Container, OutputKind, OutputSpec, StreamOutput};
+use crate::spec::{Container, OutputKind, OutputSpec, SoundFormat, StreamOutput};
 use crate::stream::StreamUrl;
+use crate::websocket::WebSocketUrl;
 use crate::wire::Secret;
 
 /// The outputs of a request.
+#[derive(Default)]
 pub(super) struct Targets<'a> {
     pub file: Option<Target<'a>>,
     /// None: no streams. An empty list: none yet.
     pub streams: Option<Vec<StreamUrl>>,
+    pub segments: Option<SegmentsTarget<'a>>,
+    pub images: Vec<ImagesTarget<'a>>,
+    pub sockets: Vec<WebSocketUrl>,
 }
 
 /// The one file of a request.
@@ -29,49 +35,60 @@ pub(super) struct Target<'a> {
 #[derive(Default)]
 pub(super) struct Others<'a> {
     pub streams: Vec<&'a proto::StreamOutput>,
-    pub segments: usize,
-    pub images: usize,
+    pub segments: Vec<&'a proto::SegmentedFileOutput>,
+    pub images: Vec<&'a proto::ImageOutput>,
 }
+
+/// The addresses of a group of streams.
+type Addresses = (Option<Vec<StreamUrl>>, Vec<WebSocketUrl>);
 
 impl<'a> Others<'a> {
     /// The outputs of one of the older requests: the lists, or the one in the field that came before them.
     pub fn of(
         streams: &'a [proto::StreamOutput],
-        one: Option<&'a proto::StreamOutput>,
-        segments: usize,
-        images: usize,
+        stream: Option<&'a proto::StreamOutput>,
+        segments: &'a [proto::SegmentedFileOutput],
+        segment: Option<&'a proto::SegmentedFileOutput>,
+        images: &'a [proto::ImageOutput],
     ) -> Self {
-        let one = one.filter(|_| streams.is_empty());
-        Self { streams: streams.iter().chain(one).collect(), segments, images }
+        let stream = stream.filter(|_| streams.is_empty());
+        let segment = segment.filter(|_| segments.is_empty());
+        Self {
+            streams: streams.iter().chain(stream).collect(),
+            segments: segments.iter().chain(segment).collect(),
+            images: images.iter().collect(),
+        }
     }
 
-    /// At most one of each kind, as LiveKit has it; and some of them cannot be made yet.
+    /// At most one of each kind but images, as LiveKit has it.
     fn check(&self) -> Result<(), RequestError> {
         if self.streams.len() > 1 {
             return Err(multiple("multiple stream outputs", "groups of streams"));
         }
-        if self.segments > 1 {
+        if self.segments.len() > 1 {
             return Err(multiple("multiple segmented file outputs", "sets of segments"));
-        }
-        let file = "Record into a file.";
-        if self.segments > 0 {
-            return Err(RequestError::not_yet("Recording into HLS segments", file));
-        }
-        if self.images > 0 {
-            return Err(RequestError::not_yet("Taking images at an interval", file));
         }
         Ok(())
     }
 
+    /// All of them, beside a file.
+    fn targets(&self, file: Option<Target<'a>>) -> Result<Targets<'a>, RequestError> {
+        let alone = file.is_none() && self.segments.is_empty() && self.images.is_empty();
+        let (streams, sockets) = self.stream_urls(alone)?;
+        let segments = self.segments.first().map(|output| segments(output)).transpose()?;
+        let images = self.images.iter().map(|output| images(output)).collect::<Result<_, _>>()?;
+        some(Targets { file, streams, segments, images, sockets })
+    }
+
     /// The addresses of the one group of streams. Unlike LiveKit's service, one group takes RTMP and SRT together.
-    fn stream_urls(&self, alone: bool) -> Result<Option<Vec<StreamUrl>>, RequestError> {
+    fn stream_urls(&self, alone: bool) -> Result<Addresses, RequestError> {
         use proto::StreamProtocol as P;
-        let Some(group) = self.streams.first() else { return Ok(None) };
+        let Some(group) = self.streams.first() else { return Ok((None, Vec::new())) };
         let wanted = match P::try_from(group.protocol) {
             Ok(P::DefaultProtocol) => None,
             Ok(P::Rtmp) => Some(crate::spec::StreamProtocol::Rtmp),
             Ok(P::Srt) => Some(crate::spec::StreamProtocol::Srt),
-            Ok(P::Websocket) => return Err(not_yet_websocket()),
+            Ok(P::Websocket) => Some(crate::spec::StreamProtocol::Websocket),
             Err(_) => {
                 return Err(RequestError::field(
                     "stream protocol",
@@ -87,29 +104,54 @@ impl<'a> Others<'a> {
                 "Give at least one address, or add a file output and give the addresses later.",
             ));
         }
-        let mut streams: Vec<StreamUrl> = Vec::new();
+        let (mut streams, mut sockets): (Vec<StreamUrl>, Vec<WebSocketUrl>) = Default::default();
         for raw in &group.urls {
-            let websocket = raw.trim_start().to_ascii_lowercase();
-            if wanted.is_none() && (websocket.starts_with("ws://") || websocket.starts_with("wss://")) {
-                return Err(not_yet_websocket());
+            let socket = crate::spec::StreamProtocol::Websocket;
+            if wanted == Some(socket) || wanted.is_none() && WebSocketUrl::is_one(raw) {
+                let url = WebSocketUrl::parse(raw)?;
+                // The same address twice is one stream.
+                if !sockets.iter().any(|known| known.is(raw)) {
+                    sockets.push(url);
+                }
+                continue;
             }
             let url = StreamUrl::parse(raw)?;
             if wanted.is_some_and(|wanted| wanted != url.protocol()) {
                 return Err(url.wrong_scheme().into());
             }
-            // The same address twice is one stream.
             if !streams.iter().any(|known| known.is(raw)) {
                 streams.push(url);
             }
         }
-        Ok(Some(streams))
+        // Sound alone over WebSockets needs none of what streams need.
+        Ok(((!streams.is_empty() || sockets.is_empty()).then_some(streams), sockets))
     }
 }
 
 impl Targets<'_> {
     /// Of a file alone.
     pub fn file(file: Target<'_>) -> Targets<'_> {
-        Targets { file: Some(file), streams: None }
+        Targets { file: Some(file), ..Targets::default() }
+    }
+
+    /// Whether something takes what an encoder gives.
+    pub fn encoded(&self) -> bool {
+        self.file.is_some() || self.streams.is_some() || self.segments.is_some()
+    }
+
+    /// Whether something takes pictures.
+    pub fn pictures(&self) -> bool {
+        self.encoded() || !self.images.is_empty()
+    }
+
+    /// Whether something takes sound.
+    pub fn sound(&self) -> bool {
+        self.encoded() || !self.sockets.is_empty()
+    }
+
+    /// Whether something is written to a folder.
+    pub fn on_disk(&self) -> bool {
+        self.file.is_some() || self.segments.is_some() || !self.images.is_empty()
     }
 
     /// The container that was asked for.
@@ -118,12 +160,17 @@ impl Targets<'_> {
     }
 
     /// The streams as outputs of a job, and what of them the job must be told apart.
-    pub fn stream_outputs(&self) -> (Vec<OutputSpec>, BTreeMap<OutputId, Secret>) {
+    pub fn stream_outputs(&self, sound: SoundFormat) -> (Vec<OutputSpec>, BTreeMap<OutputId, Secret>) {
         let (mut outputs, mut secrets) = (Vec::new(), BTreeMap::new());
         for (at, url) in self.streams.iter().flatten().enumerate() {
             let id = OutputId(format!("stream-{}", at + 1));
             secrets.insert(id.clone(), url.secret());
             outputs.push(stream_output(id, url, false));
+        }
+        for (at, url) in self.sockets.iter().enumerate() {
+            let id = OutputId(format!("websocket-{}", at + 1));
+            secrets.insert(id.clone(), url.secret());
+            outputs.push(url.output(id, sound));
         }
         (outputs, secrets)
     }
@@ -138,16 +185,14 @@ pub fn stream_output(id: OutputId, url: &StreamUrl, any_certificate: bool) -> Ou
 pub(super) fn encoded_outputs<'a>(
     files: &'a [proto::EncodedFileOutput],
     deprecated: Option<&'a proto::EncodedFileOutput>,
-    others: Others<'_>,
+    others: Others<'a>,
     local: &Local,
 ) -> Result<Targets<'a>, RequestError> {
     if files.len() > 1 {
         return Err(multiple("multiple file outputs", "files"));
     }
     others.check()?;
-    let file = files.first().or(deprecated);
-    let streams = others.stream_urls(file.is_none())?;
-    let file = match file {
+    let file = match files.first().or(deprecated) {
         None => None,
         Some(file) => {
             no_upload(file.output.is_some())?;
@@ -158,7 +203,7 @@ pub(super) fn encoded_outputs<'a>(
             })
         }
     };
-    some(Targets { file, streams })
+    others.targets(file)
 }
 
 pub(super) fn unified_outputs<'a>(
@@ -168,22 +213,22 @@ pub(super) fn unified_outputs<'a>(
     let (mut files, mut others) = (Vec::new(), Others::default());
     for output in outputs {
         match &output.config {
-            Some(output::Config::File(file)) => files.push((file, output)),
+            Some(output::Config::File(file)) => files.push(file),
             Some(output::Config::Stream(stream)) => others.streams.push(stream),
-            Some(output::Config::Segments(_)) => others.segments += 1,
-            Some(output::Config::Images(_)) => others.images += 1,
+            Some(output::Config::Segments(segments)) => others.segments.push(segments),
+            Some(output::Config::Images(images)) => others.images.push(images),
             None => return Err(no_output()),
         }
+        let stored = output.storage.as_ref().is_some_and(|storage| storage.provider.is_some());
+        no_upload(stored)?;
     }
     if files.len() > 1 {
         return Err(multiple("multiple file outputs", "files"));
     }
     others.check()?;
-    let streams = others.stream_urls(files.is_empty())?;
     let file = match files.first() {
         None => None,
-        Some((file, output)) => {
-            no_upload(output.storage.as_ref().is_some_and(|storage| storage.provider.is_some()))?;
+        Some(file) => {
             Some(Target {
                 filepath: &file.filepath,
                 container: file_type(file.file_type, local)?,
@@ -191,11 +236,12 @@ pub(super) fn unified_outputs<'a>(
             })
         }
     };
-    some(Targets { file, streams })
+    others.targets(file)
 }
 
 fn some(targets: Targets<'_>) -> Result<Targets<'_>, RequestError> {
-    if targets.file.is_none() && targets.streams.is_none() { Err(no_output()) } else { Ok(targets) }
+    let any = targets.pictures() || targets.sound();
+    if any { Ok(targets) } else { Err(no_output()) }
 }
 
 fn file_type(file_type: i32, local: &Local) -> Result<Option<Container>, RequestError> {

@@ -35,13 +35,13 @@ pub(super) fn room_composite(
     };
     #[allow(deprecated)] // the field is, the scripts that use it are not
     let (file, stream, segments) = match &request.output {
-        None => (None, None, 0),
-        Some(Output::File(output)) => (Some(output), None, 0),
-        Some(Output::Stream(output)) => (None, Some(output), 0),
-        Some(Output::Segments(_)) => (None, None, 1),
+        None => (None, None, None),
+        Some(Output::File(output)) => (Some(output), None, None),
+        Some(Output::Stream(output)) => (None, Some(output), None),
+        Some(Output::Segments(output)) => (None, None, Some(output)),
     };
-    let segments = request.segment_outputs.len().max(segments);
-    let others = Others::of(&request.stream_outputs, stream, segments, request.image_outputs.len());
+    let (streams, many) = (&request.stream_outputs, &request.segment_outputs);
+    let others = Others::of(streams, stream, many, segments, &request.image_outputs);
     let targets = encoded_outputs(&request.file_outputs, file, others, local)?;
     no_webhooks(&request.webhooks)?;
     let parts = Parts { audio_only: request.audio_only, video_only: request.video_only };
@@ -81,13 +81,13 @@ pub(super) fn web(request: &proto::WebEgressRequest, local: &Local) -> Result<Ac
     };
     #[allow(deprecated)] // the field is, the scripts that use it are not
     let (file, stream, segments) = match &request.output {
-        None => (None, None, 0),
-        Some(Output::File(output)) => (Some(output), None, 0),
-        Some(Output::Stream(output)) => (None, Some(output), 0),
-        Some(Output::Segments(_)) => (None, None, 1),
+        None => (None, None, None),
+        Some(Output::File(output)) => (Some(output), None, None),
+        Some(Output::Stream(output)) => (None, Some(output), None),
+        Some(Output::Segments(output)) => (None, None, Some(output)),
     };
-    let segments = request.segment_outputs.len().max(segments);
-    let others = Others::of(&request.stream_outputs, stream, segments, request.image_outputs.len());
+    let (streams, many) = (&request.stream_outputs, &request.segment_outputs);
+    let others = Others::of(streams, stream, many, segments, &request.image_outputs);
     let targets = encoded_outputs(&request.file_outputs, file, others, local)?;
     no_webhooks(&request.webhooks)?;
     let source = proto::WebSource {

@@ -331,7 +331,10 @@ impl<R: Fn(OutputReport)> Speaker<R> {
 
     fn step(&mut self, happening: Happening) {
         match &happening {
-            Happening::Lost(error) | Happening::HungUp(error) | Happening::Denied(error) => {
+            Happening::Lost(error)
+            | Happening::HungUp(error)
+            | Happening::Denied(error)
+            | Happening::Taken(error) => {
                 tracing::info!(output = %self.plan.id, %error, detail = error.detail, "websocket");
                 self.error = Some(error.clone());
             }
