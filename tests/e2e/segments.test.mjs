@@ -2,14 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { beeps, cadence, flashes, pictures, sync } from '../harness/content.mjs';
-import { joined, playlist, unfinished, watch } from '../harness/hls.mjs';
+import { joined, playlist, serve, unfinished, watch } from '../harness/hls.mjs';
 import { compositeEgress, fileOutput, participantEgress, PRESET, segmentsOutput } from '../harness/job.mjs';
 import { decodeErrors, packets, probe, sound } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
 import { test } from '../harness/steady.mjs';
+import { until } from '../harness/wait.mjs';
+import { browser } from '../layouts/page.mjs';
 
 const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
 const FRAME_S = 1 / 30;
@@ -130,4 +133,41 @@ test('two sets of segments in one job, of their own lengths, one of them later',
     assert.deepEqual([seen.backwards, seen.others], [0, 0]);
     atMost('frames of the person in a row that are not there', seen.longestGap, 1);
   }
+});
+
+/** Plays the address in its query with hls.js, and notes what happens. */
+const PLAYER = `<!doctype html><video id=video muted></video><script src=hls.js></script><script>
+  const video = document.querySelector('video');
+  window.seen = { stalls: 0, errors: [], begun: false, ended: false };
+  const hls = new Hls({ liveSyncDurationCount: 2 });
+  hls.on(Hls.Events.ERROR, (_, e) => seen.errors.push(e.details + ' ' + (e.reason ?? e.error?.message ?? '')));
+  video.addEventListener('waiting', () => { if (seen.begun && !video.ended) seen.stalls += 1; });
+  video.addEventListener('playing', () => { seen.begun = true; });
+  video.addEventListener('ended', () => { seen.ended = true; });
+  hls.loadSource(new URLSearchParams(location.search).get('list'));
+  hls.attachMedia(video);
+  hls.on(Hls.Events.MANIFEST_PARSED, () => video.play().catch((e) => seen.errors.push(e.message)));
+</script>`;
+
+test('hls.js plays it in Chromium while it is written, to its end', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(1, { video: { codec: 'vp8' }, audio: true });
+  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [segmentsOutput(scene.folder, { live_playlist: 'now' })]);
+  const script = readFileSync(join(createRequire(import.meta.url).resolve('hls.js'), '../hls.min.js'), 'utf8');
+  const served = await serve(scene.folder, { 'player.html': PLAYER, 'hls.js': script });
+  scene.onClose(() => served.close());
+  const chromium = await browser();
+  scene.onClose(() => chromium.close());
+  await job.elapsed(6500, 'segments');
+  const page = await chromium.newPage();
+  await page.goto(`${served.base}player.html?list=now.m3u8`);
+  const seen = () => page.evaluate(() => ({ ...window.seen, at: document.querySelector('video').currentTime }));
+  await until('it plays', async () => (await seen()).begun);
+  const from = await seen();
+  await until('it has played on for 10 s', async () => (await seen()).at > from.at + 10, { withinMs: 40_000 });
+  const { stalls, errors } = await seen();
+  assert.deepEqual([stalls, errors], [0, []]);
+  await job.stopStreams();
+  await until('it comes to the end', async () => (await seen()).ended, { withinMs: 40_000 });
+  assert.deepEqual((await seen()).errors, []);
 });

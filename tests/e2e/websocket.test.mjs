@@ -35,9 +35,9 @@ test('a track as samples, in two formats, with its mutes', async (t) => {
   const wide = listener.calls.find((call) => call.url === '/in?token=planted-token');
   const small = listener.calls.find((call) => call.url === '/in?small');
   assert.equal(wide.headers['content-type'], 'audio/x-raw');
-  await ada.mute('audio');
+  await ada.mute('microphone');
   await until('the mute is told', () => wide.texts.length === 1 && small.texts.length === 1);
-  await ada.unmute('audio');
+  await ada.unmute('microphone');
   await until('the end of the mute is told', () => wide.texts.length === 2 && small.texts.length === 2);
   await job.elapsed(12_000, 'wide');
   await job.stopStreams();

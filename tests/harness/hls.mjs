@@ -2,11 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { basename, dirname, extname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
+const TYPES = { '.html': 'text/html', '.m3u8': 'application/vnd.apple.mpegurl', '.ts': 'video/mp2t', '.js': 'text/javascript' };
 
 /** A playlist: `{tags, sequence, ended, segments: [{path, lengthS, atMs}]}`. */
 export function playlist(path) {
@@ -29,10 +33,38 @@ export function playlist(path) {
   return list;
 }
 
-/** Everything in a playlist, as a player reads it, in one file whose times begin near 0. */
+/** Serves a folder as any static server would; `extra`: texts of files beside those of the folder. */
+export async function serve(folder, extra = {}) {
+  const server = createServer(async (request, answer) => {
+    const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname).slice(1);
+    try {
+      const body = extra[path] ?? (await readFile(join(folder, path)));
+      const type = TYPES[extname(path)] ?? 'application/octet-stream';
+      answer.writeHead(200, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
+    } catch {
+      answer.writeHead(404).end('not found');
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  };
+  return { base: `http://127.0.0.1:${server.address().port}/`, close };
+}
+
+/** Everything in a playlist, as a player reads it over HTTP, in one file whose times begin near 0. */
 export async function joined(path) {
   const to = path.replace(/m3u8$/, 'mkv');
-  await run('ffmpeg', ['-nostdin', '-v', 'error', '-y', '-i', path, '-c', 'copy', to]);
+  const served = await serve(dirname(path));
+  try {
+    const from = served.base + encodeURIComponent(basename(path));
+    await run('ffmpeg', ['-nostdin', '-v', 'error', '-y', '-i', from, '-c', 'copy', to]);
+  } finally {
+    await served.close();
+  }
   return to;
 }
 

@@ -95,7 +95,7 @@ mod tests {
         for good in ["ws://127.0.0.1:8080/a?token=abcdefghi", "WSS://example.com", " wss://[::1]:1/x "] {
             assert!(WebSocketUrl::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "http://a", "ws://", "ws:///x", "wss//a", "rtmp://a/b/c", "ws://a:99999"] {
+        for bad in ["", "http://a", "ws://", "ws://?x", "wss//a", "rtmp://a/b/c", "ws://a:99999"] {
             assert!(WebSocketUrl::parse(bad).is_err(), "{bad}");
         }
         let url = WebSocketUrl::parse("ws://me:word@h/a?token=abcdefghi").unwrap();
@@ -108,7 +108,8 @@ mod tests {
         fn nothing_of_an_address_that_is_none_is_told(raw in ".{0,200}") {
             if let Err(error) = WebSocketUrl::parse(&raw) {
                 let told = ApiError::from(error);
-                prop_assert!(raw.len() < 12 || !format!("{} {}", told.message, told.detail).contains(&raw));
+                let text = [told.message, told.detail].concat();
+                prop_assert!(raw.len() < 12 || !text.contains(&raw));
             }
         }
     }

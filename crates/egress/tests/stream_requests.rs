@@ -98,7 +98,7 @@ fn what_makes_no_sense_is_refused_in_livekits_words() {
             "invalid url rtmp://{...}: rtmp urls must be of format rtmp(s)://{host}(/{path})/{app}/{stream_key}( live=1)",
         ),
         (
-            json!({"streamOutputs": [{"urls": ["wss:///planted"]}]}),
+            json!({"streamOutputs": [{"urls": ["wss://?planted"]}]}),
             "invalid url {...}: malformed",
         ),
     ] {

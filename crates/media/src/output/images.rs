@@ -33,6 +33,8 @@ pub struct ImagesPlan {
     pub id: OutputId,
     /// The folder that names are relative to.
     pub folder: PathBuf,
+    /// The folder that they are in, absolute.
+    pub holds: PathBuf,
     /// Their names.
     pub names: ImageNames,
     /// Time from one to the next, ns.
@@ -93,7 +95,7 @@ impl Images {
         let (queue, messages) = channel();
         let chain = chain(&plan, queue.clone())?;
         let result = FileResult {
-            path: Some(plan.folder.join(&plan.names.folder)),
+            path: Some(plan.holds.clone()),
             size_bytes: 0,
             started_at_ns: 0,
             ended_at_ns: 0,

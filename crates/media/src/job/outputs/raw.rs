@@ -1,5 +1,7 @@
 //! Outputs that take the program before any encoder: images, and sound over a WebSocket.
 
+use std::path::{Path, PathBuf};
+
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{Fact, OutputSet};
 use egress::filename::{ImageNames, NameFacts};
@@ -38,7 +40,7 @@ pub(super) fn images(
     let wanted = ImageNames::of(spec, names);
     let free = (1..MAX_NAMES).map(|n| wanted.numbered(n)).find(|names| !names.taken(&spec.folder));
     let names = free.unwrap_or(wanted);
-    let folder = spec.folder.join(&names.folder);
+    let folder = below(&spec.folder, &names.folder);
     facts.record(Fact::OutputOpening { output: id.clone(), path: folder.clone() });
     let prefix = names.prefix_path().display().to_string();
     facts.record(Fact::Set { output: id.clone(), set: OutputSet::Images { prefix, count: 0 } });
@@ -46,6 +48,7 @@ pub(super) fn images(
     let plan = ImagesPlan {
         id: id.clone(),
         folder: spec.folder.clone(),
+        holds: folder,
         names,
         interval_ns: i64::from(spec.interval_ms.max(1)) * 1_000_000,
         program,
@@ -56,6 +59,11 @@ pub(super) fn images(
             .with_detail(cause)
     })?;
     Ok(Box::new(started))
+}
+
+/// A folder below another, or the other itself: joined with nothing, a path would get a slash at its end.
+pub(super) fn below(folder: &Path, names: &Path) -> PathBuf {
+    if names.as_os_str().is_empty() { folder.to_owned() } else { folder.join(names) }
 }
 
 /// Starts to send sound.
