@@ -109,7 +109,13 @@ impl Manifest {
 
 impl Manifest {
     /// Lists the files of an output of many, each with its time (unix, ns), instead of the one path.
-    pub fn hold_set(&mut self, set: &OutputSet, result: &FileResult, files: &[(PathBuf, i64)], folder: &Path) {
+    pub fn hold_set(
+        &mut self,
+        set: &OutputSet,
+        result: &FileResult,
+        files: &[(PathBuf, i64)],
+        folder: &Path,
+    ) {
         self.files.clear();
         let location = |path: &Path| path.display().to_string();
         let filename = |path: &Path| relative(path, folder);

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::ApiError;
 use crate::fact::{
-    ConnectionState, DestinationState, EgressStatus, EndReason, Event, Fact, FileResult, OutputSet, OutputState,
-    PageState, TrackFacts,
+    ConnectionState, DestinationState, EgressStatus, EndReason, Event, Fact, FileResult, OutputSet,
+    OutputState, PageState, TrackFacts,
 };
 use crate::id::{OutputId, TrackId};
 

@@ -18,7 +18,8 @@ use crate::id::OutputId;
 use crate::roster::{ParticipantKind, TrackKind};
 use crate::spec::{
     AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput, Limits,
-    OutputKind, OutputSpec, Selection, SoundFormat, Source, Treatment, VideoCodec, VideoPreference, VideoSelect,
+    OutputKind, OutputSpec, Selection, SoundFormat, Source, Treatment, VideoCodec, VideoPreference,
+    VideoSelect,
 };
 use crate::stream::StreamUrlError;
 use crate::websocket::{WebSocketUrl, WebSocketUrlError};

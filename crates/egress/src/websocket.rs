@@ -30,7 +30,8 @@ pub struct WebSocketUrlError {
 
 impl From<WebSocketUrlError> for ApiError {
     fn from(error: WebSocketUrlError) -> Self {
-        let remedy = "Give an address that begins with wss:// or ws://, with the name of the server behind it.";
+        let remedy =
+            "Give an address that begins with wss:// or ws://, with the name of the server behind it.";
         Self::new(ErrorCode::InvalidArgument, Fault::Input, error.message, remedy).with_detail(error)
     }
 }
@@ -80,7 +81,10 @@ impl WebSocketUrl {
 
     /// Sound that is sent there, as an output of a job.
     pub fn output(&self, id: OutputId, format: SoundFormat) -> OutputSpec {
-        OutputSpec { id, kind: OutputKind::WebSocket(WebSocketOutput { address: self.shown.clone(), format }) }
+        OutputSpec {
+            id,
+            kind: OutputKind::WebSocket(WebSocketOutput { address: self.shown.clone(), format }),
+        }
     }
 }
 

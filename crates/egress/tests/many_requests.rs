@@ -38,7 +38,10 @@ fn ids(accepted: &Accepted) -> Vec<&str> {
 fn segments_with_livekits_defaults() {
     let accepted = ask(&json!({"segmentOutputs": [{}]})).unwrap();
     let OutputKind::Segments(segments) = &accepted.spec.outputs[0].kind else { panic!("no segments") };
-    assert_eq!((segments.duration_ms, segments.suffix, segments.manifest), (4000, SegmentSuffix::Index, true));
+    assert_eq!(
+        (segments.duration_ms, segments.suffix, segments.manifest),
+        (4000, SegmentSuffix::Index, true)
+    );
     assert_eq!(segments.folder, Path::new("/recordings"));
     let Treatment::Encode { video: Some(video), audio: Some(audio) } = &accepted.spec.treatment else {
         panic!("{:?}", accepted.spec.treatment)
@@ -51,7 +54,10 @@ fn segments_with_livekits_defaults() {
     let accepted = ask(&asked).unwrap();
     assert_eq!(ids(&accepted), ["file", "segments", "images-1", "images-2"]);
     let OutputKind::Segments(segments) = &accepted.spec.outputs[1].kind else { panic!("no segments") };
-    assert_eq!((segments.duration_ms, segments.suffix, segments.manifest), (2000, SegmentSuffix::Timestamp, false));
+    assert_eq!(
+        (segments.duration_ms, segments.suffix, segments.manifest),
+        (2000, SegmentSuffix::Timestamp, false)
+    );
     assert_eq!((segments.prefix.as_str(), segments.live_playlist.as_str()), ("a/s", "l.m3u8"));
 }
 
@@ -63,7 +69,8 @@ fn images_alone_need_no_sound() {
     assert_eq!((images.interval_ms, images.width, images.height), (5000, Some(320), None));
     assert_eq!(images.suffix, ImageSuffix::Overwrite);
     assert!(matches!(&accepted.spec.treatment, Treatment::Encode { video: Some(_), audio: None }));
-    let OutputKind::Images(images) = &ask(&json!({"imageOutputs": [{}]})).unwrap().spec.outputs[0].kind.clone()
+    let OutputKind::Images(images) =
+        &ask(&json!({"imageOutputs": [{}]})).unwrap().spec.outputs[0].kind.clone()
     else {
         panic!("no images")
     };
@@ -77,7 +84,10 @@ fn sound_over_a_websocket_keeps_its_address_apart() {
     let track = EgressRequest::Track(serde_json::from_value(track).unwrap());
     let accepted = validate(&track, &Local { sound: SoundFormat::Mono16k, ..Local::default() }).unwrap();
     let OutputKind::WebSocket(socket) = &accepted.spec.outputs[0].kind else { panic!("no socket") };
-    assert_eq!((socket.address.as_str(), socket.format), ("wss://words.example/in?token={...}", SoundFormat::Mono16k));
+    assert_eq!(
+        (socket.address.as_str(), socket.format),
+        ("wss://words.example/in?token={...}", SoundFormat::Mono16k)
+    );
     let secrets: Vec<&str> = accepted.secrets.values().map(|secret| secret.0.expose_secret()).collect();
     assert_eq!(secrets, [url]);
     assert!(!serde_json::to_string(&accepted.spec).unwrap().contains("planted"));
@@ -95,16 +105,28 @@ fn refusals_are_in_livekits_words() {
     let field = |field: &str| format!("request has missing or invalid field: {field}");
     for (asked, wanted) in [
         (json!({"segmentOutputs": [{}, {}]}), field("multiple segmented file outputs")),
-        (json!({"segmentOutputs": [{"playlistName": "a", "livePlaylistName": "a"}]}), field("live_playlist_name")),
-        (json!({"segmentOutputs": [{"playlistName": "a/p", "livePlaylistName": "b/l"}]}), field("live_playlist_name")),
+        (
+            json!({"segmentOutputs": [{"playlistName": "a", "livePlaylistName": "a"}]}),
+            field("live_playlist_name"),
+        ),
+        (
+            json!({"segmentOutputs": [{"playlistName": "a/p", "livePlaylistName": "b/l"}]}),
+            field("live_playlist_name"),
+        ),
         (json!({"segmentOutputs": [{"segmentDuration": 100_000}]}), field("segment_duration")),
         (json!({"segmentOutputs": [{"filenameSuffix": 9}]}), field("filename_suffix")),
         (json!({"segmentOutputs": [{"protocol": 9}]}), field("protocol")),
         (json!({"imageOutputs": [{"width": -4}]}), field("width")),
         (json!({"imageOutputs": [{"height": 100_000}]}), field("height")),
         (json!({"imageOutputs": [{"imageCodec": 9}]}), field("image_codec")),
-        (json!({"streamOutputs": [{"protocol": "WEBSOCKET", "urls": ["rtmp://h/a/k"]}]}), "invalid url {...}: invalid scheme".into()),
-        (json!({"segmentOutputs": [{"s3": {"bucket": "b"}}]}), "Uploading to cloud storage is not yet supported".into()),
+        (
+            json!({"streamOutputs": [{"protocol": "WEBSOCKET", "urls": ["rtmp://h/a/k"]}]}),
+            "invalid url {...}: invalid scheme".into(),
+        ),
+        (
+            json!({"segmentOutputs": [{"s3": {"bucket": "b"}}]}),
+            "Uploading to cloud storage is not yet supported".into(),
+        ),
     ] {
         assert_eq!(ask(&asked).unwrap_err().to_string(), wanted, "{asked}");
     }
@@ -157,7 +179,10 @@ fn results_are_told_as_livekit_tells_them() {
     let told = &info.segment_results[0];
     assert_eq!((told.playlist_name.as_str(), told.live_playlist_name.as_str()), ("a/p.m3u8", "a/l.m3u8"));
     assert_eq!(told.playlist_location, "/recordings/a/p.m3u8");
-    assert_eq!((told.segment_count, told.size, told.duration, told.started_at, told.ended_at), (2, 99, 8_000, 1_000, 9_000));
+    assert_eq!(
+        (told.segment_count, told.size, told.duration, told.started_at, told.ended_at),
+        (2, 99, 8_000, 1_000, 9_000)
+    );
     let told = &info.image_results[0];
     assert_eq!((told.filename_prefix.as_str(), told.image_count, told.ended_at), ("shots/s", 3, 9_000));
 }

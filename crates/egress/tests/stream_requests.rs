@@ -97,10 +97,7 @@ fn what_makes_no_sense_is_refused_in_livekits_words() {
             json!({"fileOutputs": file, "streamOutputs": [{"urls": ["rtmp://secret"]}]}),
             "invalid url rtmp://{...}: rtmp urls must be of format rtmp(s)://{host}(/{path})/{app}/{stream_key}( live=1)",
         ),
-        (
-            json!({"streamOutputs": [{"urls": ["wss://?planted"]}]}),
-            "invalid url {...}: malformed",
-        ),
+        (json!({"streamOutputs": [{"urls": ["wss://?planted"]}]}), "invalid url {...}: malformed"),
     ] {
         assert_eq!(refusal(asked.clone()), wanted, "{asked}");
     }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{FALLBACK, KNOWN_EXTENSIONS, MAX_COMPONENT_BYTES, NameFacts, RESERVED_BYTES, fit, folders_of, utc};
+use super::{
+    FALLBACK, KNOWN_EXTENSIONS, MAX_COMPONENT_BYTES, NameFacts, RESERVED_BYTES, fit, folders_of, utc,
+};
 use crate::spec::{ImageSuffix, ImagesOutput, SegmentSuffix, SegmentsOutput};
 
 /// Kept free for `_20060102150405000` and `.jpeg`, and for `-12` ([`SegmentNames::numbered`]), bytes.
@@ -42,7 +44,8 @@ impl SegmentNames {
             (prefix_folder, "")
         } else {
             // A prefix that repeats the playlist's folder means what lies in it.
-            let inner = prefix_folder.strip_prefix(playlist_folder).and_then(|rest| rest.strip_prefix(['/', '\\']));
+            let inner =
+                prefix_folder.strip_prefix(playlist_folder).and_then(|rest| rest.strip_prefix(['/', '\\']));
             (playlist_folder, inner.unwrap_or(prefix_folder))
         };
         let named = |template: &str| stem(template, facts);
@@ -52,7 +55,8 @@ impl SegmentNames {
             folder: folders_of(folder, facts),
             below: folders_of(below, facts),
             prefix: prefix.unwrap_or_else(|| playlist.clone()),
-            live_playlist: named(live).map(|live| if live == playlist { format!("{live}-live") } else { live }),
+            live_playlist: named(live)
+                .map(|live| if live == playlist { format!("{live}-live") } else { live }),
             playlist,
             suffix: spec.suffix,
         }
@@ -223,7 +227,10 @@ mod tests {
         assert_eq!(all("a/seg", "a/list", ""), of("a/seg_00007.ts", "a/list.m3u8"));
         assert_eq!(all("b/seg", "a/list", ""), of("a/b/seg_00007.ts", "a/list.m3u8"));
         assert_eq!(all("a/b/seg", "a/list", ""), of("a/b/seg_00007.ts", "a/list.m3u8"));
-        assert_eq!(all("{room_name}/", "", ""), of("show/show-2026-08-06T070640_00007.ts", "show/show-2026-08-06T070640.m3u8"));
+        assert_eq!(
+            all("{room_name}/", "", ""),
+            of("show/show-2026-08-06T070640_00007.ts", "show/show-2026-08-06T070640.m3u8")
+        );
         assert_eq!(
             all("x", "a/v1.2-show", "live.m3u8"),
             ("a/x_00007.ts".into(), "a/v1.2-show.m3u8".into(), Some("a/live.m3u8".into())),

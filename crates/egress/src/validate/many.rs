@@ -8,9 +8,7 @@ use proto::{ImageCodec, ImageFileSuffix, SegmentedFileProtocol, SegmentedFileSuf
 use super::{RequestError, no_upload};
 use crate::filename::in_one_folder;
 use crate::id::OutputId;
-use crate::spec::{
-    ImageSuffix, ImagesOutput, OutputKind, OutputSpec, SegmentSuffix, SegmentsOutput,
-};
+use crate::spec::{ImageSuffix, ImagesOutput, OutputKind, OutputSpec, SegmentSuffix, SegmentsOutput};
 
 /// LiveKit's defaults, seconds.
 const SEGMENT_S: u32 = 4;

@@ -228,13 +228,11 @@ pub(super) fn unified_outputs<'a>(
     others.check()?;
     let file = match files.first() {
         None => None,
-        Some(file) => {
-            Some(Target {
-                filepath: &file.filepath,
-                container: file_type(file.file_type, local)?,
-                manifest: !file.disable_manifest,
-            })
-        }
+        Some(file) => Some(Target {
+            filepath: &file.filepath,
+            container: file_type(file.file_type, local)?,
+            manifest: !file.disable_manifest,
+        }),
     };
     others.targets(file)
 }

@@ -93,7 +93,10 @@ impl<F: Feed> Engine<F> {
             let _ = outputs.add(Attachment { spec: output.clone(), secret });
         }
         outputs.began_as_stream = !spec.outputs.is_empty()
-            && spec.outputs.iter().all(|output| matches!(output.kind, OutputKind::Stream(_) | OutputKind::WebSocket(_)));
+            && spec
+                .outputs
+                .iter()
+                .all(|output| matches!(output.kind, OutputKind::Stream(_) | OutputKind::WebSocket(_)));
         let core = Core {
             outputs,
             lanes,
@@ -167,7 +170,13 @@ impl<F: Feed> Engine<F> {
                 if let Some((output, kind, ended)) = self.core.outputs.on_report(report, facts) {
                     match (&kind, &ended) {
                         (OutputKind::File(spec), Ended::File(result)) if spec.manifest => {
-                            self.core.names.write_manifest(&spec.folder, result, None, &self.core.received, facts);
+                            self.core.names.write_manifest(
+                                &spec.folder,
+                                result,
+                                None,
+                                &self.core.received,
+                                facts,
+                            );
                         }
                         (kind, Ended::Set(set)) => {
                             if let Some(folder) = manifest_folder(kind) {

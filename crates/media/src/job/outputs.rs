@@ -125,10 +125,13 @@ impl Outputs {
 
     /// Whether an output takes this rendition, or will.
     pub fn wants(&self, rendition: Rendition) -> bool {
-        let waits = |o: &Attachment| rendition == match o.spec.kind {
-            OutputKind::File(_) => Rendition::Asked,
-            OutputKind::Stream(_) | OutputKind::Segments(_) => Rendition::Broadcast,
-            OutputKind::Images(_) | OutputKind::WebSocket(_) => Rendition::Raw,
+        let waits = |o: &Attachment| {
+            rendition
+                == match o.spec.kind {
+                    OutputKind::File(_) => Rendition::Asked,
+                    OutputKind::Stream(_) | OutputKind::Segments(_) => Rendition::Broadcast,
+                    OutputKind::Images(_) | OutputKind::WebSocket(_) => Rendition::Raw,
+                }
         };
         self.waiting.iter().any(waits) || self.open.values().any(|o| o.output.rendition() == rendition)
     }
@@ -151,10 +154,8 @@ impl Outputs {
                 OutputKind::File(file) => shape(file)
                     .and_then(|shape| file::open(&spec.id, file, shape, facts, report.clone()))
                     .map_err(file::not_made),
-                OutputKind::Stream(to) => {
-                    stream::open(&spec.id, to, secret.as_ref(), lanes, report.clone())
-                        .map_err(stream::not_started)
-                }
+                OutputKind::Stream(to) => stream::open(&spec.id, to, secret.as_ref(), lanes, report.clone())
+                    .map_err(stream::not_started),
                 OutputKind::Segments(to) => {
                     segments::open(&spec.id, to, names, lanes, facts, report.clone()).map_err(file::not_made)
                 }
@@ -239,7 +240,8 @@ impl Outputs {
     /// Gives a step of the program to all outputs that take it so.
     pub fn push_raw(&mut self, raw: &Raw) {
         let (Raw::Picture { time_ns, .. } | Raw::Sound { time_ns, .. }) = raw;
-        for open in self.open.values_mut().filter(|o| !o.finishing && o.output.rendition() == Rendition::Raw) {
+        for open in self.open.values_mut().filter(|o| !o.finishing && o.output.rendition() == Rendition::Raw)
+        {
             if open.until_ns.is_some_and(|until| *time_ns >= until) {
                 open.finish();
             } else {

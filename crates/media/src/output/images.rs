@@ -91,7 +91,10 @@ impl Images {
     ///
     /// # Errors
     /// If images cannot be made here.
-    pub fn start(plan: ImagesPlan, report: impl Fn(OutputReport) + Send + 'static) -> Result<Self, ChainError> {
+    pub fn start(
+        plan: ImagesPlan,
+        report: impl Fn(OutputReport) + Send + 'static,
+    ) -> Result<Self, ChainError> {
         let (queue, messages) = channel();
         let chain = chain(&plan, queue.clone())?;
         let result = FileResult {

@@ -320,7 +320,11 @@ impl<R: Fn(OutputReport)> Speaker<R> {
         let happening = match timeout(SENDS_WITHIN, connection.send(message)).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => self.broken(&error),
-            Err(_) => Happening::Lost(away("The server takes nothing any more.", "It is tried again by itself.", "")),
+            Err(_) => Happening::Lost(away(
+                "The server takes nothing any more.",
+                "It is tried again by itself.",
+                "",
+            )),
         };
         self.step(happening);
     }
@@ -406,10 +410,16 @@ impl<R: Fn(OutputReport)> Speaker<R> {
 }
 
 /// What comes of a try; for ever, where there is none.
-async fn connected(trying: &mut Option<JoinHandle<Result<Connection, Happening>>>) -> Result<Connection, Happening> {
+async fn connected(
+    trying: &mut Option<JoinHandle<Result<Connection, Happening>>>,
+) -> Result<Connection, Happening> {
     match trying {
         Some(trying) => trying.await.unwrap_or_else(|error| {
-            Err(Happening::Lost(away("The try broke off.", "It is tried again by itself.", &error.to_string())))
+            Err(Happening::Lost(away(
+                "The try broke off.",
+                "It is tried again by itself.",
+                &error.to_string(),
+            )))
         }),
         None => std::future::pending().await,
     }
@@ -439,7 +449,8 @@ async fn heard(connection: &mut Option<Connection>) -> Option<Happening> {
 }
 
 async fn connect(address: Secret) -> Result<Connection, Happening> {
-    let silent = || away("The server does not answer.", "Check address and port, and whether the server runs.", "");
+    let silent =
+        || away("The server does not answer.", "Check address and port, and whether the server runs.", "");
     let mut request = address.0.expose_secret().trim().into_client_request().map_err(|_| {
         // What exactly is wrong may hold the address.
         Happening::Denied(no("Nothing can be sent to this address.", ""))
@@ -453,7 +464,11 @@ async fn connect(address: Secret) -> Result<Connection, Happening> {
             Err(if status.is_client_error() && !matches!(status.as_u16(), 408 | 425 | 429) {
                 Happening::Denied(no("The server refuses this sound.", &said))
             } else {
-                Happening::Lost(away("The server has trouble of its own.", "It is tried again by itself.", &said))
+                Happening::Lost(away(
+                    "The server has trouble of its own.",
+                    "It is tried again by itself.",
+                    &said,
+                ))
             })
         }
         Ok(Err(Error::Io(error))) => Err(Happening::Lost(away(

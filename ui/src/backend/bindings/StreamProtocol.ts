@@ -3,4 +3,4 @@
 /**
  * How a stream is sent.
  */
-export type StreamProtocol = "rtmp" | "srt";
+export type StreamProtocol = "rtmp" | "srt" | "websocket";

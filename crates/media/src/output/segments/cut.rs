@@ -120,8 +120,7 @@ impl Cutter {
             || !self.video
             || self.held.iter().any(|unit| {
                 let patience = if unit.lane == Lane::Video { SOUND_PATIENCE_NS } else { 0 };
-                unit.time_ns >= next + patience
-                    && (unit.lane == Lane::Audio || unit.time_ns > next)
+                unit.time_ns >= next + patience && (unit.lane == Lane::Audio || unit.time_ns > next)
             })
     }
 

@@ -139,7 +139,9 @@ impl Pipeline {
             let time = gst::ClockTime::from_nseconds((unit.time_ns - origin_ns).max(0) as u64);
             inner.set_pts(time);
             inner.set_dts(time);
-            inner.set_duration((unit.duration_ns > 0).then(|| gst::ClockTime::from_nseconds(unit.duration_ns as u64)));
+            inner.set_duration(
+                (unit.duration_ns > 0).then(|| gst::ClockTime::from_nseconds(unit.duration_ns as u64)),
+            );
             inner.unset_flags(gst::BufferFlags::DISCONT);
         }
         while source.current_level_bytes() > WAITING_BYTES {
@@ -148,7 +150,10 @@ impl Pipeline {
             }
             std::thread::sleep(LOOKS_EVERY);
         }
-        source.push_buffer(buffer).map(drop).map_err(|flow| self.trouble().unwrap_or_else(|| io::Error::other(flow)))
+        source
+            .push_buffer(buffer)
+            .map(drop)
+            .map_err(|flow| self.trouble().unwrap_or_else(|| io::Error::other(flow)))
     }
 
     fn finish(&self) -> io::Result<()> {

@@ -124,7 +124,10 @@ pub fn complete(path: &Path) -> io::Result<(i64, u64)> {
         let Ok(bytes) = std::fs::read(&other) else { continue };
         let Ok((_, of_newest)) = m3u8_rs::parse_media_playlist(&bytes) else { continue };
         let newest = list.segments.iter().rev().take(2);
-        let ours = of_newest.segments.last().is_some_and(|last| newest.clone().any(|segment| segment.uri == last.uri));
+        let ours = of_newest
+            .segments
+            .last()
+            .is_some_and(|last| newest.clone().any(|segment| segment.uri == last.uri));
         if ours && !of_newest.end_list {
             let mut of_newest = of_newest;
             if of_newest.segments.last().is_some_and(|newest| newest.uri != last) {
@@ -152,7 +155,10 @@ fn end(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The path behind an address of a playlist.
 pub fn name(uri: &str) -> String {
     let query = format!("p={}", uri.replace('+', "%2B").replace('&', "%26"));
-    url::form_urlencoded::parse(query.as_bytes()).next().map(|(_, path)| path.into_owned()).unwrap_or_default()
+    url::form_urlencoded::parse(query.as_bytes())
+        .next()
+        .map(|(_, path)| path.into_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
