@@ -114,11 +114,8 @@ fn refusals_are_in_livekits_words() {
             field("live_playlist_name"),
         ),
         (json!({"segmentOutputs": [{"segmentDuration": 100_000}]}), field("segment_duration")),
-        (json!({"segmentOutputs": [{"filenameSuffix": 9}]}), field("filename_suffix")),
-        (json!({"segmentOutputs": [{"protocol": 9}]}), field("protocol")),
         (json!({"imageOutputs": [{"width": -4}]}), field("width")),
         (json!({"imageOutputs": [{"height": 100_000}]}), field("height")),
-        (json!({"imageOutputs": [{"imageCodec": 9}]}), field("image_codec")),
         (
             json!({"streamOutputs": [{"protocol": "WEBSOCKET", "urls": ["rtmp://h/a/k"]}]}),
             "invalid url {...}: invalid scheme".into(),

@@ -34,6 +34,8 @@ pub struct Cutter {
     audio: bool,
     target_ns: i64,
     begun_ns: Option<i64>,
+    /// Where the first segment began: what was heard before belongs to none, however late it comes.
+    first_ns: Option<i64>,
     /// Where the next segment begins, once it is known and the sound before it has not come whole.
     next_ns: Option<i64>,
     held: Vec<Unit>,
@@ -43,7 +45,16 @@ pub struct Cutter {
 impl Cutter {
     /// A cutter of segments that are `target_ns` long.
     pub fn new(video: bool, audio: bool, target_ns: i64) -> Self {
-        Self { video, audio, target_ns, begun_ns: None, next_ns: None, held: Vec::new(), ended_ns: 0 }
+        Self {
+            video,
+            audio,
+            target_ns,
+            begun_ns: None,
+            first_ns: None,
+            next_ns: None,
+            held: Vec::new(),
+            ended_ns: 0,
+        }
     }
 
     /// Takes a unit.
@@ -68,7 +79,7 @@ impl Cutter {
 
     fn take(&mut self, unit: Unit, cuts: &mut Vec<Cut>) {
         let of_lane = if unit.lane == Lane::Video { self.video } else { self.audio };
-        if !of_lane {
+        if !of_lane || self.first_ns.is_some_and(|first| unit.time_ns < first) {
             return;
         }
         let Some(begun) = self.begun_ns else { return self.begin(unit, cuts) };
@@ -97,6 +108,7 @@ impl Cutter {
             return;
         }
         self.begun_ns = Some(at_ns);
+        self.first_ns = Some(at_ns);
         cuts.push(Cut::Begin { at_ns });
         self.give(unit, cuts);
         for held in std::mem::take(&mut self.held) {
