@@ -175,6 +175,7 @@ mod tests {
     const PACKET_NS: i64 = 23_219_954;
 
     fn unit(lane: Lane, time_ns: i64, keyframe: bool) -> Unit {
+        gst::init().unwrap();
         let duration_ns = if lane == Lane::Video { FRAME_NS } else { PACKET_NS };
         let caps = gst::Caps::new_empty_simple("x/y");
         Unit { lane, time_ns, duration_ns, keyframe, data: gst::Buffer::new(), caps }
@@ -196,15 +197,10 @@ mod tests {
     }
 
     fn cut(units: Vec<Unit>, video: bool, audio: bool, target_ns: i64) -> Segments {
-        media_init();
         let mut cutter = Cutter::new(video, audio, target_ns);
         let mut cuts: Vec<Cut> = units.into_iter().flat_map(|unit| cutter.push(unit)).collect();
         cuts.extend(cutter.finish());
         segments(cuts)
-    }
-
-    fn media_init() {
-        gst::init().unwrap();
     }
 
     proptest! {
@@ -218,8 +214,7 @@ mod tests {
             late in 0..60usize,
             start in 0..2_000_000_000i64,
         ) {
-            media_init();
-            let target = target_s * 1_000_000_000;
+                let target = target_s * 1_000_000_000;
             let frames = seconds * 30;
             let mut next_forced = start + target;
             let pictures: Vec<Unit> = (0..frames).map(|n| {
@@ -261,7 +256,6 @@ mod tests {
     fn sound_is_cut_in_time() {
         let units = (0..30).map(|n| unit(Lane::Audio, n * 1_000_000_000, true)).collect::<Vec<_>>();
         let mut cutter = Cutter::new(true, true, 4_000_000_000);
-        media_init();
         let mut cuts = Vec::new();
         // The picture is long past the cut before the sound before the cut comes.
         for (n, sound) in units.into_iter().enumerate() {
