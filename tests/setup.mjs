@@ -27,6 +27,7 @@ const PACKAGES = {
     'gstreamer1.0-plugins-bad',
     'gstreamer1.0-plugins-ugly',
     'gstreamer1.0-libav',
+    'glib-networking',
   ],
   'for the window': [
     'libwebkit2gtk-4.1-dev',
@@ -48,6 +49,7 @@ const PACKAGES = {
     'imagemagick',
   ],
   'to look into recorded files': ['ffmpeg'],
+  'to test streams': ['nginx', 'libnginx-mod-rtmp', 'srt-tools', 'openssl'],
 };
 
 /** Everything for `what`: 'test', 'demo' or 'record' (the demo without a window). */

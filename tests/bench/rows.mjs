@@ -13,6 +13,7 @@ import { baseline } from './baseline.mjs';
 import { COMPOSITE } from './composite.mjs';
 import { hour } from './hour.mjs';
 import { CAMERA, inScene } from './scene.mjs';
+import { added, away, ten } from './streams.mjs';
 
 const run = promisify(execFile);
 const MB = 1 << 20;
@@ -252,6 +253,9 @@ export const BENCHES = [
   { names: ['cpu-participant', 'memory-participant'], measure: cpuParticipant },
   { names: ['room-change'], measure: roomChange },
   ...COMPOSITE,
+  { names: ['stream-add', 'stream-add-gap'], measure: added },
+  { names: ['stream-return', 'stream-return-gap'], measure: away },
+  { names: ['ten-broken', 'ten-gap', 'ten-memory'], measure: ten },
   { names: ['webkit-links'], measure: links },
   { names: ['hour-stop', 'hour-drift', 'hour-offset', 'hour-memory'], measure: hour },
 ];

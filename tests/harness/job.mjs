@@ -83,6 +83,31 @@ export function fileOutput(folder, { id = 'file', name = 'show', container = nul
   return { id, kind: { file: { folder, name, container, manifest } } };
 }
 
+/** A live stream. Its `secret` travels beside its specification. */
+export function streamOutput(url, { id = 'stream', anyCertificate = false } = {}) {
+  const protocol = url.startsWith('srt') ? 'srt' : 'rtmp';
+  const stream = { protocol, address: `${url.split(':')[0]}://{...}`, any_certificate: anyCertificate };
+  return { id, kind: { stream }, secret: url };
+}
+
+/** Segments and playlists of HLS. */
+export function segmentsOutput(folder, { id = 'segments', durationS = 2, manifest = false, ...names } = {}) {
+  const { prefix = 'show', playlist = '', live_playlist = '', suffix = 'index' } = names;
+  const segments = { folder, prefix, playlist, live_playlist, suffix, duration_ms: durationS * 1000, manifest };
+  return { id, kind: { segments } };
+}
+
+/** Images. */
+export function imagesOutput(folder, { id = 'images', everyS = 1, manifest = false, ...options } = {}) {
+  const { prefix = 'shot', suffix = 'index', width = null, height = null } = options;
+  return { id, kind: { images: { folder, prefix, suffix, interval_ms: everyS * 1000, width, height, manifest } } };
+}
+
+/** Sound over a WebSocket. */
+export function socketOutput(url, { id = 'socket', format = 'stereo48k' } = {}) {
+  return { id, kind: { web_socket: { address: 'ws://{...}', format } }, secret: url };
+}
+
 /** A person's picture with the sound of everybody. */
 export function mediaEgress(identity, { encoding = PRESET } = {}) {
   return {
@@ -127,15 +152,17 @@ export class Job {
     job.#child.stderr.on('data', (text) => (job.stderr = (job.stderr + text).slice(-8000)));
     job.#child.stdin.on('error', () => {});
     job.exited = new Promise((resolve) => job.#child.on('exit', (code, signal) => resolve((job.exit = { code, signal }))));
+    const specs = outputs.map(({ secret, ...output }) => output);
+    const secrets = Object.fromEntries(outputs.filter((o) => o.secret).map((o) => [o.id, o.secret]));
     const limitless = { max_duration_s: null, max_size_bytes: null };
     const spec = {
       egress_id: job.id,
       url: server.url,
       room_name: room,
-      task: { egress: { ...egress, outputs, limits: { ...limitless, ...limits } } },
+      task: { egress: { ...egress, outputs: specs, limits: { ...limitless, ...limits } } },
     };
     const token = recorderToken(server, { identity: job.id, room });
-    job.#child.stdin.end(JSON.stringify({ spec, token, folder: job.folder, ...launch }));
+    job.#child.stdin.end(JSON.stringify({ spec, token, secrets, folder: job.folder, ...launch }));
     if (connects) await job.connect();
     return job;
   }
@@ -223,8 +250,32 @@ export class Job {
     });
   }
 
-  attach(output) {
-    return this.#ask({ type: 'attach', output });
+  attach({ secret, ...output }) {
+    return this.#ask({ type: 'attach', output, ...(secret && { secret }) });
+  }
+
+  detachStream(url) {
+    return this.#ask({ type: 'detach_stream', url });
+  }
+
+  retry(output) {
+    return this.#ask({ type: 'retry', output });
+  }
+
+  /** The states that a destination has been in so far, in order. */
+  states(output = 'stream') {
+    return this.events.filter((e) => e.fact.type === 'destination' && e.fact.output === output).map((e) => e.fact.state.is);
+  }
+
+  /** Waits until a destination is in a state (again); the fact of it. */
+  async becomes(state, { output = 'stream', ...options } = {}) {
+    const where = (f) => f.output === output && f.state.is === state;
+    return this.fact('destination', { where, ...options });
+  }
+
+  /** The figures of an output. */
+  of(output) {
+    return this.figures?.outputs.find((o) => o.output === output);
   }
 
   updateLayout(layout) {
@@ -280,6 +331,12 @@ export class Job {
     this.stopMs = nowMs();
     this.#ask({ type: 'stop' }).catch(() => {});
     return this.result(output);
+  }
+
+  /** Stops a job that has no file. */
+  stopStreams() {
+    this.stopMs = nowMs();
+    return this.#ask({ type: 'stop' });
   }
 
   /** What came of an output, once it has ended; the job may go on. */

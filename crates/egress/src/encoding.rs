@@ -23,6 +23,8 @@ const MAX_FRAMERATE: i32 = 240;
 const MAX_VIDEO_KBPS: i32 = 500_000;
 const MAX_AUDIO_KBPS: i32 = 512;
 const MAX_KEY_FRAME_INTERVAL_S: f64 = 600.0;
+/// LiveKit's, for streams.
+const STREAM_KEY_FRAME_INTERVAL_S: f64 = 4.0;
 
 /// How a request says what to encode to.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +85,24 @@ pub(crate) fn encode(
     });
     let audio = audio.map(|codec| audio_encoding(codec, &advanced)).transpose()?;
     Ok((container, Treatment::Encode { video, audio }))
+}
+
+/// What servers take, whatever was asked for; nothing else gets it.
+pub(crate) fn for_servers(treatment: &mut Treatment) {
+    let Treatment::Encode { video, audio } = treatment else { return };
+    if let Some(video) = video.as_mut().filter(|v| matches!(v.codec, VideoCodec::Vp8 | VideoCodec::Vp9)) {
+        video.codec = VideoCodec::H264Main;
+    }
+    if let Some(audio) = audio.as_mut().filter(|a| a.codec != AudioCodec::Aac) {
+        audio.codec = AudioCodec::Aac;
+    }
+}
+
+/// Keyframes as a stream wants them, where the request does not say.
+pub(crate) fn stream_keyframes(treatment: &mut Treatment) {
+    if let Treatment::Encode { video: Some(video), .. } = treatment {
+        video.key_frame_interval_s.get_or_insert(STREAM_KEY_FRAME_INTERVAL_S);
+    }
 }
 
 /// Width, height, frames a second, kbit/s.

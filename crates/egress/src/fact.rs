@@ -76,6 +76,13 @@ pub enum Fact {
         /// The resolved path, absolute.
         path: PathBuf,
     },
+    /// An output is a set of files, and holds so many now: told before the first, and at its end.
+    Set {
+        /// Which output.
+        output: OutputId,
+        /// What it is.
+        set: OutputSet,
+    },
     /// The first media is in the output.
     OutputActive {
         /// Which output.
@@ -89,6 +96,15 @@ pub enum Fact {
         output: OutputId,
         /// What came of it.
         result: FileResult,
+    },
+    /// A destination (an output that goes to a server) is in another state. The last of its states is its end.
+    Destination {
+        /// Which output.
+        output: OutputId,
+        /// Where it goes, as it may be shown.
+        address: String,
+        /// What it is now.
+        state: DestinationState,
     },
     /// Something the operator should look at; the job goes on.
     Warning {
@@ -129,6 +145,100 @@ pub struct FileResult {
     pub duration_ns: i64,
     /// Why the output failed, if it did. The file may still be there and playable.
     pub error: Option<ApiError>,
+}
+
+/// An output of many files. Its [`FileResult`] is about all of them together; the path is that of the playlist, or
+/// the folder of the images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case", tag = "of")]
+pub enum OutputSet {
+    /// Segments of HLS.
+    Segments {
+        /// Absolute path of the playlist of the newest segments.
+        #[ts(type = "string | null")]
+        live_playlist: Option<PathBuf>,
+        /// How many.
+        #[ts(type = "number")]
+        count: u64,
+    },
+    /// Images.
+    Images {
+        /// What their names begin with, relative to the folder that was chosen.
+        prefix: String,
+        /// How many were taken.
+        #[ts(type = "number")]
+        count: u64,
+    },
+}
+
+/// How a destination is. What changes with every try is in [`DestinationFigures`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum DestinationState {
+    /// On its way for the first time.
+    Connecting,
+    /// The server takes the media.
+    Live {
+        /// Tries after the first, so far.
+        retries: u32,
+    },
+    /// It did not come up, or was lost; it is tried again for as long as the job lives.
+    Reconnecting {
+        /// Tries after the first, so far.
+        retries: u32,
+        /// Why it is not live.
+        error: ApiError,
+    },
+    /// The server said no, as it does to a wrong key. It is not tried again before the operator says so.
+    Refused {
+        /// What the server said.
+        error: ApiError,
+    },
+    /// Over, as it should be.
+    Stopped {
+        /// What came of it.
+        result: DestinationResult,
+    },
+    /// Over, and nothing can be sent to it.
+    Failed {
+        /// Why.
+        error: ApiError,
+        /// What came of it before.
+        result: DestinationResult,
+    },
+}
+
+impl DestinationState {
+    /// Whether it is over.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Stopped { .. } | Self::Failed { .. })
+    }
+
+    /// Why it is not live, or was not at its end.
+    pub fn error(&self) -> Option<&ApiError> {
+        match self {
+            Self::Reconnecting { error, .. } | Self::Refused { error } | Self::Failed { error, .. } => {
+                Some(error)
+            }
+            Self::Connecting | Self::Live { .. } | Self::Stopped { .. } => None,
+        }
+    }
+}
+
+/// What a destination was sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DestinationResult {
+    /// When it was live first, unix time, ns; 0 if it never was.
+    #[ts(type = "number")]
+    pub started_at_ns: i64,
+    /// When it was let go of, unix time, ns.
+    #[ts(type = "number")]
+    pub ended_at_ns: i64,
+    /// Bytes sent.
+    #[ts(type = "number")]
+    pub size_bytes: u64,
+    /// Tries after the first.
+    pub retries: u32,
 }
 
 /// A selected track, as far as file names, manifests and EgressInfo want it.
@@ -184,6 +294,8 @@ pub enum PageState {
 pub enum EndReason {
     /// The operator, or a caller of StopEgress.
     StopRequested,
+    /// The last of its streams was removed, and there was nothing else to do.
+    StreamsStopped,
     /// The selected tracks or person left, or the room closed.
     SourceClosed,
     /// The room's connection was lost for good.
@@ -262,13 +374,13 @@ pub struct OutputFigures {
     /// Media time in the output, ms.
     #[ts(type = "number")]
     pub elapsed_ms: i64,
-    /// Bytes on disk.
+    /// Bytes on disk, or sent.
     #[ts(type = "number")]
     pub size_bytes: u64,
     /// Bits a second over the last seconds.
     #[ts(type = "number")]
     pub bitrate_bps: u64,
-    /// Video frames written.
+    /// Video frames written, or sent.
     #[ts(type = "number")]
     pub frames: u64,
     /// Video frames that should be there and are not.
@@ -277,6 +389,27 @@ pub struct OutputFigures {
     /// Seconds until the disk is full at the present rate; none while unknown.
     #[ts(type = "number | null")]
     pub disk_left_s: Option<u64>,
+    /// How its connection is; none for what is written to a disk.
+    #[serde(default)]
+    pub destination: Option<DestinationFigures>,
+}
+
+/// How the connection to a destination is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+pub struct DestinationFigures {
+    /// How long it has been live without a break, ms; none while it is not.
+    #[ts(type = "number | null")]
+    pub uptime_ms: Option<i64>,
+    /// Tries since it was last live; the next one is one more.
+    pub tries: u32,
+    /// Time until the next try, ms; none while it is live, being tried, or not tried any more.
+    #[ts(type = "number | null")]
+    pub next_try_ms: Option<i64>,
+    /// Round trip to the server, ms; none where it is not known.
+    pub rtt_ms: Option<f64>,
+    /// Media that waits to be sent, ms.
+    #[ts(type = "number")]
+    pub waiting_ms: i64,
 }
 
 /// Sound level of a track.

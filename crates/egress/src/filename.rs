@@ -1,6 +1,10 @@
 //! File names: templates resolved into a relative path that is safe on every system a recording may be
 //! copied to, and never leads out of its folder.
 
+mod sets;
+
+pub use sets::{ImageNames, SegmentNames, in_one_folder};
+
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -133,7 +137,7 @@ impl NameFacts {
     }
 
     fn timestamp(&self) -> Timestamp {
-        Timestamp::from_nanosecond(i128::from(self.at_ns)).expect("64-bit nanoseconds end in 2262")
+        timestamp(self.at_ns)
     }
 
     fn local_time(&self) -> String {
@@ -142,12 +146,21 @@ impl NameFacts {
 
     /// Really UTC, to the millisecond.
     fn utc(&self) -> String {
-        self.timestamp().strftime("%Y%m%d%H%M%S%3f").to_string()
+        utc(self.at_ns)
     }
 
     fn default_template(&self) -> &'static str {
         if self.retry == 0 { "{identifier}-{time}" } else { "{identifier}-{time}-{retry}" }
     }
+}
+
+fn timestamp(at_ns: i64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(at_ns)).expect("64-bit nanoseconds end in 2262")
+}
+
+/// Digits down to the millisecond.
+fn utc(at_ns: i64) -> String {
+    timestamp(at_ns).strftime("%Y%m%d%H%M%S%3f").to_string()
 }
 
 /// As in `{track_type}` and in manifests.
@@ -194,16 +207,22 @@ pub fn resolve(template: &str, container: Container, facts: &NameFacts) -> PathB
         Some(at) => (&template[..at], &template[at + 1..]),
         None => ("", template),
     };
+    let mut path = folders_of(folders, facts);
+    path.push(file_name(name, container, facts));
+    path
+}
+
+/// The folders of a template, filled in.
+fn folders_of(template: &str, facts: &NameFacts) -> PathBuf {
     let mut path = PathBuf::new();
     let mut folder_bytes = 0;
-    for folder in folders.split(['/', '\\']) {
+    for folder in template.split(['/', '\\']) {
         let folder = fit(folder, facts, MAX_COMPONENT_BYTES);
         folder_bytes += folder.len() + 1;
         if !folder.is_empty() && folder_bytes <= MAX_FOLDERS_BYTES {
             path.push(folder);
         }
     }
-    path.push(file_name(name, container, facts));
     path
 }
 

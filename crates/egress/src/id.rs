@@ -57,6 +57,10 @@ id!(
     /// A saved project (a LiveKit URL with its key). Ours, not LiveKit's.
     ProjectId
 );
+id!(
+    /// A saved destination of live streams. Ours, not LiveKit's.
+    DestinationId
+);
 
 impl EgressId {
     /// A new random id.
@@ -69,6 +73,13 @@ impl ProjectId {
     /// A new random id.
     pub fn random() -> Self {
         Self(random_id("PJ_"))
+    }
+}
+
+impl DestinationId {
+    /// A new random id.
+    pub fn random() -> Self {
+        Self(random_id("DS_"))
     }
 }
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use livekit_protocol as proto;
-use proto::{EgressInfo, EgressSourceType, FileInfo, egress_info};
+use proto::{EgressInfo, EgressSourceType, FileInfo, ImagesInfo, SegmentsInfo, StreamInfo, egress_info};
 
 use crate::error::{ApiError, ErrorCode};
-use crate::fact::{EgressStatus, EndReason, OutputState};
+use crate::fact::{DestinationState, EgressStatus, EndReason, OutputSet, OutputState};
 use crate::id::EgressId;
 use crate::manifest::{manifest_path, relative};
 use crate::redact::redact;
@@ -38,11 +38,16 @@ pub fn egress_info(job: &JobFacts<'_>, state: &JobState) -> EgressInfo {
     let mut request = job.request.clone();
     redact(&mut request);
     let outputs = state.outputs();
-    let files: Vec<FileInfo> = outputs.iter().map(|output| file_info(output, job.folder)).collect();
+    let is_file = |output: &&Output<'_>| output.destination.is_none() && output.set.is_none();
+    let files: Vec<FileInfo> = outputs.iter().filter(is_file).map(|o| file_info(o, job.folder)).collect();
+    let sets = outputs.iter();
+    let segments: Vec<SegmentsInfo> = sets.clone().filter_map(|o| segments_info(o, job.folder)).collect();
+    let images: Vec<ImagesInfo> = sets.filter_map(images_info).collect();
+    let streams: Vec<StreamInfo> = outputs.iter().filter_map(stream_info).collect();
     let (error, error_code) = error(state);
     let manifest_location = outputs
         .iter()
-        .filter(|output| job.manifest && output.state == OutputState::Done)
+        .filter(|output| job.manifest && output.state == OutputState::Done && is_file(output))
         .find_map(|output| output.path)
         .map(|path| manifest_path(path, job.egress_id).display().to_string())
         .unwrap_or_default();
@@ -57,11 +62,18 @@ pub fn egress_info(job: &JobFacts<'_>, state: &JobState) -> EgressInfo {
         updated_at: state.updated_at_ns().max(job.created_at_ns),
         // Older SDKs read only this.
         #[allow(deprecated)]
-        result: match files.as_slice() {
-            [file] => Some(egress_info::Result::File(file.clone())),
+        result: match (files.as_slice(), streams.as_slice()) {
+            ([file], []) => Some(egress_info::Result::File(file.clone())),
+            ([], [_, ..]) => {
+                Some(egress_info::Result::Stream(proto::StreamInfoList { info: streams.clone() }))
+            }
+            ([], []) => segments.first().cloned().map(egress_info::Result::Segments),
             _ => None,
         },
         file_results: files,
+        segment_results: segments,
+        image_results: images,
+        stream_results: streams,
         error,
         error_code,
         details: details(state),
@@ -122,6 +134,79 @@ fn file_info(output: &Output<'_>, folder: &Path) -> FileInfo {
         info.location = result.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     }
     info
+}
+
+fn segments_info(output: &Output<'_>, folder: &Path) -> Option<SegmentsInfo> {
+    let OutputSet::Segments { live_playlist, count } = output.set? else { return None };
+    let mut info = SegmentsInfo {
+        playlist_name: output.path.map(|path| relative(path, folder)).unwrap_or_default(),
+        live_playlist_name: live_playlist.as_deref().map(|path| relative(path, folder)).unwrap_or_default(),
+        segment_count: i64::try_from(*count).unwrap_or(i64::MAX),
+        started_at: output.started_at_ns.unwrap_or_default(),
+        ..SegmentsInfo::default()
+    };
+    if let Some(result) = output.result {
+        info.started_at = result.started_at_ns;
+        info.ended_at = result.ended_at_ns;
+        info.duration = result.duration_ns;
+        info.size = i64::try_from(result.size_bytes).unwrap_or(i64::MAX);
+        if let Some(path) = &result.path {
+            info.playlist_location = path.display().to_string();
+            info.live_playlist_location =
+                live_playlist.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        }
+    }
+    Some(info)
+}
+
+fn images_info(output: &Output<'_>) -> Option<ImagesInfo> {
+    let OutputSet::Images { prefix, count } = output.set? else { return None };
+    let (started_at, ended_at) = match output.result {
+        Some(result) => (result.started_at_ns, result.ended_at_ns),
+        None => (output.started_at_ns.unwrap_or_default(), 0),
+    };
+    let image_count = i64::try_from(*count).unwrap_or(i64::MAX);
+    Some(ImagesInfo { filename_prefix: prefix.clone(), image_count, started_at, ended_at })
+}
+
+/// A destination in LiveKit's words. One that is being tried again counts as active there, and has no error.
+fn stream_info(output: &Output<'_>) -> Option<StreamInfo> {
+    use proto::stream_info::Status;
+    let destination = output.destination?;
+    let state = &destination.state;
+    let status = match state {
+        DestinationState::Connecting
+        | DestinationState::Live { .. }
+        | DestinationState::Reconnecting { .. } => Status::Active,
+        DestinationState::Stopped { .. } => Status::Finished,
+        DestinationState::Refused { .. } | DestinationState::Failed { .. } => Status::Failed,
+    };
+    let mut info = StreamInfo {
+        url: destination.address.clone(),
+        started_at: output.started_at_ns.unwrap_or_default(),
+        status: status.into(),
+        ..StreamInfo::default()
+    };
+    match state {
+        DestinationState::Live { retries } | DestinationState::Reconnecting { retries, .. } => {
+            info.retries = *retries;
+        }
+        DestinationState::Stopped { result } | DestinationState::Failed { result, .. } => {
+            info.retries = result.retries;
+            info.ended_at = if result.ended_at_ns > 0 { result.ended_at_ns } else { destination.since_ns };
+            if info.started_at > 0 {
+                info.duration = (info.ended_at - info.started_at).max(0);
+            }
+        }
+        DestinationState::Connecting | DestinationState::Refused { .. } => {}
+    }
+    if info.retries > 0 {
+        info.last_retry_at = destination.since_ns;
+    }
+    if status == Status::Failed {
+        info.error = state.error().map(in_words).unwrap_or_default();
+    }
+    Some(info)
 }
 
 /// `error` and `error_code`.
@@ -186,6 +271,7 @@ fn details(state: &JobState) -> String {
         (EgressStatus::LimitReached, Some(EndReason::DiskFull)) => "Disk nearly full",
         (EgressStatus::LimitReached, _) => "Session limit reached",
         (_, Some(EndReason::StopRequested)) => "StopEgress API",
+        (_, Some(EndReason::StreamsStopped)) => "All streams stopped",
         (_, Some(EndReason::SourceClosed)) => "Source closed",
         (_, Some(EndReason::LimitReached)) => "Session limit reached",
         (_, Some(EndReason::ProcessKilled)) => "Process killed",

@@ -14,6 +14,7 @@
 //!   that is stored or shown.
 
 pub mod container;
+pub mod destination;
 mod encoding;
 pub mod error;
 pub mod fact;
@@ -28,5 +29,7 @@ pub mod request;
 pub mod roster;
 pub mod spec;
 pub mod state;
+pub mod stream;
 pub mod validate;
+pub mod websocket;
 pub mod wire;

@@ -9,7 +9,7 @@ use crate::id::EgressId;
 use crate::roster::TrackKind;
 use crate::spec::{AudioSelect, PageAddress, Selection, Source, VideoSelect};
 
-use crate::fact::{FileResult, TrackFacts};
+use crate::fact::{FileResult, OutputSet, TrackFacts};
 
 /// `<egress_id>.json`. What is empty is left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -104,6 +104,62 @@ impl Manifest {
         let mut text = serde_json::to_string_pretty(self).expect("strings and numbers always serialise");
         text.push('\n');
         text
+    }
+}
+
+impl Manifest {
+    /// Lists the files of an output of many, each with its time (unix, ns), instead of the one path.
+    pub fn hold_set(
+        &mut self,
+        set: &OutputSet,
+        result: &FileResult,
+        files: &[(PathBuf, i64)],
+        folder: &Path,
+    ) {
+        self.files.clear();
+        let location = |path: &Path| path.display().to_string();
+        let filename = |path: &Path| relative(path, folder);
+        match set {
+            OutputSet::Segments { .. } => {
+                let segments = files.iter();
+                let segments = segments
+                    .map(|(path, _)| ManifestFile { filename: filename(path), location: location(path) })
+                    .collect();
+                let location = result.path.as_deref().map(location).unwrap_or_default();
+                self.playlists = vec![ManifestPlaylist { location, segments }];
+            }
+            OutputSet::Images { .. } => {
+                let images = files.iter();
+                let images = images.map(|(path, time_ns)| ManifestImage {
+                    filename: filename(path),
+                    timestamp: jiff::Timestamp::from_nanosecond(i128::from(*time_ns))
+                        .expect("64-bit nanoseconds end in 2262")
+                        .to_string(),
+                    location: location(path),
+                });
+                self.images = images.collect();
+            }
+        }
+    }
+}
+
+impl Manifest {
+    /// Takes in what an earlier output of the same job left in the same folder.
+    pub fn join(&mut self, earlier: Option<Self>) {
+        let Some(mut earlier) = earlier.filter(|earlier| earlier.egress_id == self.egress_id) else { return };
+        if earlier.started_at > 0 {
+            self.started_at = self.started_at.min(earlier.started_at);
+        }
+        self.ended_at = self.ended_at.max(earlier.ended_at);
+        earlier.files.retain(|file| !self.files.contains(file));
+        earlier.playlists.retain(|list| self.playlists.iter().all(|ours| ours.location != list.location));
+        earlier.images.retain(|image| self.images.iter().all(|ours| ours.location != image.location));
+        earlier.files.append(&mut self.files);
+        earlier.playlists.append(&mut self.playlists);
+        earlier.images.append(&mut self.images);
+        self.files = earlier.files;
+        self.playlists = earlier.playlists;
+        self.images = earlier.images;
     }
 }
 

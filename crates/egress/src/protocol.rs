@@ -10,7 +10,7 @@ use proto::{
 };
 
 use crate::request::{AdvancedOptions, PageParts, Preset, RecordFormat, RecordRequest, RecordSource};
-use crate::spec::{AfterCrash, AudioCodec, Container, Limits, VideoCodec};
+use crate::spec::{AfterCrash, AudioCodec, Container, VideoCodec};
 use crate::validate::{Accepted, EgressRequest, Local, RequestError, validate};
 
 /// Checks what the window asks for.
@@ -114,7 +114,7 @@ fn local(record: &RecordRequest) -> Local {
         _ => AfterCrash::default(),
     };
     let folder = PathBuf::from(&record.folder);
-    Local { folder, container, video_codec, after_crash, limits: Limits::default() }
+    Local { folder, container, video_codec, after_crash, ..Local::default() }
 }
 
 fn file(record: &RecordRequest) -> EncodedFileOutput {

@@ -284,6 +284,130 @@ pub struct OutputSpec {
 pub enum OutputKind {
     /// One file on the local disk.
     File(FileOutput),
+    /// A live stream to a server.
+    Stream(StreamOutput),
+    /// Segments and playlists of HLS, in a folder on the local disk.
+    Segments(SegmentsOutput),
+    /// An image every so often, in a folder on the local disk.
+    Images(ImagesOutput),
+    /// Sound, as it is heard, over a WebSocket.
+    WebSocket(WebSocketOutput),
+}
+
+/// Segments and playlists of HLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentsOutput {
+    /// The folder that names are taken relative to. A name cannot lead out of it.
+    pub folder: PathBuf,
+    /// Template of what the names of segments begin with; empty for the playlist's name.
+    #[serde(default)]
+    pub prefix: String,
+    /// Template of the playlist's name; empty for the prefix, or for the default name.
+    #[serde(default)]
+    pub playlist: String,
+    /// Template of the name of the playlist that holds the newest segments alone; empty for none.
+    #[serde(default)]
+    pub live_playlist: String,
+    /// What the names of segments end with.
+    #[serde(default)]
+    pub suffix: SegmentSuffix,
+    /// Length of a segment, ms.
+    pub duration_ms: u32,
+    /// Whether `<egress_id>.json` is written beside the playlist.
+    pub manifest: bool,
+}
+
+/// What the names of segments end with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentSuffix {
+    /// `_00000`, counted.
+    #[default]
+    Index,
+    /// The time of their first picture, UTC: `_20060102150405000`.
+    Timestamp,
+}
+
+/// An image every so often.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImagesOutput {
+    /// The folder that names are taken relative to. A name cannot lead out of it.
+    pub folder: PathBuf,
+    /// Template of what the names begin with; empty or ending in `/` for the default name.
+    #[serde(default)]
+    pub prefix: String,
+    /// What the names end with.
+    #[serde(default)]
+    pub suffix: ImageSuffix,
+    /// Time from one image to the next, ms.
+    pub interval_ms: u32,
+    /// Pixels; none for the program's, or for what the height and its shape make.
+    #[serde(default)]
+    pub width: Option<u32>,
+    /// Pixels; none for the program's, or for what the width and its shape make.
+    #[serde(default)]
+    pub height: Option<u32>,
+    /// Whether `<egress_id>.json` is written beside the images.
+    pub manifest: bool,
+}
+
+/// What the names of images end with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageSuffix {
+    /// `_00000`, counted.
+    #[default]
+    Index,
+    /// Their time, UTC: `_20060102150405000`.
+    Timestamp,
+    /// Nothing: each takes the place of the one before.
+    Overwrite,
+}
+
+/// Sound over a WebSocket. Where exactly it goes travels beside the specification ([`crate::wire::Secret`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSocketOutput {
+    /// Where to, as it may be shown.
+    pub address: String,
+    /// What is sent.
+    #[serde(default)]
+    pub format: SoundFormat,
+}
+
+/// Samples of 16 bits, little-endian, interleaved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum SoundFormat {
+    /// 48000 a second, two channels: LiveKit's.
+    #[default]
+    Stereo48k,
+    /// 16000 a second, one channel: what services that write down speech want.
+    Mono16k,
+}
+
+/// A live stream to a server. Where exactly it goes, with its key, travels beside the specification
+/// ([`crate::wire::Secret`]).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StreamOutput {
+    /// How it is sent.
+    pub protocol: StreamProtocol,
+    /// Where to, as it may be shown: key, passphrase and tokens are taken out.
+    pub address: String,
+    /// RTMPS: whether any certificate is taken, as of a server of one's own.
+    #[serde(default)]
+    pub any_certificate: bool,
+}
+
+/// How a stream is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamProtocol {
+    /// RTMP, and RTMPS, which is RTMP over TLS.
+    Rtmp,
+    /// SRT, as caller.
+    Srt,
+    /// A WebSocket, with sound alone.
+    Websocket,
 }
 
 /// One file on the local disk.

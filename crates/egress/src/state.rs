@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::ApiError;
 use crate::fact::{
-    ConnectionState, EgressStatus, EndReason, Event, Fact, FileResult, OutputState, PageState, TrackFacts,
+    ConnectionState, DestinationState, EgressStatus, EndReason, Event, Fact, FileResult, OutputSet,
+    OutputState, PageState, TrackFacts,
 };
 use crate::id::{OutputId, TrackId};
 
@@ -51,6 +52,19 @@ struct OutputProgress {
     opening: Option<(u64, PathBuf)>,
     started_at_ns: Option<i64>,
     result: Option<(u64, FileResult)>,
+    destination: Option<(u64, Destination)>,
+    set: Option<(u64, OutputSet)>,
+}
+
+/// An output that goes to a server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Destination {
+    /// Where it goes, as it may be shown.
+    pub address: String,
+    /// How it is.
+    pub state: DestinationState,
+    /// Since when, unix time, ns.
+    pub since_ns: i64,
 }
 
 /// One output of a job.
@@ -64,8 +78,12 @@ pub struct Output<'a> {
     pub path: Option<&'a Path>,
     /// First media, unix time, ns.
     pub started_at_ns: Option<i64>,
-    /// What came of it, once it ended.
+    /// What came of a file, once it ended.
     pub result: Option<&'a FileResult>,
+    /// How it is, for an output that goes to a server.
+    pub destination: Option<&'a Destination>,
+    /// What it is, for an output of many files.
+    pub set: Option<&'a OutputSet>,
 }
 
 impl JobState {
@@ -107,6 +125,7 @@ impl JobState {
             Fact::OutputOpening { output, path } => {
                 newest(&mut self.output_mut(output, seq).opening, seq, path);
             }
+            Fact::Set { output, set } => newest(&mut self.output_mut(output, seq).set, seq, set),
             Fact::OutputActive { output, started_at_ns } => {
                 let output = self.output_mut(output, seq);
                 output.started_at_ns =
@@ -114,6 +133,11 @@ impl JobState {
             }
             Fact::OutputEnded { output, result } => {
                 newest(&mut self.output_mut(output, seq).result, seq, result);
+            }
+            Fact::Destination { output, address, state } => {
+                let (address, state) = (address.clone(), state.clone());
+                let destination = Destination { address, state, since_ns: event.at_ns };
+                newest(&mut self.output_mut(output, seq).destination, seq, &destination);
             }
             Fact::Ending { reason } => {
                 // The first reason is the cause; what comes after it is a consequence.
@@ -262,12 +286,14 @@ impl JobState {
 
     fn output<'a>(&'a self, id: &'a OutputId, output: &'a OutputProgress) -> Output<'a> {
         let result = output.result.as_ref().map(|(_, result)| result);
-        let state = match result {
-            Some(result) if result.error.is_some() => OutputState::Failed,
-            Some(_) => OutputState::Done,
-            None if self.ending.is_some() || self.is_over() => OutputState::Finishing,
-            None if output.started_at_ns.is_some() => OutputState::Active,
-            None => OutputState::Starting,
+        let destination = output.destination.as_ref().map(|(_, destination)| destination);
+        let state = match (result, destination.map(|destination| &destination.state)) {
+            (Some(FileResult { error: Some(_), .. }), _) => OutputState::Failed,
+            (_, Some(DestinationState::Failed { .. })) => OutputState::Failed,
+            (Some(_), _) | (_, Some(DestinationState::Stopped { .. })) => OutputState::Done,
+            _ if self.ending.is_some() || self.is_over() => OutputState::Finishing,
+            _ if output.started_at_ns.is_some() => OutputState::Active,
+            _ => OutputState::Starting,
         };
         let opened = output.opening.as_ref().map(|(_, path)| path.as_path());
         Output {
@@ -276,6 +302,8 @@ impl JobState {
             path: result.and_then(|result| result.path.as_deref()).or(opened),
             started_at_ns: output.started_at_ns,
             result,
+            destination,
+            set: output.set.as_ref().map(|(_, set)| set),
         }
     }
 }

@@ -1,21 +1,32 @@
 //! LiveKit egress requests, checked and turned into what a job does.
 
+mod many;
+mod outputs;
 mod page;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use livekit_protocol as proto;
 use proto::start_egress_request::{Encoding, Source as Asked};
-use proto::{media_source, output, track_composite_egress_request, track_egress_request};
+use proto::{media_source, track_composite_egress_request, track_egress_request};
 
 use crate::container::Incompatible;
 use crate::encoding::{self, Material, Options};
 use crate::error::{ApiError, ErrorCode, Fault};
+use crate::id::OutputId;
 use crate::roster::{ParticipantKind, TrackKind};
 use crate::spec::{
     AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput, Limits,
-    OutputKind, OutputSpec, Selection, Source, Treatment, VideoCodec, VideoPreference, VideoSelect,
+    OutputKind, OutputSpec, Selection, SoundFormat, Source, Treatment, VideoCodec, VideoPreference,
+    VideoSelect,
 };
+use crate::stream::StreamUrlError;
+use crate::websocket::{WebSocketUrl, WebSocketUrlError};
+use crate::wire::Secret;
+use outputs::{Others, Target, Targets, encoded_outputs, no_output, unified_outputs};
+
+pub use outputs::stream_output;
 
 /// A request in any of the shapes LiveKit's Egress API has.
 pub use livekit_protocol::egress_info::Request as EgressRequest;
@@ -34,6 +45,8 @@ pub struct Local {
     pub video_codec: Option<VideoCodec>,
     /// What to do when a page crashes.
     pub after_crash: AfterCrash,
+    /// What is sent over WebSockets.
+    pub sound: SoundFormat,
     /// What ends the job.
     pub limits: Limits,
 }
@@ -45,6 +58,8 @@ pub struct Accepted {
     pub room_name: String,
     /// What to do there.
     pub spec: EgressSpec,
+    /// What outputs need and the specification must not hold.
+    pub secrets: BTreeMap<OutputId, Secret>,
 }
 
 /// Why a request cannot be carried out. Displays as LiveKit's Egress API words it, where it has words for
@@ -72,6 +87,12 @@ pub enum RequestError {
     /// A codec that does not go into the container.
     #[error(transparent)]
     Incompatible(#[from] Incompatible),
+    /// An address that nothing can be streamed to.
+    #[error(transparent)]
+    Stream(#[from] StreamUrlError),
+    /// An address that no sound can be sent to.
+    #[error(transparent)]
+    WebSocket(#[from] WebSocketUrlError),
 }
 
 impl RequestError {
@@ -99,6 +120,8 @@ impl From<RequestError> for ApiError {
             )
             .with_detail(detail),
             RequestError::Incompatible(error) => error.into(),
+            RequestError::Stream(error) => error.into(),
+            RequestError::WebSocket(error) => error.into(),
         }
     }
 }
@@ -134,7 +157,14 @@ fn track(request: &proto::TrackEgressRequest, local: &Local) -> Result<Accepted,
             no_upload(file.output.is_some())?;
             Target { filepath: &file.filepath, container: local.container, manifest: !file.disable_manifest }
         }
-        Some(track_egress_request::Output::WebsocketUrl(_)) => return Err(not_yet_websocket()),
+        Some(track_egress_request::Output::WebsocketUrl(url)) => {
+            let sockets = vec![WebSocketUrl::parse(url)?];
+            no_webhooks(&request.webhooks)?;
+            let audio = vec![both(AudioSelect::Track(request.track_id.as_str().into()))];
+            let selection = Selection { video: None, audio, ends: EndRule::TracksGone };
+            let targets = Targets { sockets, ..Targets::default() };
+            return finish(&request.room_name, selection, Options::Unset, targets, local);
+        }
         None => return Err(no_output()),
     };
     no_webhooks(&request.webhooks)?;
@@ -143,7 +173,8 @@ fn track(request: &proto::TrackEgressRequest, local: &Local) -> Result<Accepted,
         audio: vec![both(AudioSelect::Track(request.track_id.as_str().into()))],
         ends: EndRule::TracksGone,
     };
-    accept(&request.room_name, Source::Tracks(selection), Treatment::Passthrough, file, local)
+    let targets = Targets::file(file);
+    accept(&request.room_name, Source::Tracks(selection), Treatment::Passthrough, targets, local)
 }
 
 fn track_composite(
@@ -163,31 +194,24 @@ fn track_composite(
         Some(track_composite_egress_request::Options::Preset(preset)) => Options::Preset(*preset),
         Some(track_composite_egress_request::Options::Advanced(advanced)) => Options::Advanced(advanced),
     };
-    let (mut file, mut others) = (None, Others::default());
+    let (mut file, mut stream, mut segments) = (None, None, None);
     #[allow(deprecated)] // the field is, the scripts that use it are not
     match &request.output {
         None => {}
         Some(track_composite_egress_request::Output::File(output)) => file = Some(output),
-        Some(track_composite_egress_request::Output::Stream(_)) => others.streams = 1,
-        Some(track_composite_egress_request::Output::Segments(_)) => others.segments = 1,
+        Some(track_composite_egress_request::Output::Stream(output)) => stream = Some(output),
+        Some(track_composite_egress_request::Output::Segments(output)) => segments = Some(output),
     }
-    let file = encoded_file(
-        &request.file_outputs,
-        file,
-        Others {
-            streams: request.stream_outputs.len().max(others.streams),
-            segments: request.segment_outputs.len().max(others.segments),
-            images: request.image_outputs.len(),
-        },
-        local,
-    )?;
+    let (streams, many) = (&request.stream_outputs, &request.segment_outputs);
+    let others = Others::of(streams, stream, many, segments, &request.image_outputs);
+    let targets = encoded_outputs(&request.file_outputs, file, others, local)?;
     no_webhooks(&request.webhooks)?;
     let selection = Selection {
         video: (!video.is_empty()).then(|| VideoSelect::Track(video.into())),
         audio: (!audio.is_empty()).then(|| both(AudioSelect::Track(audio.into()))).into_iter().collect(),
         ends: EndRule::TracksGone,
     };
-    finish(&request.room_name, selection, options, file, local)
+    finish(&request.room_name, selection, options, targets, local)
 }
 
 fn participant(request: &proto::ParticipantEgressRequest, local: &Local) -> Result<Accepted, RequestError> {
@@ -207,21 +231,14 @@ fn participant(request: &proto::ParticipantEgressRequest, local: &Local) -> Resu
             "Choose another preset, or record the person's tracks as published.",
         ));
     }
-    let file = encoded_file(
-        &request.file_outputs,
-        None,
-        Others {
-            streams: request.stream_outputs.len(),
-            segments: request.segment_outputs.len(),
-            images: request.image_outputs.len(),
-        },
-        local,
-    )?;
+    let (streams, segments) = (&request.stream_outputs, &request.segment_outputs);
+    let others = Others::of(streams, None, segments, None, &request.image_outputs);
+    let targets = encoded_outputs(&request.file_outputs, None, others, local)?;
     no_webhooks(&request.webhooks)?;
     let identity = request.identity.clone();
     // With a container for sound alone, the person is wanted without their picture. (LiveKit's own
     // service refuses this, and has no way to ask for it.)
-    let sound_only = matches!(file.container, Some(Container::Ogg | Container::Mp3))
+    let sound_only = matches!(targets.container(), Some(Container::Ogg | Container::Mp3))
         && local.video_codec.is_none()
         && !matches!(options, Options::Advanced(advanced) if advanced.video_codec != 0);
     let (prefer, sound) = if request.screen_share {
@@ -234,7 +251,7 @@ fn participant(request: &proto::ParticipantEgressRequest, local: &Local) -> Resu
         audio: vec![both(sound)],
         ends: EndRule::ParticipantLeaves(identity),
     };
-    finish(&request.room_name, selection, options, file, local)
+    finish(&request.room_name, selection, options, targets, local)
 }
 
 fn unified(request: &proto::StartEgressRequest, local: &Local) -> Result<Accepted, RequestError> {
@@ -251,15 +268,15 @@ fn unified(request: &proto::StartEgressRequest, local: &Local) -> Result<Accepte
         Some(Encoding::Advanced(advanced)) => Options::Advanced(advanced),
     };
     no_upload(request.storage.as_ref().is_some_and(|storage| storage.provider.is_some()))?;
-    let file = unified_file(&request.outputs, local)?;
+    let targets = unified_outputs(&request.outputs, local)?;
     no_webhooks(&request.webhooks)?;
     let room = &request.room_name;
     match asked {
         Asked::Media(media) => {
-            finish(room, media_selection(media, options.passthrough())?, options, file, local)
+            finish(room, media_selection(media, options.passthrough())?, options, targets, local)
         }
-        Asked::Template(template) => page::template(room, template, options, file, local),
-        Asked::Web(web) => page::address(web, options, file, local),
+        Asked::Template(template) => page::template(room, template, options, targets, local),
+        Asked::Web(web) => page::address(web, options, targets, local),
     }
 }
 
@@ -362,120 +379,6 @@ fn both(from: AudioSelect) -> AudioRoute {
     AudioRoute { from, channel: AudioChannel::Both }
 }
 
-/// The one file of a request.
-struct Target<'a> {
-    filepath: &'a str,
-    container: Option<Container>,
-    manifest: bool,
-}
-
-/// How many outputs of other kinds a request has.
-#[derive(Default)]
-struct Others {
-    streams: usize,
-    segments: usize,
-    images: usize,
-}
-
-impl Others {
-    /// At most one of each kind, as LiveKit has it; and none of them can be made yet.
-    fn check(&self) -> Result<(), RequestError> {
-        if self.streams > 1 {
-            return Err(multiple("multiple stream outputs", "groups of streams"));
-        }
-        if self.segments > 1 {
-            return Err(multiple("multiple segmented file outputs", "sets of segments"));
-        }
-        let file = "Record into a file.";
-        if self.streams > 0 {
-            return Err(RequestError::not_yet("Streaming", file));
-        }
-        if self.segments > 0 {
-            return Err(RequestError::not_yet("Recording into HLS segments", file));
-        }
-        if self.images > 0 {
-            return Err(RequestError::not_yet("Taking images at an interval", file));
-        }
-        Ok(())
-    }
-}
-
-fn encoded_file<'a>(
-    files: &'a [proto::EncodedFileOutput],
-    deprecated: Option<&'a proto::EncodedFileOutput>,
-    others: Others,
-    local: &Local,
-) -> Result<Target<'a>, RequestError> {
-    if files.len() > 1 {
-        return Err(multiple("multiple file outputs", "files"));
-    }
-    others.check()?;
-    let file = files.first().or(deprecated).ok_or_else(no_output)?;
-    no_upload(file.output.is_some())?;
-    Ok(Target {
-        filepath: &file.filepath,
-        container: file_type(file.file_type, local)?,
-        manifest: !file.disable_manifest,
-    })
-}
-
-fn unified_file<'a>(outputs: &'a [proto::Output], local: &Local) -> Result<Target<'a>, RequestError> {
-    let (mut files, mut others) = (Vec::new(), Others::default());
-    for output in outputs {
-        match &output.config {
-            Some(output::Config::File(file)) => files.push((file, output)),
-            Some(output::Config::Stream(_)) => others.streams += 1,
-            Some(output::Config::Segments(_)) => others.segments += 1,
-            Some(output::Config::Images(_)) => others.images += 1,
-            None => return Err(no_output()),
-        }
-    }
-    if files.len() > 1 {
-        return Err(multiple("multiple file outputs", "files"));
-    }
-    others.check()?;
-    let (file, output) = files.first().ok_or_else(no_output)?;
-    no_upload(output.storage.as_ref().is_some_and(|storage| storage.provider.is_some()))?;
-    Ok(Target {
-        filepath: &file.filepath,
-        container: file_type(file.file_type, local)?,
-        manifest: !file.disable_manifest,
-    })
-}
-
-fn file_type(file_type: i32, local: &Local) -> Result<Option<Container>, RequestError> {
-    let named = match proto::EncodedFileType::try_from(file_type) {
-        Ok(proto::EncodedFileType::DefaultFiletype) => None,
-        Ok(proto::EncodedFileType::Mp4) => Some(Container::Mp4),
-        Ok(proto::EncodedFileType::Ogg) => Some(Container::Ogg),
-        Ok(proto::EncodedFileType::Mp3) => Some(Container::Mp3),
-        Err(_) => {
-            return Err(RequestError::field(
-                "file_type",
-                format!("There is no file type {file_type}."),
-                "Choose MP4, OGG or MP3, or leave it out.",
-            ));
-        }
-    };
-    Ok(local.container.or(named))
-}
-
-fn multiple(field: &'static str, shown: &str) -> RequestError {
-    RequestError::field(
-        field,
-        format!("One request cannot ask for several {shown}."),
-        "Start a job for each.",
-    )
-}
-
-fn no_output() -> RequestError {
-    RequestError::field("output", "The request does not say where to record to.", "Add a file output.")
-}
-
-fn not_yet_websocket() -> RequestError {
-    RequestError::not_yet("Sending sound over a WebSocket", "Record the track into a file.")
-}
-
 fn no_upload(asked: bool) -> Result<(), RequestError> {
     if asked {
         return Err(RequestError::not_yet(
@@ -496,29 +399,77 @@ fn no_webhooks(webhooks: &[proto::WebhookConfig]) -> Result<(), RequestError> {
 /// Settles the treatment of tracks.
 fn finish(
     room_name: &str,
-    selection: Selection,
+    mut selection: Selection,
     options: Options<'_>,
-    mut file: Target<'_>,
+    mut targets: Targets<'_>,
     local: &Local,
 ) -> Result<Accepted, RequestError> {
+    if !targets.pictures() {
+        selection.video = None;
+    }
+    if !targets.sound() {
+        selection.audio.clear();
+    }
     let (video, audio) = (selection.video.is_some(), !selection.audio.is_empty());
     let treatment = if options.passthrough() {
-        if let Some(container @ (Container::Ogg | Container::Mp3)) = file.container
+        let others = !targets.sockets.is_empty() || !targets.images.is_empty() || targets.segments.is_some();
+        if targets.file.is_none() || others {
+            return Err(RequestError::field(
+                "preset",
+                "Only a file takes what is published as it is.",
+                "Choose another preset.",
+            ));
+        }
+        if let Some(container @ (Container::Ogg | Container::Mp3)) = targets.container()
             && video
         {
             return Err(Incompatible { container, kind: TrackKind::Video, codec: "h264" }.into());
         }
         Treatment::Passthrough
     } else {
-        let material = Material { video, audio, container: file.container, video_codec: local.video_codec };
-        let (container, treatment) = encoding::encode(options, material)?;
-        file.container = Some(container);
-        treatment
+        encoded(options, video, audio, &mut targets, local)?
     };
     if room_name.is_empty() {
         return Err(no_room());
     }
-    accept(room_name, Source::Tracks(selection), treatment, file, local)
+    accept(room_name, Source::Tracks(selection), treatment, targets, local)
+}
+
+/// How the source is encoded, for all outputs together.
+fn encoded(
+    options: Options<'_>,
+    video: bool,
+    audio: bool,
+    targets: &mut Targets<'_>,
+    local: &Local,
+) -> Result<Treatment, RequestError> {
+    let (video, audio) = (video && targets.pictures(), audio && targets.sound());
+    if !video && !targets.images.is_empty() {
+        return Err(RequestError::field(
+            "audio_only",
+            "There is no picture to take images of.",
+            "Leave the images out, or choose something that has a picture.",
+        ));
+    }
+    if !audio && !targets.sockets.is_empty() {
+        return Err(RequestError::field(
+            "video_only",
+            "There is no sound to send over a WebSocket.",
+            "Leave it out, or choose something that has sound.",
+        ));
+    }
+    // Streams alone are what an MP4 holds.
+    let container = if targets.file.is_some() { targets.container() } else { Some(Container::Mp4) };
+    let material = Material { video, audio, container, video_codec: local.video_codec };
+    let (container, mut treatment) = encoding::encode(options, material)?;
+    match &mut targets.file {
+        Some(file) => file.container = Some(container),
+        None => encoding::for_servers(&mut treatment),
+    }
+    if targets.streams.is_some() {
+        encoding::stream_keyframes(&mut treatment);
+    }
+    Ok(treatment)
 }
 
 fn no_room() -> RequestError {
@@ -529,34 +480,39 @@ fn accept(
     room_name: &str,
     source: Source,
     treatment: Treatment,
-    file: Target<'_>,
+    targets: Targets<'_>,
     local: &Local,
 ) -> Result<Accepted, RequestError> {
-    if !local.folder.is_absolute() {
+    let (streams, secrets) = targets.stream_outputs(local.sound);
+    let mut outputs = Vec::new();
+    if targets.on_disk() && !local.folder.is_absolute() {
         return Err(RequestError::field(
             "folder",
             "No folder to record into is chosen.",
             "Choose a folder in the settings.",
         ));
     }
-    if treatment == Treatment::Passthrough && file.container == Some(Container::Mp3) {
-        // Nobody publishes MP3.
-        let container = Container::Mp3;
-        return Err(Incompatible { container, kind: TrackKind::Audio, codec: "opus" }.into());
+    outputs.extend(targets.segments.iter().map(|segments| segments.output(&local.folder)));
+    let images = targets.images.iter().enumerate();
+    outputs.extend(images.map(|(at, images)| images.output(&local.folder, at + 1)));
+    if let Some(file) = targets.file {
+        if treatment == Treatment::Passthrough && file.container == Some(Container::Mp3) {
+            // Nobody publishes MP3.
+            let container = Container::Mp3;
+            return Err(Incompatible { container, kind: TrackKind::Audio, codec: "opus" }.into());
+        }
+        let output = FileOutput {
+            folder: local.folder.clone(),
+            name: file.filepath.to_owned(),
+            container: file.container,
+            manifest: file.manifest,
+        };
+        outputs.insert(0, OutputSpec { id: REQUESTED_OUTPUT.into(), kind: OutputKind::File(output) });
     }
-    let output = FileOutput {
-        folder: local.folder.clone(),
-        name: file.filepath.to_owned(),
-        container: file.container,
-        manifest: file.manifest,
-    };
+    outputs.extend(streams);
     Ok(Accepted {
         room_name: room_name.to_owned(),
-        spec: EgressSpec {
-            source,
-            treatment,
-            outputs: vec![OutputSpec { id: REQUESTED_OUTPUT.into(), kind: OutputKind::File(output) }],
-            limits: local.limits.clone(),
-        },
+        spec: EgressSpec { source, treatment, outputs, limits: local.limits.clone() },
+        secrets,
     })
 }

@@ -5,9 +5,10 @@
 //! listens; one studio at a time is connected, and may go and come back: it says in [`ToJob::Hello`]
 //! which facts it has, and gets the rest from the job's log.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::ApiError;
@@ -26,13 +27,32 @@ pub struct Launch {
     /// The room token.
     #[serde(serialize_with = "expose")]
     pub token: SecretString,
+    /// What outputs of the specification need and it must not hold: full addresses with their keys.
+    #[serde(default)]
+    pub secrets: BTreeMap<OutputId, Secret>,
     /// The job's own folder, which exists: it holds `events.jsonl`, `job.log` and `socket`.
     pub folder: PathBuf,
 }
 
 /// Serialises a secret where it has to travel: from the studio to its own child.
 fn expose<S: Serializer>(secret: &SecretString, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(secrecy::ExposeSecret::expose_secret(secret))
+    to.serialize_str(secret.expose_secret())
+}
+
+/// A secret where it has to travel, which is from the studio to its own child and nowhere else.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Secret(#[serde(serialize_with = "expose")] pub SecretString);
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
 }
 
 /// Name of the job's event log in its folder: one JSON [`Event`] a line.
@@ -69,9 +89,26 @@ pub enum ToJob {
         request: u64,
         /// What to attach.
         output: OutputSpec,
+        /// What it needs and its specification must not hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<Secret>,
     },
     /// Finish one output; the program goes on.
     Detach {
+        /// Answered with the same number.
+        request: u64,
+        /// Which.
+        output: OutputId,
+    },
+    /// Finish the stream that goes to this very address (LiveKit's UpdateStream names it so).
+    DetachStream {
+        /// Answered with the same number.
+        request: u64,
+        /// The address, with its key.
+        url: Secret,
+    },
+    /// Try a destination again at once: one that the server refused, or that waits for its next try.
+    Retry {
         /// Answered with the same number.
         request: u64,
         /// Which.

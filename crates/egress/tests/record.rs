@@ -44,7 +44,7 @@ fn preset(container: Option<Container>) -> RecordFormat {
 
 fn encoded(request: &RecordRequest) -> (Option<Container>, Option<VideoCodec>, Option<AudioCodec>) {
     let (_, accepted) = accept(request).unwrap();
-    let OutputKind::File(file) = &accepted.spec.outputs[0].kind;
+    let OutputKind::File(file) = &accepted.spec.outputs[0].kind else { panic!("no file") };
     assert_eq!((file.folder.to_str(), file.name.as_str()), (Some("/recordings"), "{room_name}/{time}"));
     let Treatment::Encode { video, audio } = accepted.spec.treatment else { panic!("not encoded") };
     (file.container, video.map(|video| video.codec), audio.map(|audio| audio.codec))

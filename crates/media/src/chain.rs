@@ -131,6 +131,17 @@ impl Chain {
         }
     }
 
+    /// Asks the first encoder in the chain to make the first picture from `time_ns` on a keyframe.
+    pub fn force_keyframe_at(&self, time_ns: i64) {
+        let event = gstreamer_video::UpstreamForceKeyUnitEvent::builder()
+            .running_time(gst::ClockTime::from_nseconds(time_ns.max(0) as u64))
+            .all_headers(true)
+            .build();
+        if let Some(sink) = self.pipeline.by_name("sink") {
+            sink.send_event(event);
+        }
+    }
+
     /// An element of the chain, by its name in the description.
     pub fn element(&self, name: &str) -> Option<gst::Element> {
         self.pipeline.by_name(name)

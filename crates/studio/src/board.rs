@@ -105,6 +105,7 @@ impl Snapshot {
             Change::Machine { machine } => self.machine = machine,
             Change::Settings { settings } => self.settings = settings,
             Change::Layouts { layouts } => self.layouts = layouts,
+            Change::Destinations { destinations } => self.destinations = destinations,
         }
     }
 }

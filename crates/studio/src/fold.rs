@@ -4,9 +4,10 @@ use egress::fact::{EgressStatus, OutputState};
 use egress::id::OutputId;
 use egress::request::{PageParts, RecordSource};
 use egress::roster::TrackKind;
+use egress::spec::StreamProtocol;
 use egress::state::JobState;
 
-use crate::surface::{Job, JobOutput};
+use crate::surface::{Job, JobDestination, JobOutput};
 
 /// Warnings that are kept; a job that warns for ever must not grow for ever.
 const MAX_WARNINGS: usize = 50;
@@ -41,6 +42,15 @@ pub(crate) fn show(job: &mut Job, state: &JobState) {
         shown.state = output.state;
         shown.started_at_ms = output.started_at_ns.map(ms);
         shown.result = output.result.cloned();
+        if let Some(destination) = output.destination {
+            let protocol = shown.destination.as_ref().map(|known| known.protocol);
+            shown.destination = Some(JobDestination {
+                address: destination.address.clone(),
+                protocol: protocol.unwrap_or(protocol_of(&destination.address)),
+                state: destination.state.clone(),
+                since_ms: ms(destination.since_ns),
+            });
+        }
         if let Some(path) = output.path {
             shown.path = Some(path.display().to_string());
         }
@@ -49,6 +59,15 @@ pub(crate) fn show(job: &mut Job, state: &JobState) {
     }
     // An output that was asked for and that the job has not spoken of yet counts as well.
     job.armed = state.is_armed() && job.outputs.is_empty();
+}
+
+/// The address as it may be shown still has its scheme.
+fn protocol_of(address: &str) -> StreamProtocol {
+    match address.split_once("://").map_or("", |(scheme, _)| scheme) {
+        "srt" => StreamProtocol::Srt,
+        "ws" | "wss" => StreamProtocol::Websocket,
+        _ => StreamProtocol::Rtmp,
+    }
 }
 
 fn ms(ns: i64) -> i64 {
@@ -91,5 +110,6 @@ pub(crate) fn starting(id: OutputId) -> JobOutput {
         started_at_ms: None,
         result: None,
         thumbnail: false,
+        destination: None,
     }
 }

@@ -1,5 +1,6 @@
 //! Starting, arming, recording and stopping jobs.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -83,7 +84,8 @@ impl Studio {
             return Err(precondition("This is being recorded already.", "Look at the list of recordings."));
         }
         self.inner.machine_nudge.notify_one();
-        let attached = call(&handle, |reply| Command::Attach { output: output.clone(), reply }).await;
+        let attached =
+            call(&handle, |reply| Command::Attach { output: output.clone(), secret: None, reply }).await;
         if attached.is_err() {
             self.inner.board.edit_job(&egress_id, |job| take_back(job, &output.id));
         }
@@ -305,7 +307,7 @@ impl Inner {
         };
         let folder = self.prepare(&self.jobs_dir().join(id.as_str()), spec.clone(), job.clone()).await?;
         self.board.publish(Change::Job { job });
-        let launch = Launch { spec, token, folder: folder.short.clone() };
+        let launch = Launch { spec, token, secrets: BTreeMap::new(), folder: folder.short.clone() };
         match Process::spawn(&self.program, &launch, &folder).await {
             Ok(process) => {
                 let conversation = Conversation::new(process, folder.clone());

@@ -7,6 +7,7 @@
 
 mod board;
 mod conversation;
+mod destinations;
 mod error;
 mod fold;
 mod frames;

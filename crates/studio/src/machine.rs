@@ -73,7 +73,10 @@ fn cpu(system: &mut System, last: &mut Option<tokio::time::Instant>) -> Option<f
 
 /// Where jobs write, and how fast, bits a second.
 fn written(jobs: &[Job]) -> Vec<(PathBuf, u64)> {
-    let rate = |job: &Job| job.figures.iter().flat_map(|f| &f.outputs).map(|output| output.bitrate_bps).sum();
+    let rate = |job: &Job| {
+        let outputs = job.figures.iter().flat_map(|f| &f.outputs);
+        outputs.filter(|output| output.destination.is_none()).map(|output| output.bitrate_bps).sum()
+    };
     jobs.iter()
         .map(|job| (PathBuf::from(&job.request.folder), rate(job)))
         .filter(|(_, bps)| *bps > 0)

@@ -93,6 +93,7 @@ impl Studio {
             machine: Machine { problems: problems.clone(), ..Machine::default() },
             settings,
             layouts: Own::default().choices(),
+            destinations: Vec::new(),
         });
         let inner = Arc::new(Inner {
             program: find_program(job_program),
@@ -106,6 +107,7 @@ impl Studio {
             known_secrets: Mutex::default(),
             lost_secrets: Mutex::default(),
             refused_secrets: tokio::sync::Mutex::default(),
+            destination_urls: Mutex::default(),
             layouts: Mutex::default(),
             jobs: Mutex::default(),
             arming: AtomicU64::new(0),
@@ -121,6 +123,7 @@ impl Studio {
             lock: Mutex::new(Some(found.lock)),
         });
         inner.publish_projects(None);
+        inner.publish_destinations();
         for row in found.running {
             inner.spawn(adopt(inner.clone(), row));
         }

@@ -47,8 +47,8 @@ impl Studio {
         if !input.this_run_only {
             let late = id.clone();
             // Nobody would know of a secret that is kept after we have given up.
-            let undo = move |secrets: &dyn SecretStore| drop(secrets.remove(&late));
-            inner.keep_in_keyring(&id, &secret, undo).await?;
+            let undo = move |secrets: &dyn SecretStore| drop(secrets.remove(late.as_str()));
+            inner.keep_in_keyring(id.as_str(), &secret, undo).await?;
         }
         inner.known_secrets.lock().insert(id.clone(), secret);
         {
@@ -61,7 +61,7 @@ impl Studio {
             // Nothing half done: a project that would be gone after a restart leaves no secret behind.
             inner.drop_project(&id);
             if !input.this_run_only {
-                let _ = inner.keyring(move |secrets| secrets.remove(&id)).await;
+                let _ = inner.keyring(move |secrets| secrets.remove(id.as_str())).await;
             }
             return Err(error);
         }
@@ -80,10 +80,10 @@ impl Studio {
         check(&input, &secret).await?;
         match (input.this_run_only, before.in_keyring) {
             (false, true) if input.api_secret.is_none() => {}
-            (false, _) => inner.keep_in_keyring(&id, &secret, |_| {}).await?,
+            (false, _) => inner.keep_in_keyring(id.as_str(), &secret, |_| {}).await?,
             (true, true) => {
                 let id = id.clone();
-                inner.keyring(move |secrets| secrets.remove(&id)).await?;
+                inner.keyring(move |secrets| secrets.remove(id.as_str())).await?;
             }
             (true, false) => {}
         }
@@ -117,7 +117,7 @@ impl Studio {
         let project = inner.saved_project(&id)?;
         if project.in_keyring {
             let id = id.clone();
-            inner.keyring(move |secrets| secrets.remove(&id)).await?;
+            inner.keyring(move |secrets| secrets.remove(id.as_str())).await?;
         }
         let current = inner.board.read(|snapshot| snapshot.projects.current == Some(id.clone()));
         if current {
@@ -217,7 +217,7 @@ impl Inner {
         }
         if self.saved_project(id)?.in_keyring && !self.lost_secrets.lock().contains(id) {
             let of = id.clone();
-            let asked = self.keyring(move |secrets| secrets.get(&of)).await;
+            let asked = self.keyring(move |secrets| secrets.get(of.as_str())).await;
             // One that is missing asks nothing, and may come.
             if let Some(error) = asked.as_ref().err().filter(|error| error.retryable) {
                 refused.insert(id.clone(), error.clone());
@@ -256,14 +256,14 @@ impl Inner {
         }
     }
 
-    async fn keep_in_keyring(
+    pub(crate) async fn keep_in_keyring(
         &self,
-        id: &ProjectId,
+        owner: &str,
         secret: &SecretString,
         late: impl FnOnce(&dyn SecretStore) + Send + 'static,
     ) -> Result<(), ApiError> {
-        let (id, secret) = (id.clone(), secret.clone());
-        let keep = move |secrets: &dyn SecretStore| secrets.set(&id, &secret);
+        let (owner, secret) = (owner.to_owned(), secret.clone());
+        let keep = move |secrets: &dyn SecretStore| secrets.set(&owner, &secret);
         self.told(ask_keyring(self.secrets.clone(), KEEP_WITHIN, keep, late).await)
     }
 
@@ -403,13 +403,13 @@ mod tests {
             let _ = self.0.lock().unwrap().recv();
             Ok(())
         }
-        fn get(&self, _: &ProjectId) -> Result<Option<SecretString>, SecretError> {
+        fn get(&self, _: &str) -> Result<Option<SecretString>, SecretError> {
             unreachable!("only check is asked")
         }
-        fn set(&self, _: &ProjectId, _: &SecretString) -> Result<(), SecretError> {
+        fn set(&self, _: &str, _: &SecretString) -> Result<(), SecretError> {
             unreachable!("only check is asked")
         }
-        fn remove(&self, _: &ProjectId) -> Result<(), SecretError> {
+        fn remove(&self, _: &str) -> Result<(), SecretError> {
             unreachable!("only check is asked")
         }
     }

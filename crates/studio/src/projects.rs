@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use egress::error::ApiError;
-use egress::id::ProjectId;
+use egress::id::{DestinationId, ProjectId};
+use egress::spec::StreamProtocol;
 use serde::{Deserialize, Serialize};
 
 use crate::surface::Settings;
@@ -16,6 +17,8 @@ pub struct Saved {
     pub projects: Vec<SavedProject>,
     /// The open one.
     pub current: Option<ProjectId>,
+    /// Destinations of live streams, in order of name.
+    pub destinations: Vec<SavedDestination>,
     /// What the operator set; none: nothing yet.
     pub settings: Option<Settings>,
 }
@@ -32,6 +35,23 @@ pub struct SavedProject {
     /// API key.
     pub api_key: String,
     /// Whether the secret was put into the keyring.
+    pub in_keyring: bool,
+}
+
+/// A saved destination of live streams, without its key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedDestination {
+    /// Ours.
+    pub id: DestinationId,
+    /// Shown name.
+    pub name: String,
+    /// Its address as it may be shown.
+    pub address: String,
+    /// How it is sent to.
+    pub protocol: StreamProtocol,
+    /// RTMPS: whether any certificate is taken.
+    pub any_certificate: bool,
+    /// Whether the address with its key was put into the keyring.
     pub in_keyring: bool,
 }
 

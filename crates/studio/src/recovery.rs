@@ -13,7 +13,7 @@ use egress::wire::EVENTS_FILE;
 use crate::fold::closed;
 use crate::history::now_ms;
 use crate::process::{Exit, JobFolder};
-use crate::surface::{Job, OutputState};
+use crate::surface::{Job, JobDestination, OutputState};
 use crate::tool;
 
 /// The facts in a job's log after a number. A last line that was cut off by the end of the process or of
@@ -30,9 +30,15 @@ pub(crate) fn logged(folder: &Path, after: u64) -> Vec<Event> {
 pub(crate) fn unfinished(job: &Job) -> Vec<(OutputId, Option<String>)> {
     job.outputs
         .iter()
-        .filter(|output| !closed(output.state))
+        .filter(|output| !closed(output.state) && output.destination.is_none())
         .map(|output| (output.id.clone(), output.path.clone()))
         .collect()
+}
+
+/// The destinations whose end nobody told.
+pub(crate) fn cut_off(job: &Job) -> Vec<(OutputId, JobDestination)> {
+    let open = job.outputs.iter().filter(|output| !closed(output.state));
+    open.filter_map(|output| Some((output.id.clone(), output.destination.clone()?))).collect()
 }
 
 /// Saves one file of a dead job.
@@ -100,7 +106,7 @@ pub(crate) fn write_manifest(job: &Job, room_sid: &str, result: &FileResult) {
 
 /// The last fact of a job that could not say it itself.
 pub(crate) fn last_fact(job: &Job, exit: Option<Exit>, folder: &JobFolder) -> Fact {
-    let opened = job.outputs.iter().any(|output| output.path.is_some());
+    let opened = job.outputs.iter().any(|output| output.path.is_some() || output.started_at_ms.is_some());
     match exit {
         None if !opened => {
             return Fact::Ended { status: EgressStatus::Aborted, error: Some(never_began()) };
@@ -135,14 +141,16 @@ pub(crate) fn said_its_end(job: &Job, state: &JobState) -> bool {
 
 /// What became of the files, in a producer's words.
 fn saved(job: &Job) -> String {
-    let whole: Vec<&FileResult> = job
-        .outputs
-        .iter()
+    let files = || job.outputs.iter().filter(|output| output.destination.is_none());
+    if files().next().is_none() {
+        return "; the stream ended with it".to_owned();
+    }
+    let whole: Vec<&FileResult> = files()
         .filter(|output| output.state == OutputState::Done)
         .filter_map(|output| output.result.as_ref())
         .collect();
     match whole.iter().map(|result| result.duration_ns).max() {
-        Some(ns) if whole.len() == job.outputs.len() => {
+        Some(ns) if whole.len() == files().count() => {
             format!("; the file up to {} is saved", length(ns))
         }
         Some(ns) => format!("; the file up to {} is saved, another could not be", length(ns)),

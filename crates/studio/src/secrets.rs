@@ -1,11 +1,10 @@
-//! Where the secrets of projects are kept: in the OS keyring, or in memory for this run only. Never
+//! Where secrets are kept, of projects and of what else has one: in the OS keyring, or in memory for this run only. Never
 //! anywhere else.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::id::ProjectId;
 use keyring_core::{CredentialStore, Entry, Error as KeyringError};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
@@ -80,23 +79,23 @@ impl From<SecretError> for ApiError {
     }
 }
 
-/// Keeps the secrets of projects. Calls may block for as long as the user takes to answer a prompt; the
+/// Keeps secrets, each under the id of what it belongs to (a project, a destination). Calls may block for as long as the user takes to answer a prompt; the
 /// studio makes them on a thread of their own and waits for no longer than a user may need.
 pub trait SecretStore: Send + Sync + 'static {
     /// Whether secrets can be kept at all, asked without a prompt.
     fn check(&self) -> Result<(), SecretError>;
-    /// The secret of a project, if it is there.
-    fn get(&self, project: &ProjectId) -> Result<Option<SecretString>, SecretError>;
+    /// A secret, if it is there.
+    fn get(&self, owner: &str) -> Result<Option<SecretString>, SecretError>;
     /// Keeps a secret, in place of the one before.
-    fn set(&self, project: &ProjectId, secret: &SecretString) -> Result<(), SecretError>;
+    fn set(&self, owner: &str, secret: &SecretString) -> Result<(), SecretError>;
     /// Forgets a secret. One that is not there is no error.
-    fn remove(&self, project: &ProjectId) -> Result<(), SecretError>;
+    fn remove(&self, owner: &str) -> Result<(), SecretError>;
 }
 
 /// Secrets in memory, gone with the process.
 #[derive(Default)]
 pub struct MemorySecrets {
-    kept: Mutex<HashMap<ProjectId, SecretString>>,
+    kept: Mutex<HashMap<String, SecretString>>,
 }
 
 impl SecretStore for MemorySecrets {
@@ -104,17 +103,17 @@ impl SecretStore for MemorySecrets {
         Ok(())
     }
 
-    fn get(&self, project: &ProjectId) -> Result<Option<SecretString>, SecretError> {
-        Ok(self.kept.lock().get(project).cloned())
+    fn get(&self, owner: &str) -> Result<Option<SecretString>, SecretError> {
+        Ok(self.kept.lock().get(owner).cloned())
     }
 
-    fn set(&self, project: &ProjectId, secret: &SecretString) -> Result<(), SecretError> {
-        self.kept.lock().insert(project.clone(), secret.clone());
+    fn set(&self, owner: &str, secret: &SecretString) -> Result<(), SecretError> {
+        self.kept.lock().insert(owner.to_owned(), secret.clone());
         Ok(())
     }
 
-    fn remove(&self, project: &ProjectId) -> Result<(), SecretError> {
-        self.kept.lock().remove(project);
+    fn remove(&self, owner: &str) -> Result<(), SecretError> {
+        self.kept.lock().remove(owner);
         Ok(())
     }
 }
@@ -141,8 +140,8 @@ impl KeyringSecrets {
         Ok(store)
     }
 
-    fn entry(&self, project: &ProjectId) -> Result<Entry, SecretError> {
-        self.store()?.build(&self.service, project.as_str(), None).map_err(classify)
+    fn entry(&self, owner: &str) -> Result<Entry, SecretError> {
+        self.store()?.build(&self.service, owner, None).map_err(classify)
     }
 
     /// A store whose service went away is of no use; the next call opens another.
@@ -159,20 +158,20 @@ impl SecretStore for KeyringSecrets {
         self.store().map(drop)
     }
 
-    fn get(&self, project: &ProjectId) -> Result<Option<SecretString>, SecretError> {
-        match self.entry(project)?.get_password() {
+    fn get(&self, owner: &str) -> Result<Option<SecretString>, SecretError> {
+        match self.entry(owner)?.get_password() {
             Ok(secret) => Ok(Some(secret.into())),
             Err(KeyringError::NoEntry) => Ok(None),
             Err(error) => Err(self.failed(error)),
         }
     }
 
-    fn set(&self, project: &ProjectId, secret: &SecretString) -> Result<(), SecretError> {
-        self.entry(project)?.set_password(secret.expose_secret()).map_err(|error| self.failed(error))
+    fn set(&self, owner: &str, secret: &SecretString) -> Result<(), SecretError> {
+        self.entry(owner)?.set_password(secret.expose_secret()).map_err(|error| self.failed(error))
     }
 
-    fn remove(&self, project: &ProjectId) -> Result<(), SecretError> {
-        match self.entry(project)?.delete_credential() {
+    fn remove(&self, owner: &str) -> Result<(), SecretError> {
+        match self.entry(owner)?.delete_credential() {
             Ok(()) | Err(KeyringError::NoEntry) => Ok(()),
             Err(error) => Err(self.failed(error)),
         }

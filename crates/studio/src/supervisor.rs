@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{EgressStatus, Event, Fact, Figures};
-use egress::id::EgressId;
+use egress::fact::{DestinationResult, DestinationState, EgressStatus, Event, Fact, Figures};
+use egress::id::{EgressId, OutputId};
 use egress::spec::OutputSpec;
 use egress::state::JobState;
-use egress::wire::{FromJob, LayoutChange, PROGRAM, Thumbnail, ToJob};
+use egress::wire::{FromJob, LayoutChange, PROGRAM, Secret, Thumbnail, ToJob};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::link::Said;
 use crate::process::{Exit, JobFolder};
 use crate::recovery;
 use crate::studio::Inner;
-use crate::surface::{Change, Job};
+use crate::surface::{Change, Job, JobDestination};
 
 /// Figures are passed on at most this often.
 pub(crate) const FIGURES_EVERY: Duration = Duration::from_millis(200);
@@ -32,7 +32,13 @@ const DISCARD_WITHIN: Duration = Duration::from_secs(5);
 /// A call to a job.
 pub(crate) enum Command {
     /// Attach an output.
-    Attach { output: OutputSpec, reply: Reply },
+    Attach { output: OutputSpec, secret: Option<Secret>, reply: Reply },
+    /// Finish one output.
+    Detach { output: OutputId, reply: Reply },
+    /// Finish the stream to this address.
+    DetachStream { url: Secret, reply: Reply },
+    /// Try a destination again.
+    Retry { output: OutputId, reply: Reply },
     /// Show another layout.
     UpdateLayout { layout: LayoutChange, reply: Reply },
     /// Begin without the page's start signal.
@@ -213,12 +219,21 @@ impl Supervisor {
 
     async fn command(&mut self, command: Command) {
         match command {
-            Command::Attach { output, reply } => {
-                self.ask(Asked::Attach, reply, |request| ToJob::Attach { request, output });
+            Command::Attach { output, secret, reply } => {
+                self.ask(Asked::Attach, reply, |request| ToJob::Attach { request, output, secret });
                 // After the command is on its way: the disk is slower than the socket.
                 if let Some(job) = self.inner.board.job(&self.id) {
                     self.journal_job(job).await;
                 }
+            }
+            Command::Detach { output, reply } => {
+                self.ask(Asked::Other, reply, |request| ToJob::Detach { request, output });
+            }
+            Command::DetachStream { url, reply } => {
+                self.ask(Asked::Other, reply, |request| ToJob::DetachStream { request, url });
+            }
+            Command::Retry { output, reply } => {
+                self.ask(Asked::Other, reply, |request| ToJob::Retry { request, output });
             }
             Command::UpdateLayout { layout, reply } => {
                 self.ask(Asked::Other, reply, |request| ToJob::UpdateLayout { request, layout });
@@ -369,6 +384,9 @@ async fn save(
         job.figures = None;
         job.recovered = !recovery::unfinished(job).is_empty();
     })?;
+    for (output, destination) in recovery::cut_off(&open) {
+        say(destination_lost(output, destination));
+    }
     for (output, path) in recovery::unfinished(&open) {
         let result = recovery::save_file(&inner.program, folder, &open, &output, path).await;
         recovery::write_manifest(&open, &room_sid, &result);
@@ -376,6 +394,18 @@ async fn save(
     }
     let saved = inner.board.job(id)?;
     say(recovery::last_fact(&saved, exit, folder))
+}
+
+/// A stream ends with the process that sends it.
+fn destination_lost(output: OutputId, destination: JobDestination) -> Fact {
+    let error = ApiError::new(
+        ErrorCode::JobDied,
+        Fault::Environment,
+        "The stream ended with the process that sent it.",
+        "Start it again.",
+    );
+    let state = DestinationState::Failed { error, result: DestinationResult::default() };
+    Fact::Destination { output, address: destination.address, state }
 }
 
 /// Sends a command to a job and waits for the answer.

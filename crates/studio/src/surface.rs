@@ -3,11 +3,14 @@
 
 use egress::error::ApiError;
 pub use egress::fact::OutputState;
-use egress::fact::{ConnectionState, EgressStatus, EndReason, Figures, FileResult, PageState, TrackFacts};
-use egress::id::{EgressId, OutputId, ProjectId, TrackId};
+use egress::fact::{
+    ConnectionState, DestinationState, EgressStatus, EndReason, Figures, FileResult, PageState, TrackFacts,
+};
+use egress::id::{DestinationId, EgressId, OutputId, ProjectId, TrackId};
 use egress::layout::Broken;
 use egress::request::RecordRequest;
 use egress::roster::{RoomSummary, Roster};
+use egress::spec::StreamProtocol;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -31,6 +34,9 @@ pub struct Snapshot {
     pub settings: Settings,
     /// The layouts to choose from: those that come with the program, then the operator's own.
     pub layouts: Vec<LayoutChoice>,
+    /// The saved destinations of live streams, in order of name.
+    #[serde(default)]
+    pub destinations: Vec<Destination>,
 }
 
 /// A numbered change.
@@ -99,6 +105,11 @@ pub enum Change {
     Layouts {
         /// The new value.
         layouts: Vec<LayoutChoice>,
+    },
+    /// Replaces `destinations`.
+    Destinations {
+        /// The new value.
+        destinations: Vec<Destination>,
     },
 }
 
@@ -246,6 +257,73 @@ pub struct JobOutput {
     pub result: Option<FileResult>,
     /// Whether a small picture of it can be asked for.
     pub thumbnail: bool,
+    /// How it is, for an output that goes to a server.
+    #[serde(default)]
+    pub destination: Option<JobDestination>,
+}
+
+/// An output of a job that goes to a server. How often it is tried and how it flows is in its figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct JobDestination {
+    /// Where it goes, as it may be shown.
+    pub address: String,
+    /// How it is sent.
+    pub protocol: StreamProtocol,
+    /// How it is.
+    pub state: DestinationState,
+    /// Since when, unix time, ms.
+    #[ts(type = "number")]
+    pub since_ms: i64,
+}
+
+/// A saved destination of live streams, without its key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Destination {
+    /// Ours.
+    pub id: DestinationId,
+    /// Shown name.
+    pub name: String,
+    /// Its address as it may be shown.
+    pub address: String,
+    /// How it is sent to.
+    pub protocol: StreamProtocol,
+    /// RTMPS: whether any certificate is taken.
+    pub any_certificate: bool,
+    /// Where its address with the key is kept.
+    pub key: SecretPlace,
+}
+
+/// A destination to save, or new values for one.
+#[derive(Debug, Clone, Deserialize, TS)]
+pub struct DestinationInput {
+    /// Shown name; empty for the address without its key.
+    pub name: String,
+    /// The address with its key. None when editing: keep the present one.
+    #[ts(type = "string | null")]
+    pub url: Option<secrecy::SecretString>,
+    /// RTMPS: take any certificate, as of a server of one's own.
+    pub any_certificate: bool,
+    /// Keep the address in memory only.
+    pub this_run_only: bool,
+}
+
+/// Where to stream to.
+#[derive(Debug, Clone, Deserialize, TS)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum StreamInput {
+    /// A saved destination.
+    Saved {
+        /// Which.
+        id: DestinationId,
+    },
+    /// An address.
+    Url {
+        /// With its key.
+        #[ts(type = "string")]
+        url: secrecy::SecretString,
+        /// RTMPS: take any certificate, as of a server of one's own.
+        any_certificate: bool,
+    },
 }
 
 /// The computer.

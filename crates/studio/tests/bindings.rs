@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use egress::error::ApiError;
 use egress::request::RecordRequest;
-use studio::surface::{Numbered, ProjectInput, Snapshot};
+use studio::surface::{DestinationInput, Numbered, ProjectInput, Snapshot, StreamInput};
 use ts_rs::{Config, TS};
 
 fn committed() -> PathBuf {
@@ -26,6 +26,8 @@ fn generate(into: &Path) {
     Numbered::export_all(&config).unwrap();
     ProjectInput::export_all(&config).unwrap();
     RecordRequest::export_all(&config).unwrap();
+    DestinationInput::export_all(&config).unwrap();
+    StreamInput::export_all(&config).unwrap();
     ApiError::export_all(&config).unwrap();
     let names = files(into).into_keys().map(|file| file.trim_end_matches(".ts").to_owned());
     let index: String = names.map(|name| format!("export type * from \"./{name}\";\n")).collect();

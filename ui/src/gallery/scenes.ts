@@ -89,6 +89,7 @@ const chloeScreen = job(
         started_at_ms: NOW_MS - 312_000,
         result: null,
         thumbnail: false,
+        destination: null,
       },
     ],
   },

@@ -39,6 +39,8 @@ function apply(snapshot: Snapshot, change: Change): Snapshot {
       return { ...snapshot, settings: change.settings };
     case "layouts":
       return { ...snapshot, layouts: change.layouts };
+    case "destinations":
+      return { ...snapshot, destinations: change.destinations };
     default:
       // A newer studio may say more than this window knows; the parts it knows stay right.
       return snapshot;

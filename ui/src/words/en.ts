@@ -311,6 +311,7 @@ export const en = {
   "end.complete": "Complete",
   "end.aborted": "Ended before anything was recorded",
   "end.stop_requested": "Stopped by hand",
+  "end.streams_stopped": "Last stream removed",
   "end.source_closed": "Ended with its source",
   "end.room_lost": "Room lost",
   "end.limit_reached": "Limit reached",

@@ -6,9 +6,10 @@ use url::Url;
 use proto::{room_composite_egress_request, web_egress_request};
 
 use super::{
-    Accepted, Local, Others, RequestError, Target, accept, both, encoded_file, finish, no_room, no_webhooks,
+    Accepted, Local, Others, RequestError, Targets, accept, both, encoded, encoded_outputs, finish, no_room,
+    no_webhooks,
 };
-use crate::encoding::{self, Material, Options};
+use crate::encoding::Options;
 use crate::roster::ParticipantKind;
 use crate::spec::{AudioChannel, AudioRoute, AudioSelect, EndRule, PageAddress, PageSpec, Selection, Source};
 
@@ -33,18 +34,15 @@ pub(super) fn room_composite(
         Some(Asked::Advanced(advanced)) => Options::Advanced(advanced),
     };
     #[allow(deprecated)] // the field is, the scripts that use it are not
-    let (deprecated, streams, segments) = match &request.output {
-        None => (None, 0, 0),
-        Some(Output::File(output)) => (Some(output), 0, 0),
-        Some(Output::Stream(_)) => (None, 1, 0),
-        Some(Output::Segments(_)) => (None, 0, 1),
+    let (file, stream, segments) = match &request.output {
+        None => (None, None, None),
+        Some(Output::File(output)) => (Some(output), None, None),
+        Some(Output::Stream(output)) => (None, Some(output), None),
+        Some(Output::Segments(output)) => (None, None, Some(output)),
     };
-    let others = Others {
-        streams: request.stream_outputs.len().max(streams),
-        segments: request.segment_outputs.len().max(segments),
-        images: request.image_outputs.len(),
-    };
-    let file = encoded_file(&request.file_outputs, deprecated, others, local)?;
+    let (streams, many) = (&request.stream_outputs, &request.segment_outputs);
+    let others = Others::of(streams, stream, many, segments, &request.image_outputs);
+    let targets = encoded_outputs(&request.file_outputs, file, others, local)?;
     no_webhooks(&request.webhooks)?;
     let parts = Parts { audio_only: request.audio_only, video_only: request.video_only };
     let composite = Composite {
@@ -54,14 +52,14 @@ pub(super) fn room_composite(
         audio_mixing: request.audio_mixing,
         parts,
     };
-    composite.accept(options, file, local)
+    composite.accept(options, targets, local)
 }
 
 pub(super) fn template(
     room_name: &str,
     request: &proto::TemplateSource,
     options: Options<'_>,
-    file: Target<'_>,
+    targets: Targets<'_>,
     local: &Local,
 ) -> Result<Accepted, RequestError> {
     let composite = Composite {
@@ -71,7 +69,7 @@ pub(super) fn template(
         audio_mixing: proto::AudioMixing::DefaultMixing.into(),
         parts: Parts { audio_only: request.audio_only, video_only: request.video_only },
     };
-    composite.accept(options, file, local)
+    composite.accept(options, targets, local)
 }
 
 pub(super) fn web(request: &proto::WebEgressRequest, local: &Local) -> Result<Accepted, RequestError> {
@@ -82,18 +80,15 @@ pub(super) fn web(request: &proto::WebEgressRequest, local: &Local) -> Result<Ac
         Some(Asked::Advanced(advanced)) => Options::Advanced(advanced),
     };
     #[allow(deprecated)] // the field is, the scripts that use it are not
-    let (deprecated, streams, segments) = match &request.output {
-        None => (None, 0, 0),
-        Some(Output::File(output)) => (Some(output), 0, 0),
-        Some(Output::Stream(_)) => (None, 1, 0),
-        Some(Output::Segments(_)) => (None, 0, 1),
+    let (file, stream, segments) = match &request.output {
+        None => (None, None, None),
+        Some(Output::File(output)) => (Some(output), None, None),
+        Some(Output::Stream(output)) => (None, Some(output), None),
+        Some(Output::Segments(output)) => (None, None, Some(output)),
     };
-    let others = Others {
-        streams: request.stream_outputs.len().max(streams),
-        segments: request.segment_outputs.len().max(segments),
-        images: request.image_outputs.len(),
-    };
-    let file = encoded_file(&request.file_outputs, deprecated, others, local)?;
+    let (streams, many) = (&request.stream_outputs, &request.segment_outputs);
+    let others = Others::of(streams, stream, many, segments, &request.image_outputs);
+    let targets = encoded_outputs(&request.file_outputs, file, others, local)?;
     no_webhooks(&request.webhooks)?;
     let source = proto::WebSource {
         url: request.url.clone(),
@@ -101,13 +96,13 @@ pub(super) fn web(request: &proto::WebEgressRequest, local: &Local) -> Result<Ac
         video_only: request.video_only,
         await_start_signal: request.await_start_signal,
     };
-    address(&source, options, file, local)
+    address(&source, options, targets, local)
 }
 
 pub(super) fn address(
     request: &proto::WebSource,
     options: Options<'_>,
-    file: Target<'_>,
+    targets: Targets<'_>,
     local: &Local,
 ) -> Result<Accepted, RequestError> {
     let page = PageSpec {
@@ -116,7 +111,7 @@ pub(super) fn address(
         after_crash: local.after_crash,
     };
     let parts = Parts { audio_only: request.audio_only, video_only: request.video_only };
-    accept_page("", page, parts, options, file, local)
+    accept_page("", page, parts, options, targets, local)
 }
 
 /// A room composite in either form of LiveKit's API.
@@ -129,7 +124,12 @@ struct Composite<'a> {
 }
 
 impl Composite<'_> {
-    fn accept(self, options: Options<'_>, file: Target<'_>, local: &Local) -> Result<Accepted, RequestError> {
+    fn accept(
+        self,
+        options: Options<'_>,
+        targets: Targets<'_>,
+        local: &Local,
+    ) -> Result<Accepted, RequestError> {
         if self.room_name.is_empty() {
             return Err(no_room());
         }
@@ -137,7 +137,7 @@ impl Composite<'_> {
             // Nobody sees the layout: the room's sound is mixed without a browser.
             let audio = routes(self.audio_mixing)?;
             let selection = Selection { video: None, audio, ends: EndRule::RoomEnds };
-            return finish(self.room_name, selection, options, file, local);
+            return finish(self.room_name, selection, options, targets, local);
         }
         if self.audio_mixing != i32::from(proto::AudioMixing::DefaultMixing) {
             return Err(RequestError::field(
@@ -155,7 +155,7 @@ impl Composite<'_> {
             await_start_signal: true,
             after_crash: local.after_crash,
         };
-        accept_page(self.room_name, page, self.parts, options, file, local)
+        accept_page(self.room_name, page, self.parts, options, targets, local)
     }
 }
 
@@ -184,7 +184,7 @@ fn accept_page(
     page: PageSpec,
     parts: Parts,
     options: Options<'_>,
-    mut file: Target<'_>,
+    mut targets: Targets<'_>,
     local: &Local,
 ) -> Result<Accepted, RequestError> {
     if parts.audio_only && parts.video_only {
@@ -195,10 +195,8 @@ fn accept_page(
         ));
     }
     let (video, audio) = (!parts.audio_only, !parts.video_only);
-    let material = Material { video, audio, container: file.container, video_codec: local.video_codec };
-    let (container, treatment) = encoding::encode(options, material)?;
-    file.container = Some(container);
-    accept(room_name, Source::Page(page), treatment, file, local)
+    let treatment = encoded(options, video, audio, &mut targets, local)?;
+    accept(room_name, Source::Page(page), treatment, targets, local)
 }
 
 /// An address that a page can be at.

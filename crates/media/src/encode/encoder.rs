@@ -152,6 +152,11 @@ impl Encoder {
         self.chain.force_keyframe();
     }
 
+    /// Makes the first picture from `time_ns` on a keyframe, unix, ns.
+    pub fn force_keyframe_at(&self, time_ns: i64) {
+        self.chain.force_keyframe_at(time_ns);
+    }
+
     /// Lets what is inside out; [`Encoded::Finished`] follows.
     pub fn finish(&self) {
         self.chain.finish();

@@ -158,6 +158,10 @@ pub fn probe() -> Probe {
         ("rtpav1depay", "Receiving AV1", "a newer build of Tallylight"),
         ("opusdec", "Re-encoding sound", "the GStreamer “base” plugins"),
         ("lamemp3enc", "MP3 files", "the GStreamer “good” plugins"),
+        ("flvmux", "Streaming over RTMP", "the GStreamer “good” plugins"),
+        ("rtmp2sink", "Streaming over RTMP", "the GStreamer “bad” plugins"),
+        ("mpegtsmux", "Streaming over SRT", "the GStreamer “bad” plugins"),
+        ("srtsink", "Streaming over SRT", "the GStreamer “bad” plugins"),
         ("jpegenc", "Thumbnails", "the GStreamer “good” plugins"),
     ];
     let problems = needed

@@ -10,6 +10,7 @@ use room::event::StreamId;
 use crate::job::Facts;
 use crate::job::engine::Engine;
 use crate::job::feed::Feed;
+use crate::output::Ended;
 
 /// What the jitter buffers were told to give out needs this long to come through, ns.
 const FLUSH_NS: i64 = 30_000_000;
@@ -131,6 +132,7 @@ impl<F: Feed> Engine<F> {
             }
             Phase::Draining if idle || waited > DRAIN_NS => {
                 core.lanes.end_program(end_ns);
+                core.give_raw();
                 Phase::Encoding
             }
             Phase::Encoding if core.lanes.encoders_finished() || waited > ENCODE_NS => {
@@ -158,8 +160,11 @@ impl<F: Feed> Engine<F> {
     pub fn outcome(&self) -> (EgressStatus, Option<ApiError>) {
         let Stage::Ending(ending) = &self.core.stage else { return (EgressStatus::Aborted, None) };
         let results = self.core.outputs.results();
-        let wrote = results.iter().any(|(_, r)| r.path.is_some());
-        let failed = results.iter().find_map(|(_, r)| r.error.clone());
+        let wrote = results.iter().any(|(_, ended)| ended.wrote());
+        // A destination that failed is its own affair, unless nothing came of anything else.
+        let counts = |ended: &&Ended| !matches!(ended, Ended::Destination(_)) || !wrote;
+        let ends = results.iter().map(|(_, ended)| ended);
+        let failed = ends.filter(counts).find_map(|ended| ended.error().cloned());
         if let Some(error) = ending.error.clone().or(failed) {
             return (EgressStatus::Failed, Some(error));
         }

@@ -3,10 +3,14 @@
 //! Everything that happens comes in through a method, and everything it needs to know of time is an
 //! argument; the loop around it ([`crate::job::recording`]) only waits.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EndReason, Fact, TrackFacts};
 use egress::id::OutputId;
-use egress::spec::{EgressSpec, OutputSpec, Treatment};
+use egress::spec::{EgressSpec, OutputKind, Treatment};
+use egress::wire::Secret;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::job::Facts;
@@ -15,9 +19,10 @@ use crate::job::feed::Feed;
 use crate::job::ingest::FromMedia;
 use crate::job::lanes::Lanes;
 use crate::job::levels::Levels;
-use crate::job::outputs::Outputs;
+use crate::job::outputs::{Attachment, Outputs};
 use crate::job::preview::Preview;
 use crate::job::shape::{NameContext, shape};
+use crate::output::{Ended, OutputReport, Rendition, Renditions};
 
 /// What every job has, whatever feeds it.
 pub struct Core {
@@ -48,6 +53,19 @@ impl Core {
     pub fn passthrough(&self) -> bool {
         matches!(self.treatment, Treatment::Passthrough)
     }
+
+    /// Whether there must be a program beside what is published: somebody takes an encode of it, or itself.
+    fn wants_broadcast(&self) -> bool {
+        let raw = self.passthrough() && self.outputs.wants(Rendition::Raw);
+        raw || self.outputs.wants(Rendition::Broadcast)
+    }
+
+    /// Gives the program as it is to the outputs that take it so.
+    pub fn give_raw(&mut self) {
+        for raw in self.lanes.take_raw() {
+            self.outputs.push_raw(&raw);
+        }
+    }
 }
 
 /// A job.
@@ -62,6 +80,7 @@ impl<F: Feed> Engine<F> {
     /// A job of this kind.
     pub fn new(
         spec: &EgressSpec,
+        secrets: &BTreeMap<OutputId, Secret>,
         names: NameContext,
         feed: F,
         media: UnboundedSender<FromMedia>,
@@ -70,8 +89,14 @@ impl<F: Feed> Engine<F> {
         let mut outputs = Outputs::default();
         for output in &spec.outputs {
             // Ids are unique by validation; a second one of a name is dropped.
-            let _ = outputs.add(output.clone());
+            let secret = secrets.get(&output.id).cloned();
+            let _ = outputs.add(Attachment { spec: output.clone(), secret });
         }
+        outputs.began_as_stream = !spec.outputs.is_empty()
+            && spec
+                .outputs
+                .iter()
+                .all(|output| matches!(output.kind, OutputKind::Stream(_) | OutputKind::WebSocket(_)));
         let core = Core {
             outputs,
             lanes,
@@ -92,7 +117,7 @@ impl<F: Feed> Engine<F> {
     ///
     /// # Errors
     /// If there is one of that id, or the job is ending.
-    pub fn attach(&mut self, output: OutputSpec, now_ns: i64, facts: &mut Facts) -> Result<(), ApiError> {
+    pub fn attach(&mut self, output: Attachment, now_ns: i64, facts: &mut Facts) -> Result<(), ApiError> {
         if self.core.stage.ending() {
             return Err(ApiError::new(
                 ErrorCode::FailedPrecondition,
@@ -127,15 +152,41 @@ impl<F: Feed> Engine<F> {
     pub fn on_media(&mut self, message: FromMedia, now_ns: i64, facts: &mut Facts) {
         match message {
             FromMedia::Encoded(encoded) => match self.core.lanes.encoded(encoded) {
-                Ok(Some(unit)) => self.core.outputs.push(&unit),
+                Ok(Some((unit, of))) => self.core.outputs.push(&unit, of),
                 Ok(None) => {}
                 Err(error) => self.core.stage.fail(error),
             },
+            FromMedia::Broadcast(encoded) => match self.core.lanes.broadcast(encoded) {
+                Ok(Some((unit, of))) => self.core.outputs.push(&unit, of),
+                Ok(None) => {}
+                Err(warning) => facts.record(Fact::Warning { warning }),
+            },
             FromMedia::Preview(thumbnail) => self.core.preview.made(thumbnail),
-            FromMedia::File(report) => {
-                if let Some((output, result, spec)) = self.core.outputs.on_report(report, facts) {
-                    self.core.names.write_manifest(&spec, &result, &self.core.received, facts);
-                    tracing::info!(%output, size = result.size_bytes, "output ended");
+            FromMedia::Output(OutputReport::WantsKeyframe) => self.core.lanes.force_broadcast_keyframe(),
+            FromMedia::Output(OutputReport::WantsKeyframeAt { time_ns }) => {
+                self.core.lanes.force_broadcast_keyframe_at(time_ns);
+            }
+            FromMedia::Output(report) => {
+                if let Some((output, kind, ended)) = self.core.outputs.on_report(report, facts) {
+                    match (&kind, &ended) {
+                        (OutputKind::File(spec), Ended::File(result)) if spec.manifest => {
+                            self.core.names.write_manifest(
+                                &spec.folder,
+                                result,
+                                None,
+                                &self.core.received,
+                                facts,
+                            );
+                        }
+                        (kind, Ended::Set(set)) => {
+                            if let Some(folder) = manifest_folder(kind) {
+                                let (result, received) = (&set.result, &self.core.received);
+                                self.core.names.write_manifest(folder, result, Some(set), received, facts);
+                            }
+                        }
+                        _ => {}
+                    }
+                    tracing::info!(%output, wrote = ended.wrote(), "output ended");
                 }
             }
             of_feed => {
@@ -150,20 +201,29 @@ impl<F: Feed> Engine<F> {
     pub fn tick(&mut self, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
         let core = &mut self.core;
         for unit in core.lanes.tick(now_ns, self.feed.muted()) {
-            core.outputs.push(&unit);
+            core.outputs.push(&unit, Renditions::ASKED);
         }
+        core.give_raw();
+        core.outputs.muted(core.lanes.has_sound() && core.lanes.is_muted());
         let end = self.feed.tick(core, now_ns, facts);
         self.open_outputs(now_ns, facts);
         let core = &mut self.core;
         self.feed.begin(core, now_ns);
         core.outputs.tick(now_ns);
-        if let Some(error) = core.outputs.all_failed() {
+        if let Some(error) = core.outputs.all_failed().or_else(|| core.outputs.hopeless(now_ns)) {
             core.stage.fail(error);
+        }
+        let streamed_only = core.outputs.streams_removed() && !core.stage.ending();
+        if !core.wants_broadcast() {
+            core.lanes.want_broadcast(false, now_ns);
+        }
+        if !core.outputs.wants(Rendition::Raw) {
+            core.lanes.want(true, false);
         }
         if core.lanes.running() && !core.outputs.any() && !core.stage.ending() {
             core.lanes.stop_program();
         }
-        end
+        end.or(streamed_only.then_some(EndReason::StreamsStopped))
     }
 
     /// Opens the outputs that wait, as soon as enough is known of the source.
@@ -173,6 +233,9 @@ impl<F: Feed> Engine<F> {
             return;
         }
         let Some(known) = self.feed.known(core) else { return };
+        core.lanes.want_broadcast(core.wants_broadcast(), now_ns);
+        let encoded = core.outputs.wants(Rendition::Asked) || core.outputs.wants(Rendition::Broadcast);
+        core.lanes.want(encoded, core.outputs.wants(Rendition::Raw));
         core.lanes.request_start(now_ns);
         // Sound alone has no keyframe to wait for; an encoder begins with one.
         let fed = !core.lanes.passes_pictures() || !core.armed;
@@ -180,10 +243,14 @@ impl<F: Feed> Engine<F> {
         let media = core.media.clone();
         core.outputs.open_waiting(
             |file| shape(file, treatment, names, &known, now_ns),
+            &names.name_facts(&known, now_ns),
+            core.lanes.broadcast_lanes(),
+            core.lanes.picture_size(),
             fed,
+            now_ns,
             facts,
             move |report| {
-                let _ = media.send(FromMedia::File(report));
+                let _ = media.send(FromMedia::Output(report));
             },
         );
         if core.lanes.running() {
@@ -198,5 +265,14 @@ impl<F: Feed> Engine<F> {
             self.core.armed = true;
             facts.record(Fact::Armed);
         }
+    }
+}
+
+/// The folder that the names of an output of many files are relative to, if it has a manifest.
+fn manifest_folder(kind: &OutputKind) -> Option<&Path> {
+    match kind {
+        OutputKind::Segments(segments) => segments.manifest.then_some(&segments.folder),
+        OutputKind::Images(images) => images.manifest.then_some(&images.folder),
+        OutputKind::File(_) | OutputKind::Stream(_) | OutputKind::WebSocket(_) => None,
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::chain::ChainError;
 use crate::compose::decode::Decoded;
 use crate::encode::encoder::Encoded;
-use crate::output::file::FileReport;
+use crate::output::OutputReport;
 use crate::source::depayload::{Depayloader, KeyframeGate, Picture};
 use crate::source::page::Captured;
 
@@ -26,8 +26,10 @@ pub enum FromMedia {
     Preview(Vec<u8>),
     /// Something the program's encoders made.
     Encoded(Encoded),
+    /// Something the encoders for servers made.
+    Broadcast(Encoded),
     /// Something an output reports.
-    File(FileReport),
+    Output(OutputReport),
 }
 
 /// One received stream.

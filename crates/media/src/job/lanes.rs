@@ -1,5 +1,7 @@
 //! The two lanes of a job, each either passed through as published or decoded, composed and encoded.
 
+pub mod broadcast;
+
 use std::collections::HashSet;
 
 use egress::error::{ApiError, ErrorCode, Fault};
@@ -19,6 +21,8 @@ use crate::encode::probe::VideoEncoder;
 use crate::job::cache::Cache;
 use crate::job::decoders::Decoders;
 use crate::job::ingest::FromMedia;
+use crate::job::lanes::broadcast::Broadcast;
+use crate::output::{Raw, Renditions};
 use crate::source::opus::{OpusRun, ns_of};
 use crate::unit::{Lane, Unit};
 
@@ -59,12 +63,18 @@ pub struct Lanes {
     pub decoders: Decoders,
     passed_run: OpusRun,
     passed_codec: Option<Codec>,
+    /// Whether what is passed through is decoded beside, for servers.
+    decodes_passed: bool,
     sound_seen: bool,
     picture_wanted: bool,
     sound_muted: bool,
     start_requested_ns: Option<i64>,
     opening_since_ns: Option<i64>,
     overload_pictures: u64,
+    broadcast: Broadcast,
+    /// Whether an output takes what an encoder gives.
+    encoded_wanted: bool,
+    raw: Option<Vec<Raw>>,
     media: UnboundedSender<FromMedia>,
 }
 
@@ -104,12 +114,16 @@ impl Lanes {
             decoders: Decoders::new(media.clone()),
             passed_run: OpusRun::gapless(),
             passed_codec: None,
+            decodes_passed: false,
             sound_seen: false,
             picture_wanted: has_video,
             sound_muted: false,
             start_requested_ns: None,
             opening_since_ns: None,
             overload_pictures: 0,
+            broadcast: Broadcast::default(),
+            encoded_wanted: true,
+            raw: None,
             media,
         }
     }
@@ -144,14 +158,12 @@ impl Lanes {
 
     /// Whether something is encoded, so that time must be looked at often.
     pub fn encodes(&self) -> bool {
-        self.video_encoding.is_some() || self.audio_encoding.is_some()
+        self.video_encoding.is_some() || self.audio_encoding.is_some() || self.broadcast.encodes()
     }
 
     /// The encoder in use; none in passthrough.
     pub fn encoder_name(&self) -> Option<String> {
-        let h264 = self.video_encoding.as_ref().is_some_and(|v| {
-            !matches!(v.codec, egress::spec::VideoCodec::Vp8 | egress::spec::VideoCodec::Vp9)
-        });
+        let h264 = self.video_encoding.as_ref().is_some_and(|v| broadcast::takes_video(v.codec));
         match (&self.video_encoding, h264) {
             (None, _) => None,
             (_, true) => Some(self.encoder.name().to_owned()),
@@ -161,7 +173,7 @@ impl Lanes {
 
     /// Pictures that should be in the outputs and are not.
     pub fn dropped_pictures(&self) -> u64 {
-        self.held_pictures + self.overload_pictures
+        self.held_pictures + self.overload_pictures + self.broadcast.overload_pictures
     }
 
     /// Whether an output attached now would begin at once.
@@ -241,6 +253,7 @@ impl Lanes {
                     "Record with a preset: it re-encodes and follows every change.",
                 ));
             }
+            self.decode_passed(id, codec, &unit, now_ns);
             return Ok(Some(unit));
         }
         let Some(encoding) = &self.video_encoding else { return Ok(None) };
@@ -275,7 +288,11 @@ impl Lanes {
         }
         if self.passes_sound {
             self.sound_seen = true;
-            self.decoders.meter(packet);
+            if self.broadcast.wanted() {
+                self.decoders.sound(stream, packet);
+            } else {
+                self.decoders.meter(packet);
+            }
             let run = &mut self.passed_run;
             let packets = run.push(
                 packet.stream.0,
@@ -336,9 +353,12 @@ impl Lanes {
     ///
     /// # Errors
     /// If it has given up.
-    pub fn encoded(&mut self, encoded: Encoded) -> Result<Option<Unit>, ApiError> {
+    pub fn encoded(&mut self, encoded: Encoded) -> Result<Option<(Unit, Renditions)>, ApiError> {
         match encoded {
-            Encoded::Unit(unit) => Ok(Some(unit)),
+            Encoded::Unit(unit) => {
+                let of = if self.serves_broadcast(unit.lane) { Renditions::BOTH } else { Renditions::ASKED };
+                Ok(Some((unit, of)))
+            }
             Encoded::Finished(lane) => {
                 self.finished.insert(lane);
                 Ok(None)
@@ -386,6 +406,9 @@ impl Lanes {
 
     fn start_encoders(&mut self) -> bool {
         self.finished.clear();
+        if !self.encoded_wanted {
+            return true;
+        }
         let deliver = |media: &UnboundedSender<FromMedia>| {
             let media = media.clone();
             move |encoded| {
@@ -393,11 +416,11 @@ impl Lanes {
             }
         };
         let started = (|| -> Result<(), (Lane, ChainError)> {
-            if let Some(encoding) = &self.video_encoding {
+            if let (Some(encoding), None) = (&self.video_encoding, &self.video_encoder) {
                 let encoder = Encoder::video(encoding, &self.encoder, deliver(&self.media));
                 self.video_encoder = Some(encoder.map_err(|e| (Lane::Video, e))?);
             }
-            if let Some(encoding) = &self.audio_encoding {
+            if let (Some(encoding), None) = (&self.audio_encoding, &self.audio_encoder) {
                 let encoder = Encoder::audio(encoding, deliver(&self.media));
                 self.audio_encoder = Some(encoder.map_err(|e| (Lane::Audio, e))?);
             }
@@ -408,6 +431,7 @@ impl Lanes {
             self.start_requested_ns = None;
             return false;
         }
+        self.start_broadcast();
         true
     }
 
@@ -415,16 +439,24 @@ impl Lanes {
         for step in steps {
             match step {
                 Step::Picture { time_ns, frame } => {
-                    let Some(encoder) = &self.video_encoder else { continue };
-                    if encoder.backlog_frames() > MAX_BACKLOG {
-                        self.overload_pictures += 1;
-                        continue;
+                    let Some(frame) = frame.as_ref().or(self.black.as_ref()) else { continue };
+                    if let Some(raw) = &mut self.raw {
+                        raw.push(Raw::Picture { time_ns, frame: frame.clone() });
                     }
-                    if let Some(frame) = frame.as_ref().or(self.black.as_ref()) {
-                        encoder.push_picture(frame, time_ns);
+                    self.broadcast.push_picture(frame, time_ns);
+                    match &self.video_encoder {
+                        Some(encoder) if encoder.backlog_frames() > MAX_BACKLOG => {
+                            self.overload_pictures += 1
+                        }
+                        Some(encoder) => encoder.push_picture(frame, time_ns),
+                        None => {}
                     }
                 }
                 Step::Sound { time_ns, stereo } => {
+                    if let Some(raw) = &mut self.raw {
+                        raw.push(Raw::Sound { time_ns, stereo: stereo.as_slice().into() });
+                    }
+                    self.broadcast.push_sound(&stereo, time_ns);
                     if let Some(encoder) = &self.audio_encoder {
                         encoder.push_sound(&stereo, time_ns);
                     }
@@ -448,12 +480,14 @@ impl Lanes {
         for encoder in [&self.video_encoder, &self.audio_encoder].into_iter().flatten() {
             encoder.finish();
         }
+        self.broadcast.finish();
     }
 
     /// Whether everything that was encoded has come out.
     pub fn encoders_finished(&self) -> bool {
         (self.video_encoder.is_none() || self.finished.contains(&Lane::Video))
             && (self.audio_encoder.is_none() || self.finished.contains(&Lane::Audio))
+            && self.broadcast.finished()
     }
 
     /// The last output has gone and the job stays armed: the encoders rest.
@@ -461,6 +495,8 @@ impl Lanes {
         self.program.stop();
         self.video_encoder = None;
         self.audio_encoder = None;
+        self.broadcast.rest();
+        self.raw = None;
         self.start_requested_ns = None;
     }
 

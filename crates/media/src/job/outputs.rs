@@ -1,52 +1,75 @@
 //! The outputs of a job: planned, opened, fed, finished.
 
+pub mod file;
+mod raw;
+mod segments;
+pub mod stream;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{Fact, FileResult, OutputFigures};
+use egress::fact::{DestinationState, Fact, OutputFigures};
+use egress::filename::NameFacts;
 use egress::id::OutputId;
-use egress::spec::{Container, FileOutput as FileSpec, OutputKind, OutputSpec};
+use egress::spec::{FileOutput as FileSpec, OutputKind, OutputSpec};
+use egress::wire::Secret;
+use secrecy::ExposeSecret;
 
 use crate::job::Facts;
-use crate::output::disk::{DiskVerdict, judge, largest_file_bytes};
-use crate::output::file::{FileOutput, FilePlan, FileReport, reserve};
+use crate::job::outputs::file::Shape;
+use crate::output::disk::{DiskVerdict, judge};
+use crate::output::{Ended, Output, OutputReport, Raw, Rendition, Renditions, SetResult};
 use crate::unit::Unit;
 
 /// After this long without a unit past its end a detached output is finished all the same, ns.
 const DETACH_PATIENCE_NS: i64 = 1_500_000_000;
 
+/// A stream that has not come up for so long, in a job that does nothing else, will not, ns.
+const HOPELESS_NS: i64 = 30_000_000_000;
+
 /// All outputs of a job.
 #[derive(Debug, Default)]
 pub struct Outputs {
-    waiting: Vec<OutputSpec>,
+    waiting: Vec<Attachment>,
     open: HashMap<OutputId, Open>,
-    results: Vec<(OutputId, FileResult)>,
+    results: Vec<(OutputId, Ended)>,
     low_disk_told: bool,
+    /// Whether the job began with streams and nothing else.
+    pub began_as_stream: bool,
+}
+
+/// An output that is to be attached.
+#[derive(Debug, Clone)]
+pub struct Attachment {
+    /// What it is.
+    pub spec: OutputSpec,
+    /// What it needs and its specification must not hold.
+    pub secret: Option<Secret>,
 }
 
 #[derive(Debug)]
 struct Open {
-    file: FileOutput,
-    spec: FileSpec,
+    output: Box<dyn Output>,
+    kind: OutputKind,
     /// Whether units go in: not while an armed job waits for a picture to begin with.
     fed: bool,
     /// Detached at this time; finished when a unit of a later time comes.
     until_ns: Option<i64>,
     finishing: bool,
     rate: Rate,
-    /// The largest file its disk takes, bytes.
-    largest_bytes: Option<u64>,
+    /// When it was opened, unix, ns.
+    since_ns: i64,
+    /// How it is, for a destination.
+    state: Option<DestinationState>,
 }
 
 impl Open {
-    /// Bytes that the file may still grow by.
-    fn room_bytes(&self) -> Option<u64> {
-        let free = fs4::available_space(&self.spec.folder).ok();
-        let below = self.largest_bytes.map(|largest| largest.saturating_sub(self.file.size_bytes()));
-        [free, below].into_iter().flatten().min()
+    fn finish(&mut self) {
+        if !self.finishing {
+            self.finishing = true;
+            self.output.finish();
+        }
     }
 }
 
@@ -71,26 +94,14 @@ impl Rate {
     }
 }
 
-/// What a file of a job is to be, once enough is known of its source.
-#[derive(Debug, Clone)]
-pub struct Shape {
-    /// Its container.
-    pub container: Container,
-    /// Path relative to the output's folder.
-    pub name: PathBuf,
-    /// Whether it has pictures.
-    pub video: bool,
-    /// Whether it has sound, and its caps if known.
-    pub audio: Option<Option<gstreamer::Caps>>,
-}
-
 impl Outputs {
-    /// Adds an output that is opened as soon as its shape is known.
+    /// Adds an output that is opened as soon as enough is known of the source.
     ///
     /// # Errors
     /// If there is one of that id.
-    pub fn add(&mut self, spec: OutputSpec) -> Result<(), ApiError> {
-        if self.open.contains_key(&spec.id) || self.waiting.iter().any(|o| o.id == spec.id) {
+    pub fn add(&mut self, attachment: Attachment) -> Result<(), ApiError> {
+        let id = &attachment.spec.id;
+        if self.open.contains_key(id) || self.waiting.iter().any(|o| o.spec.id == *id) {
             return Err(ApiError::new(
                 ErrorCode::InvalidArgument,
                 Fault::Input,
@@ -98,7 +109,7 @@ impl Outputs {
                 "Give each output an id of its own.",
             ));
         }
-        self.waiting.push(spec);
+        self.waiting.push(attachment);
         Ok(())
     }
 
@@ -112,57 +123,91 @@ impl Outputs {
         !self.waiting.is_empty() || !self.open.is_empty()
     }
 
-    /// Opens what waits. `fed`: whether units go in from now on.
+    /// Whether an output takes this rendition, or will.
+    pub fn wants(&self, rendition: Rendition) -> bool {
+        let waits = |o: &Attachment| {
+            rendition
+                == match o.spec.kind {
+                    OutputKind::File(_) => Rendition::Asked,
+                    OutputKind::Stream(_) | OutputKind::Segments(_) => Rendition::Broadcast,
+                    OutputKind::Images(_) | OutputKind::WebSocket(_) => Rendition::Raw,
+                }
+        };
+        self.waiting.iter().any(waits) || self.open.values().any(|o| o.output.rendition() == rendition)
+    }
+
+    /// Opens what waits. `fed`: whether units of the asked rendition go in from now on; `lanes` are those of the
+    /// other.
     pub fn open_waiting(
         &mut self,
         shape: impl Fn(&FileSpec) -> Result<Shape, ApiError>,
+        names: &NameFacts,
+        lanes: stream::Lanes,
+        picture_size: Option<(u32, u32, u32)>,
         fed: bool,
+        now_ns: i64,
         facts: &mut Facts,
-        report: impl Fn(FileReport) + Clone + Send + 'static,
+        report: impl Fn(OutputReport) + Clone + Send + 'static,
     ) {
-        for output in std::mem::take(&mut self.waiting) {
-            let OutputKind::File(spec) = output.kind;
-            let opened = shape(&spec).and_then(|shape| {
-                let path = place(&spec.folder, &shape.name, &output.id, facts)?;
-                let plan = FilePlan {
-                    id: output.id.clone(),
-                    path,
-                    container: shape.container,
-                    video: shape.video,
-                    audio: shape.audio,
-                };
-                Ok(FileOutput::start(plan, report.clone()))
-            });
+        for Attachment { spec, secret } in std::mem::take(&mut self.waiting) {
+            let opened = match &spec.kind {
+                OutputKind::File(file) => shape(file)
+                    .and_then(|shape| file::open(&spec.id, file, shape, facts, report.clone()))
+                    .map_err(file::not_made),
+                OutputKind::Stream(to) => stream::open(&spec.id, to, secret.as_ref(), lanes, report.clone())
+                    .map_err(stream::not_started),
+                OutputKind::Segments(to) => {
+                    segments::open(&spec.id, to, names, lanes, facts, report.clone()).map_err(file::not_made)
+                }
+                OutputKind::Images(to) => {
+                    raw::images(&spec.id, to, names, picture_size, facts, report.clone())
+                        .map_err(file::not_made)
+                }
+                OutputKind::WebSocket(to) => {
+                    raw::websocket(&spec.id, to, secret.as_ref(), lanes, report.clone())
+                        .map_err(stream::not_started)
+                }
+            };
             match opened {
-                Ok(file) => {
+                Ok(output) => {
                     let rate = Rate { since: Instant::now(), size: 0, bytes_s: 0 };
-                    let largest_bytes = largest_file_bytes(&spec.folder);
-                    if largest_bytes.is_some() {
-                        facts.record(Fact::Warning { warning: small_files() });
-                    }
-                    let open =
-                        Open { file, spec, fed, until_ns: None, finishing: false, rate, largest_bytes };
-                    self.open.insert(output.id, open);
-                }
-                Err(error) => {
-                    let result = FileResult {
-                        path: None,
-                        size_bytes: 0,
-                        started_at_ns: 0,
-                        ended_at_ns: 0,
-                        duration_ns: 0,
-                        error: Some(error),
+                    let fed = fed || output.rendition() != Rendition::Asked;
+                    let open = Open {
+                        output,
+                        kind: spec.kind,
+                        fed,
+                        until_ns: None,
+                        finishing: false,
+                        rate,
+                        since_ns: now_ns,
+                        state: None,
                     };
-                    facts.record(Fact::OutputEnded { output: output.id.clone(), result: result.clone() });
-                    self.results.push((output.id, result));
+                    self.open.insert(spec.id, open);
                 }
+                Err(ended) => self.close(spec.id, &spec.kind, ended, facts),
             }
         }
     }
 
+    /// Tells what came of an output.
+    fn close(&mut self, output: OutputId, kind: &OutputKind, ended: Ended, facts: &mut Facts) {
+        if let Ended::Set(SetResult { set, .. }) = &ended {
+            facts.record(Fact::Set { output: output.clone(), set: set.clone() });
+        }
+        facts.record(match (&ended, kind) {
+            (Ended::File(result) | Ended::Set(SetResult { result, .. }), _) => {
+                Fact::OutputEnded { output: output.clone(), result: result.clone() }
+            }
+            (Ended::Destination(state), kind) => {
+                Fact::Destination { output: output.clone(), address: address(kind), state: state.clone() }
+            }
+        });
+        self.results.push((output, ended));
+    }
+
     /// Whether an output still waits for its first media.
     pub fn any_not_begun(&self) -> bool {
-        self.any_waiting() || self.open.values().any(|o| o.file.counts.started_ns.load(Relaxed) == 0)
+        self.any_waiting() || self.open.values().any(|o| o.output.counts().started_ns == 0)
     }
 
     /// Whether an open output is not fed yet.
@@ -175,21 +220,39 @@ impl Outputs {
         for open in self.open.values_mut().filter(|o| !o.fed) {
             open.fed = true;
             for unit in units {
-                open.file.push(unit.clone());
+                open.output.push(unit);
             }
         }
     }
 
-    /// Gives a unit to all outputs that are fed.
-    pub fn push(&mut self, unit: &Unit) {
-        for open in self.open.values_mut().filter(|o| o.fed && !o.finishing) {
+    /// Gives a unit to all outputs that take it.
+    pub fn push(&mut self, unit: &Unit, of: Renditions) {
+        let takes = |o: &&mut Open| o.fed && !o.finishing && of.has(o.output.rendition());
+        for open in self.open.values_mut().filter(takes) {
             if open.until_ns.is_some_and(|until| unit.time_ns >= until) {
-                open.finishing = true;
-                open.file.finish();
+                open.finish();
             } else {
-                open.file.push(unit.clone());
+                open.output.push(unit);
             }
         }
+    }
+
+    /// Gives a step of the program to all outputs that take it so.
+    pub fn push_raw(&mut self, raw: &Raw) {
+        let (Raw::Picture { time_ns, .. } | Raw::Sound { time_ns, .. }) = raw;
+        for open in self.open.values_mut().filter(|o| !o.finishing && o.output.rendition() == Rendition::Raw)
+        {
+            if open.until_ns.is_some_and(|until| *time_ns >= until) {
+                open.finish();
+            } else {
+                open.output.push_raw(raw);
+            }
+        }
+    }
+
+    /// All sound of the source is muted, or not.
+    pub fn muted(&mut self, muted: bool) {
+        self.open.values_mut().for_each(|open| open.output.muted(muted));
     }
 
     /// Detaches one output at `now_ns`.
@@ -198,29 +261,38 @@ impl Outputs {
     /// If there is none of that id.
     pub fn detach(&mut self, id: &OutputId, now_ns: i64) -> Result<(), ApiError> {
         let before = self.waiting.len();
-        self.waiting.retain(|o| o.id != *id);
+        self.waiting.retain(|o| o.spec.id != *id);
         match self.open.get_mut(id) {
             Some(open) => {
                 open.until_ns.get_or_insert(now_ns);
                 Ok(())
             }
             None if self.waiting.len() < before => Ok(()),
-            None => Err(ApiError::new(
-                ErrorCode::NotFound,
-                Fault::Input,
-                "This output is not attached.",
-                "It may have ended already; look at the list of outputs.",
-            )),
+            None => Err(not_attached()),
         }
+    }
+
+    /// The output that goes to this very address.
+    pub fn going_to(&self, url: &Secret) -> Option<OutputId> {
+        let url = url.0.expose_secret();
+        let going = self.open.iter().find(|(_, open)| open.output.goes_to(url) && !open.finishing);
+        let waits = |o: &&Attachment| o.secret.as_ref().is_some_and(|secret| secret.0.expose_secret() == url);
+        going.map(|(id, _)| id.clone()).or_else(|| self.waiting.iter().find(waits).map(|o| o.spec.id.clone()))
+    }
+
+    /// Tries a destination again.
+    ///
+    /// # Errors
+    /// If there is none of that id, or it needs no other try.
+    pub fn retry(&mut self, id: &OutputId) -> Result<(), ApiError> {
+        self.open.get_mut(id).ok_or_else(not_attached)?.output.retry()
     }
 
     /// Finishes what was detached and gets no more units.
     pub fn tick(&mut self, now_ns: i64) {
         for open in self.open.values_mut() {
-            let over = open.until_ns.is_some_and(|until| now_ns > until + DETACH_PATIENCE_NS || !open.fed);
-            if over && !open.finishing {
-                open.finishing = true;
-                open.file.finish();
+            if open.until_ns.is_some_and(|until| now_ns > until + DETACH_PATIENCE_NS || !open.fed) {
+                open.finish();
             }
         }
     }
@@ -228,37 +300,40 @@ impl Outputs {
     /// Finishes all.
     pub fn finish_all(&mut self) {
         self.waiting.clear();
-        for open in self.open.values_mut().filter(|o| !o.finishing) {
-            open.finishing = true;
-            open.file.finish();
-        }
+        self.open.values_mut().for_each(Open::finish);
     }
 
-    /// Gives up files that do not become complete. They play, and the next start completes them.
+    /// Gives up outputs that do not end. Files play, and the next start completes them.
     pub fn abandon(&mut self, facts: &mut Facts) {
-        for (output, open) in self.open.drain() {
-            let result = open.file.abandoned();
-            facts.record(Fact::OutputEnded { output: output.clone(), result: result.clone() });
-            self.results.push((output, result));
+        for (output, mut open) in std::mem::take(&mut self.open) {
+            let ended = open.output.abandoned();
+            self.close(output, &open.kind, ended, facts);
         }
     }
 
-    /// Takes a file's report.
+    /// Takes an output's report. Returned is the kind of an output that has ended, and what came of it.
     pub fn on_report(
         &mut self,
-        report: FileReport,
+        report: OutputReport,
         facts: &mut Facts,
-    ) -> Option<(OutputId, FileResult, FileSpec)> {
+    ) -> Option<(OutputId, OutputKind, Ended)> {
         match report {
-            FileReport::Active { output, started_at_ns } => {
+            OutputReport::Active { output, started_at_ns } => {
                 facts.record(Fact::OutputActive { output, started_at_ns });
                 None
             }
-            FileReport::Ended { output, result } => {
+            OutputReport::Destination { output, state } => {
+                let open = self.open.get_mut(&output)?;
+                open.state = Some(state.clone());
+                let address = address(&open.kind);
+                facts.record(Fact::Destination { output, address, state });
+                None
+            }
+            OutputReport::WantsKeyframe | OutputReport::WantsKeyframeAt { .. } => None,
+            OutputReport::Ended { output, ended } => {
                 let open = self.open.remove(&output)?;
-                facts.record(Fact::OutputEnded { output: output.clone(), result: result.clone() });
-                self.results.push((output.clone(), result.clone()));
-                Some((output, result, open.spec))
+                self.close(output.clone(), &open.kind, ended.clone(), facts);
+                Some((output, open.kind, ended))
             }
         }
     }
@@ -266,11 +341,39 @@ impl Outputs {
     /// Why the last output failed, when none is left: the job has nothing to do any more.
     pub fn all_failed(&self) -> Option<ApiError> {
         let last = self.results.last().filter(|_| !self.any())?;
-        last.1.error.clone()
+        last.1.error().cloned()
+    }
+
+    /// Why a job that began with streams and nothing else will not get anywhere: none of them has ever been live,
+    /// and each was refused, or has been tried for long.
+    pub fn hopeless(&mut self, now_ns: i64) -> Option<ApiError> {
+        if !self.began_as_stream || !self.waiting.is_empty() || self.results.iter().any(|(_, e)| e.wrote()) {
+            return None;
+        }
+        let mut why = None;
+        for open in self.open.values() {
+            let tried_long = now_ns - open.since_ns > HOPELESS_NS;
+            match &open.state {
+                Some(DestinationState::Refused { error }) => why = Some(error.clone()),
+                Some(DestinationState::Reconnecting { error, .. }) if tried_long => why = Some(error.clone()),
+                _ => return None,
+            }
+            if open.output.counts().started_ns != 0 {
+                return None;
+            }
+        }
+        // In LiveKit's words it is not available, whoever said no.
+        why.map(|error| ApiError { code: ErrorCode::Unreachable, ..error })
+    }
+
+    /// Whether the last output was a stream and was taken away: there is nothing to do any more.
+    pub fn streams_removed(&self) -> bool {
+        !self.any()
+            && matches!(self.results.last(), Some((_, Ended::Destination(DestinationState::Stopped { .. }))))
     }
 
     /// Every output that ended, with what came of it.
-    pub fn results(&self) -> &[(OutputId, FileResult)] {
+    pub fn results(&self) -> &[(OutputId, Ended)] {
         &self.results
     }
 
@@ -279,18 +382,17 @@ impl Outputs {
         self.open
             .iter_mut()
             .map(|(id, open)| {
-                let counts = &open.file.counts;
-                let size = open.file.size_bytes();
-                let bytes_s = open.rate.update(size);
-                let (started, ended) = (counts.started_ns.load(Relaxed), counts.ended_ns.load(Relaxed));
+                let counts = open.output.counts();
+                let bytes_s = open.rate.update(counts.size_bytes);
                 OutputFigures {
                     output: id.clone(),
-                    elapsed_ms: (ended - started).max(0) / 1_000_000,
-                    size_bytes: size,
+                    elapsed_ms: (counts.ended_ns - counts.started_ns).max(0) / 1_000_000,
+                    size_bytes: counts.size_bytes,
                     bitrate_bps: bytes_s * 8,
-                    frames: counts.pictures.load(Relaxed),
-                    dropped_frames: dropped,
-                    disk_left_s: open.room_bytes().and_then(|room| room.checked_div(bytes_s)),
+                    frames: counts.pictures,
+                    dropped_frames: dropped + counts.dropped,
+                    disk_left_s: open.output.room_bytes().and_then(|room| room.checked_div(bytes_s)),
+                    destination: open.output.destination(),
                 }
             })
             .collect()
@@ -299,18 +401,21 @@ impl Outputs {
     /// Largest file and longest run so far, for limits: bytes and ns.
     pub fn largest(&self) -> (u64, i64) {
         self.open.values().fold((0, 0), |(size, length), open| {
-            let counts = &open.file.counts;
-            let ran = counts.ended_ns.load(Relaxed) - counts.started_ns.load(Relaxed);
-            (size.max(open.file.size_bytes()), length.max(ran))
+            let counts = open.output.counts();
+            let file = on_disk(&open.kind);
+            (
+                size.max(if file { counts.size_bytes } else { 0 }),
+                length.max(counts.ended_ns - counts.started_ns),
+            )
         })
     }
 
     /// Looks at the disks. Records a warning when one runs low; true: finish now.
     pub fn disk_full(&mut self, facts: &mut Facts) -> bool {
-        let rate: u64 = self.open.values().map(|o| o.rate.bytes_s).sum();
+        let rate: u64 = self.open.values().filter(|o| on_disk(&o.kind)).map(|o| o.rate.bytes_s).sum();
         for open in self.open.values().filter(|o| !o.finishing) {
-            let Some(room) = open.room_bytes() else { continue };
-            match judge(room, rate, open.file.counts.units.load(Relaxed)) {
+            let Some(room) = open.output.room_bytes() else { continue };
+            match judge(room, rate, open.output.counts().units) {
                 DiskVerdict::Fine => {}
                 DiskVerdict::Full => return true,
                 DiskVerdict::Low { left_s } if !self.low_disk_told => {
@@ -330,45 +435,25 @@ impl Outputs {
     }
 }
 
-fn small_files() -> ApiError {
-    ApiError::new(
-        ErrorCode::Storage,
-        Fault::Destination,
-        "This disk is formatted as FAT32, which takes no file larger than 4 GB: the recording ends by itself there, whole.",
-        "For a longer recording choose a folder on another disk, or format this one as exFAT.",
-    )
+/// Where an output goes, as it may be shown.
+fn address(kind: &OutputKind) -> String {
+    match kind {
+        OutputKind::Stream(stream) => stream.address.clone(),
+        OutputKind::WebSocket(socket) => socket.address.clone(),
+        OutputKind::File(_) | OutputKind::Segments(_) | OutputKind::Images(_) => String::new(),
+    }
 }
 
-/// Says in the log which file is about to be made, and makes it.
-fn place(folder: &Path, name: &Path, output: &OutputId, facts: &mut Facts) -> Result<PathBuf, ApiError> {
-    let wanted = folder.join(name);
-    let mut told = None;
-    for n in 1..10_000 {
-        let path = egress::filename::numbered(&wanted, n);
-        if path.exists() {
-            continue;
-        }
-        facts.record(Fact::OutputOpening { output: output.clone(), path: path.clone() });
-        told = Some(path);
-        break;
-    }
-    let path = told.unwrap_or(wanted);
-    let made = reserve(&path).map_err(|cause| {
-        let full = cause.kind() == std::io::ErrorKind::StorageFull;
-        ApiError::new(
-            if full { ErrorCode::DiskFull } else { ErrorCode::Storage },
-            Fault::Destination,
-            format!("No file can be made in {}.", folder.display()),
-            if full {
-                "The disk is full: free some space or choose another folder."
-            } else {
-                "Check that the folder is there and that you may write to it, or choose another."
-            },
-        )
-        .with_detail(cause)
-    })?;
-    if made != path {
-        facts.record(Fact::OutputOpening { output: output.clone(), path: made.clone() });
-    }
-    Ok(made)
+/// Whether an output is written to a disk.
+fn on_disk(kind: &OutputKind) -> bool {
+    matches!(kind, OutputKind::File(_) | OutputKind::Segments(_) | OutputKind::Images(_))
+}
+
+fn not_attached() -> ApiError {
+    ApiError::new(
+        ErrorCode::NotFound,
+        Fault::Input,
+        "This output is not attached.",
+        "It may have ended already; look at the list of outputs.",
+    )
 }

@@ -78,7 +78,7 @@ async fn record(
     let clock = RoomClock::start();
     let (media, from_media) = unbounded_channel();
     let feed = TracksFeed::new(selection.clone(), room.clone(), clock.now_ns());
-    let mut engine = recording::engine(&launch.spec, spec, &clock, feed, media).await;
+    let mut engine = recording::engine(launch, spec, &clock, feed, media).await;
     engine.on_event(room::event::RoomEvent::Roster(room.roster()), clock.now_ns(), facts);
     recording::run(engine, &spec.limits, &clock, events, from_media, facts, link).await;
     Room::leave(&room).await;
@@ -122,7 +122,7 @@ async fn show(
         facts.record(Fact::Layout { layout: layout.clone() });
     }
     let feed = PageFeed::new(commands.clone(), video.is_some());
-    let engine = recording::engine(&launch.spec, spec, &clock, feed, media).await;
+    let engine = recording::engine(launch, spec, &clock, feed, media).await;
     recording::run(engine, &spec.limits, &clock, events, from_media, facts, link).await;
     let _ = commands.send(PageCommand::Close);
     let _ = tokio::time::timeout(CLOSES, task).await;

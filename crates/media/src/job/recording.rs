@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EndReason, Fact, Figures, TrackFigures};
-use egress::spec::{EgressSpec, JobSpec, Limits};
-use egress::wire::{PROGRAM, Thumbnail, ToJob};
+use egress::redact::redact_url;
+use egress::spec::{EgressSpec, Limits};
+use egress::wire::{Launch, PROGRAM, Secret, Thumbnail, ToJob};
+use secrecy::ExposeSecret;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -17,6 +20,7 @@ use crate::job::feed::Feed;
 use crate::job::ingest::FromMedia;
 use crate::job::lanes::Lanes;
 use crate::job::link::{FromStudio, Link};
+use crate::job::outputs::Attachment;
 use crate::job::shape::NameContext;
 use crate::job::signal::EndSignal;
 use crate::job::usage::Usage;
@@ -34,7 +38,7 @@ const ALONE: Duration = Duration::from_secs(30);
 
 /// Makes the engine of a job.
 pub async fn engine<F: Feed>(
-    job: &JobSpec,
+    launch: &Launch,
     spec: &EgressSpec,
     clock: &RoomClock,
     feed: F,
@@ -49,12 +53,12 @@ pub async fn engine<F: Feed>(
     };
     let lanes = Lanes::new(spec, encoder, media.clone(), clock.now_ns());
     let names = NameContext {
-        egress_id: job.egress_id.clone(),
-        room_name: job.room_name.clone(),
-        room_id: job.room_sid.clone(),
+        egress_id: launch.spec.egress_id.clone(),
+        room_name: launch.spec.room_name.clone(),
+        room_id: launch.spec.room_sid.clone(),
         asked: spec.source.clone(),
     };
-    Engine::new(spec, names, feed, media, lanes)
+    Engine::new(spec, &launch.secrets, names, feed, media, lanes)
 }
 
 /// Runs until the job has ended; its last fact is recorded.
@@ -152,12 +156,20 @@ fn on_command<F: Feed>(
     link: &Link,
 ) -> Option<EndReason> {
     match command {
-        ToJob::Attach { request, output } => {
-            let outcome = engine.attach(output, clock.now_ns(), facts);
+        ToJob::Attach { request, output, secret } => {
+            let outcome = engine.attach(Attachment { spec: output, secret }, clock.now_ns(), facts);
             link.reply(request, outcome.err());
         }
         ToJob::Detach { request, output } => {
             link.reply(request, engine.detach(&output, clock.now_ns()).err());
+        }
+        ToJob::DetachStream { request, url } => {
+            let found = engine.core.outputs.going_to(&url).ok_or_else(|| no_stream(&url));
+            let outcome = found.and_then(|output| engine.detach(&output, clock.now_ns()));
+            link.reply(request, outcome.err());
+        }
+        ToJob::Retry { request, output } => {
+            link.reply(request, engine.core.outputs.retry(&output).err());
         }
         ToJob::Stop { request } => {
             link.reply(request, None);
@@ -170,6 +182,18 @@ fn on_command<F: Feed>(
         of_source => engine.feed.on_command(of_source, &mut engine.core, clock.now_ns(), facts, link),
     }
     None
+}
+
+/// LiveKit's words for it are in the detail.
+fn no_stream(url: &Secret) -> ApiError {
+    let shown = redact_url(url.0.expose_secret());
+    ApiError::new(
+        ErrorCode::NotFound,
+        Fault::Input,
+        "Nothing is sent to this address.",
+        "Look at the list of destinations: it may have been removed already.",
+    )
+    .with_detail(format!("stream {shown} not found"))
 }
 
 fn guard(core: &mut Core, limits: &egress::spec::Limits, facts: &mut Facts) -> Option<EndReason> {

@@ -1,8 +1,10 @@
 //! What a job's files are called and hold.
 
+use std::path::Path;
+
 use egress::container;
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{Fact, FileResult, TrackFacts};
+use egress::fact::{Fact, FileResult, OutputSet, TrackFacts};
 use egress::filename::{NameFacts, resolve};
 use egress::id::EgressId;
 use egress::manifest::{ManifestFacts, manifest, manifest_path};
@@ -13,7 +15,8 @@ use room::event::Codec;
 use crate::compose::decode::audio_caps;
 use crate::job::Facts;
 use crate::job::feed::Known;
-use crate::job::outputs::Shape;
+use crate::job::outputs::file::Shape;
+use crate::output::SetResult;
 
 /// What names are made of, apart from the tracks.
 #[derive(Debug, Clone)]
@@ -48,40 +51,55 @@ pub fn shape(
     };
     // Published Opus is the same for everybody; an encoder tells its own.
     let audio = sound.then(|| known.passes_opus.then(|| audio_caps(Codec::Opus)));
-    let zone = jiff::tz::TimeZone::system();
-    let facts = NameFacts::of(
-        &names.egress_id,
-        &names.room_name,
-        &names.room_id,
-        &names.asked,
-        &known.tracks,
-        now_ns,
-        zone,
-    );
+    let facts = names.name_facts(known, now_ns);
     Ok(Shape { container, name: resolve(&file.name, container, &facts), video, audio })
 }
 
 impl NameContext {
-    /// Writes the manifest of a file that has ended, beside it, if one was asked for.
+    /// What names are made of, of a job whose source is known.
+    pub fn name_facts(&self, known: &Known, now_ns: i64) -> NameFacts {
+        let zone = jiff::tz::TimeZone::system();
+        NameFacts::of(
+            &self.egress_id,
+            &self.room_name,
+            &self.room_id,
+            &self.asked,
+            &known.tracks,
+            now_ns,
+            zone,
+        )
+    }
+
+    /// Writes the manifest of an output that has ended, beside it.
     pub fn write_manifest(
         &self,
-        spec: &FileOutput,
+        folder: &Path,
         result: &FileResult,
+        set: Option<&SetResult>,
         tracks: &[TrackFacts],
         facts: &mut Facts,
     ) {
-        let Some(file) = result.path.as_ref().filter(|_| spec.manifest) else { return };
+        let Some(file) = &result.path else { return };
         let about = ManifestFacts {
             egress_id: &self.egress_id,
             room_id: &self.room_id,
             room_name: &self.room_name,
             source: &self.asked,
             tracks,
-            folder: &spec.folder,
+            folder,
             file: result,
         };
-        let path = manifest_path(file, &self.egress_id);
-        let written = serde_json::to_vec_pretty(&manifest(&about))
+        let mut manifest = manifest(&about);
+        if let Some(set) = set {
+            manifest.hold_set(&set.set, result, &set.files, folder);
+        }
+        // The path of images is their folder.
+        let images = matches!(set, Some(SetResult { set: OutputSet::Images { .. }, .. }));
+        let path = manifest_path(&if images { file.join("images") } else { file.clone() }, &self.egress_id);
+        // Of several outputs in one folder one manifest tells.
+        let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        manifest.join(known);
+        let written = serde_json::to_vec_pretty(&manifest)
             .map_err(std::io::Error::from)
             .and_then(|text| std::fs::write(&path, text));
         if let Err(cause) = written {

@@ -1,12 +1,238 @@
-//! Units go into files that are playable at every moment.
+//! Units go out: into files that are playable at every moment, and to servers.
 
 pub mod container;
 pub mod disk;
 pub mod file;
+pub mod images;
 pub mod mp3;
 pub mod mp4;
 pub mod mux;
 pub mod ogg;
 pub mod repair;
+pub mod segments;
 pub mod still;
+pub mod stream;
 pub mod webm;
+pub mod websocket;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::fact::{DestinationFigures, DestinationState, FileResult, OutputSet};
+use egress::id::OutputId;
+use gstreamer as gst;
+
+use crate::unit::Unit;
+
+/// One output of a job. Each has a queue of its own, with its own rule for when it is full, and a thread of its own
+/// behind it: nothing here waits, so that no output can hold up another.
+///
+/// An output reports what becomes of it ([`OutputReport`]); the last report is [`OutputReport::Ended`].
+pub trait Output: std::fmt::Debug + Send {
+    /// Which of the job's encodings it takes.
+    fn rendition(&self) -> Rendition;
+
+    /// Hands over a unit.
+    fn push(&mut self, unit: &Unit);
+
+    /// Hands over a picture or sound of the program as it is before any encoder.
+    fn push_raw(&mut self, raw: &Raw) {
+        let _ = raw;
+    }
+
+    /// All sound of the source is muted, or not.
+    fn muted(&mut self, muted: bool) {
+        let _ = muted;
+    }
+
+    /// Nothing more comes: what has come is completed. [`OutputReport::Ended`] follows.
+    fn finish(&mut self);
+
+    /// What there is of an output that does not end in time.
+    fn abandoned(&mut self) -> Ended;
+
+    /// What it has taken so far.
+    fn counts(&self) -> Counts;
+
+    /// Bytes that it may still grow by; none where nothing sets a limit.
+    fn room_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    /// How its connection is; none for what is written to a disk.
+    fn destination(&mut self) -> Option<DestinationFigures> {
+        None
+    }
+
+    /// Whether it goes to this very address.
+    fn goes_to(&self, url: &str) -> bool {
+        let _ = url;
+        false
+    }
+
+    /// Tries again what was refused or waits for its next try.
+    ///
+    /// # Errors
+    /// If there is nothing to try again.
+    fn retry(&mut self) -> Result<(), ApiError> {
+        Err(ApiError::new(
+            ErrorCode::FailedPrecondition,
+            Fault::Input,
+            "This output is not a destination that could be tried again.",
+            "Choose one that is refused or reconnecting.",
+        ))
+    }
+}
+
+/// One of the encodings of a job's program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rendition {
+    /// As the job was asked for: what files hold.
+    Asked,
+    /// H.264 and AAC, whatever files hold: what servers and players of HLS take.
+    Broadcast,
+    /// The program as it is before any encoder: [`Raw`].
+    Raw,
+}
+
+/// A step of the program before any encoder.
+#[derive(Debug, Clone)]
+pub enum Raw {
+    /// A picture in I420, of the program's size.
+    Picture {
+        /// Time, unix, ns.
+        time_ns: i64,
+        /// The pixels, which all who take it share.
+        frame: gst::Buffer,
+    },
+    /// 20 ms of sound: interleaved stereo at 48 kHz.
+    Sound {
+        /// Time of the first sample, unix, ns.
+        time_ns: i64,
+        /// The samples.
+        stereo: Arc<[f32]>,
+    },
+}
+
+/// Which renditions a unit belongs to: both, where one encode serves for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renditions {
+    /// [`Rendition::Asked`]
+    pub asked: bool,
+    /// [`Rendition::Broadcast`]
+    pub broadcast: bool,
+}
+
+impl Renditions {
+    /// What files hold and no server takes.
+    pub const ASKED: Self = Self { asked: true, broadcast: false };
+    /// What was encoded for servers alone.
+    pub const BROADCAST: Self = Self { asked: false, broadcast: true };
+    /// One encode for all.
+    pub const BOTH: Self = Self { asked: true, broadcast: true };
+
+    /// Whether it is one of them.
+    pub fn has(self, rendition: Rendition) -> bool {
+        match rendition {
+            Rendition::Asked => self.asked,
+            Rendition::Broadcast => self.broadcast,
+            Rendition::Raw => false,
+        }
+    }
+}
+
+/// What an output has taken so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Start of the first media, unix, ns; 0 before.
+    pub started_ns: i64,
+    /// End of the last media, unix, ns.
+    pub ended_ns: i64,
+    /// Bytes on disk, or sent.
+    pub size_bytes: u64,
+    /// Pictures.
+    pub pictures: u64,
+    /// Pictures and packets of sound.
+    pub units: u64,
+    /// Pictures that were left out because it could not keep up.
+    pub dropped: u64,
+}
+
+/// What an output reports, from its own thread.
+#[derive(Debug)]
+pub enum OutputReport {
+    /// The first media is in it.
+    Active {
+        /// Which output.
+        output: OutputId,
+        /// Time of that media, unix, ns.
+        started_at_ns: i64,
+    },
+    /// A destination is in another state.
+    Destination {
+        /// Which output.
+        output: OutputId,
+        /// What it is now; not its last.
+        state: DestinationState,
+    },
+    /// It is ready, and would begin with the next keyframe.
+    WantsKeyframe,
+    /// It wants the first picture from this time on to be a keyframe: there it cuts.
+    WantsKeyframeAt {
+        /// Time, unix, ns.
+        time_ns: i64,
+    },
+    /// It is over.
+    Ended {
+        /// Which output.
+        output: OutputId,
+        /// What came of it.
+        ended: Ended,
+    },
+}
+
+/// What came of an output.
+#[derive(Debug, Clone)]
+pub enum Ended {
+    /// A file.
+    File(FileResult),
+    /// A destination, in the last of its states.
+    Destination(DestinationState),
+    /// Many files.
+    Set(SetResult),
+}
+
+/// What came of an output of many files.
+#[derive(Debug, Clone)]
+pub struct SetResult {
+    /// All together.
+    pub result: FileResult,
+    /// What they are.
+    pub set: OutputSet,
+    /// Each, with the time of its first media, unix, ns; in order.
+    pub files: Vec<(PathBuf, i64)>,
+}
+
+impl Ended {
+    /// Whether anything came of it.
+    pub fn wrote(&self) -> bool {
+        match self {
+            Self::File(result) => result.path.is_some(),
+            Self::Set(set) => set.result.started_at_ns != 0,
+            Self::Destination(
+                DestinationState::Stopped { result } | DestinationState::Failed { result, .. },
+            ) => result.started_at_ns != 0,
+            Self::Destination(_) => false,
+        }
+    }
+
+    /// Why it failed.
+    pub fn error(&self) -> Option<&ApiError> {
+        match self {
+            Self::File(result) => result.error.as_ref(),
+            Self::Set(set) => set.result.error.as_ref(),
+            Self::Destination(state) => state.error(),
+        }
+    }
+}

@@ -9,6 +9,7 @@ use egress::fact::FileResult;
 use gst::prelude::*;
 use gstreamer as gst;
 
+use crate::output::segments::playlist;
 use crate::output::{mp4, webm};
 
 /// How long reading may stand still before it is given up.
@@ -27,17 +28,27 @@ pub fn repair(path: &Path) -> Result<FileResult, ApiError> {
             let _ = fs::remove_file(path);
             return Err(lost(path, &"the file is empty"));
         }
+        Some("m3u8") => {
+            let (duration_ns, size_bytes) = playlist::complete(path).map_err(|e| lost(path, &e))?;
+            return Ok(FileResult { size_bytes, ..result(path, duration_ns) });
+        }
+        // Images are whole as they are.
+        _ if path.is_dir() => 0,
         Some("mp4") => mp4::complete(path).map_err(|e| lost(path, &e))?,
         _ => duration(path).ok_or_else(|| lost(path, &"no whole sound in it"))?,
     };
-    Ok(FileResult {
+    Ok(result(path, duration_ns))
+}
+
+fn result(path: &Path, duration_ns: i64) -> FileResult {
+    FileResult {
         path: Some(path.to_owned()),
         size_bytes: fs::metadata(path).map_or(0, |m| m.len()),
         started_at_ns: 0,
         ended_at_ns: 0,
         duration_ns,
         error: None,
-    })
+    }
 }
 
 fn lost(path: &Path, cause: &dyn std::fmt::Display) -> ApiError {

@@ -9,13 +9,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{
-    ConnectionState, EgressStatus, EndReason, Event, Fact, Figures, FileResult, OutputFigures, TrackFacts,
+    ConnectionState, DestinationResult, DestinationState, EgressStatus, EndReason, Event, Fact, Figures,
+    FileResult, OutputFigures, TrackFacts,
 };
 use egress::id::{OutputId, TrackId};
 use egress::roster::{Roster, TrackKind, TrackSource};
 use egress::spec::{OutputKind, OutputSpec, Task};
 use egress::wire::{
-    EVENTS_FILE, FRAME_JSON, FRAME_THUMBNAIL, FromJob, Launch, LayoutChange, SOCKET_FILE, Thumbnail, ToJob,
+    EVENTS_FILE, FRAME_JSON, FRAME_THUMBNAIL, FromJob, Launch, LayoutChange, SOCKET_FILE, Secret, Thumbnail,
+    ToJob,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
@@ -84,6 +86,7 @@ struct Job {
     output: Option<(OutputSpec, PathBuf, std::fs::File, i64)>,
     connected: Option<OwnedWriteHalf>,
     watched: Vec<TrackId>,
+    streams: Vec<(OutputId, String, Secret)>,
     ticks: i64,
 }
 
@@ -108,8 +111,16 @@ async fn live(launch: Launch) {
         std::fs::File::options().create(true).append(true).open(launch.folder.join(EVENTS_FILE)).unwrap();
     let listener = UnixListener::bind(launch.folder.join(SOCKET_FILE)).unwrap();
     let room = launch.spec.room_name.clone();
-    let mut job =
-        Job { launch, log, facts: vec![], output: None, connected: None, watched: vec![], ticks: 0 };
+    let mut job = Job {
+        launch,
+        log,
+        facts: vec![],
+        output: None,
+        connected: None,
+        watched: vec![],
+        streams: vec![],
+        ticks: 0,
+    };
     job.say(Fact::Started { pid: std::process::id() }).await;
     job.say(Fact::Connection { state: ConnectionState::Connected }).await;
     let first = match &job.launch.spec.task {
@@ -150,16 +161,41 @@ async fn live(launch: Launch) {
                     let error = ApiError::new(ErrorCode::Storage, Fault::Destination, "The disk is gone.", "Plug it in.");
                     job.send(&FromJob::Reply { request, error: Some(error) }).await;
                 }
-                ToJob::Attach { request, output } => {
-                    job.send(&FromJob::Reply { request, error: None }).await;
-                    job.attach(output).await;
-                }
                 ToJob::Stop { request } => {
                     job.send(&FromJob::Reply { request, error: None }).await;
                     return job.finish(EndReason::StopRequested).await;
                 }
                 ToJob::Watch { tracks } => job.watched = tracks,
-                ToJob::Detach { request, .. } | ToJob::StartAnyway { request } | ToJob::Reload { request } => {
+                ToJob::Attach { request, output: OutputSpec { id, kind: OutputKind::Stream(stream) }, secret } => {
+                    job.send(&FromJob::Reply { request, error: None }).await;
+                    let (address, url) = (stream.address, secret.unwrap());
+                    job.streams.push((id.clone(), address, url));
+                    job.tell_stream(&id, DestinationState::Connecting).await;
+                    job.tell_stream(&id, DestinationState::Live { retries: 0 }).await;
+                    job.say(Fact::OutputActive { output: id, started_at_ns: now_ns() }).await;
+                }
+                ToJob::Attach { request, output, .. } => {
+                    job.send(&FromJob::Reply { request, error: None }).await;
+                    job.attach(output).await;
+                }
+                ToJob::Detach { request, output } => {
+                    job.send(&FromJob::Reply { request, error: None }).await;
+                    job.stop_stream(&output).await;
+                }
+                ToJob::DetachStream { request, url } => {
+                    let found = job.streams.iter().find(|(_, _, known)| *known == url).map(|(id, ..)| id.clone());
+                    let missing = || ApiError::new(ErrorCode::NotFound, Fault::Input, "Not streamed to.", "");
+                    let error = found.is_none().then(|| missing().with_detail("stream {...} not found"));
+                    job.send(&FromJob::Reply { request, error }).await;
+                    if let Some(id) = found {
+                        job.stop_stream(&id).await;
+                    }
+                }
+                ToJob::Retry { request, output } => {
+                    job.send(&FromJob::Reply { request, error: None }).await;
+                    job.tell_stream(&output, DestinationState::Live { retries: 1 }).await;
+                }
+                ToJob::StartAnyway { request } | ToJob::Reload { request } => {
                     job.send(&FromJob::Reply { request, error: None }).await;
                 }
                 // Another layout is said to be on, as a job with a page does; one called `foreign` only a page of
@@ -183,6 +219,18 @@ async fn live(launch: Launch) {
 }
 
 impl Job {
+    async fn tell_stream(&mut self, id: &OutputId, state: DestinationState) {
+        let Some((_, address, _)) = self.streams.iter().find(|(known, ..)| known == id) else { return };
+        let address = address.clone();
+        self.say(Fact::Destination { output: id.clone(), address, state }).await;
+    }
+
+    async fn stop_stream(&mut self, id: &OutputId) {
+        let result = DestinationResult { started_at_ns: 1, ended_at_ns: now_ns(), ..Default::default() };
+        self.tell_stream(id, DestinationState::Stopped { result }).await;
+        self.streams.retain(|(known, ..)| known != id);
+    }
+
     /// Logs a fact, then sends it.
     async fn say(&mut self, fact: Fact) {
         let event = Event { seq: self.facts.len() as u64 + 1, at_ns: now_ns(), fact };
@@ -210,7 +258,7 @@ impl Job {
     }
 
     async fn attach(&mut self, output: OutputSpec) {
-        let OutputKind::File(file) = &output.kind;
+        let OutputKind::File(file) = &output.kind else { return };
         let path = file.folder.join(format!("{}.mp4", self.launch.spec.egress_id));
         self.say(Fact::OutputOpening { output: output.id.clone(), path: path.clone() }).await;
         let mut file = std::fs::File::create(&path).unwrap();
@@ -238,6 +286,7 @@ impl Job {
                 frames: self.ticks as u64,
                 dropped_frames: 0,
                 disk_left_s: None,
+                destination: None,
             });
         }
         self.send(&FromJob::Figures { figures }).await;

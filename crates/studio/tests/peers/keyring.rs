@@ -4,26 +4,25 @@
 #![allow(clippy::unwrap_used, reason = "a test peer fails by panicking")]
 
 use egress::error::ApiError;
-use egress::id::ProjectId;
 use secrecy::{ExposeSecret, SecretString};
 use studio::secrets::{KeyringSecrets, SecretError, SecretStore};
 
 fn main() {
     let secrets = KeyringSecrets::new("Tallylight test");
-    let project = ProjectId::from("PJ_keyring");
+    let project = "PJ_keyring";
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let answer = match word.as_str() {
             "check" => secrets.check().map(|()| "ok".to_owned()),
             "set" => {
                 let secret = SecretString::from(words.next().unwrap());
-                secrets.set(&project, &secret).map(|()| "ok".to_owned())
+                secrets.set(project, &secret).map(|()| "ok".to_owned())
             }
-            "get" => secrets.get(&project).map(|found| match found {
+            "get" => secrets.get(project).map(|found| match found {
                 Some(secret) => format!("found {}", secret.expose_secret()),
                 None => "none".to_owned(),
             }),
-            "remove" => secrets.remove(&project).map(|()| "ok".to_owned()),
+            "remove" => secrets.remove(project).map(|()| "ok".to_owned()),
             _ => panic!("unknown word {word}"),
         };
         println!("{}", answer.unwrap_or_else(told));

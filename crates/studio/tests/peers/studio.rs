@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egress::fact::EgressStatus;
-use egress::id::ProjectId;
 use egress::request::{Preset, RecordFormat, RecordRequest, RecordSource};
 use secrecy::SecretString;
 use studio::projects::JsonProjects;
@@ -21,9 +20,7 @@ async fn main() {
     let [data_dir, recordings, job_program, room, what] = &args[..] else { panic!("wrong arguments") };
     let data_dir = PathBuf::from(data_dir);
     let secrets = MemorySecrets::default();
-    secrets
-        .set(&ProjectId::from("PJ_test"), &SecretString::from(std::env::var("PEER_SECRET").unwrap()))
-        .unwrap();
+    secrets.set("PJ_test", &SecretString::from(std::env::var("PEER_SECRET").unwrap())).unwrap();
     let projects = JsonProjects::new(data_dir.join("projects.json"));
     let mut options = StudioOptions::new(data_dir, Arc::new(projects), Arc::new(secrets));
     options.job_program = Some(job_program.into());

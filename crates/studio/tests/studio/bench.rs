@@ -46,8 +46,8 @@ impl Bench {
             api_key: key.into(),
             in_keyring: true,
         };
-        bench.secrets.set(&project.id, &SecretString::from(secret)).unwrap();
-        let saved = Saved { current: Some(project.id.clone()), projects: vec![project], settings: None };
+        bench.secrets.set(project.id.as_str(), &SecretString::from(secret)).unwrap();
+        let saved = Saved { current: Some(project.id.clone()), projects: vec![project], ..Saved::default() };
         std::fs::create_dir_all(bench.data_dir()).unwrap();
         bench.projects().save(&saved).unwrap();
         bench

@@ -12,3 +12,4 @@ mod open_room;
 mod real;
 mod recovery;
 mod secrecy_kept;
+mod streams;

@@ -272,7 +272,7 @@ async fn a_project_is_checked_saved_edited_and_forgotten() {
         studio.snapshot().projects.list.into_iter().find(|project| project.id == id).unwrap()
     };
     assert_eq!((shown(&studio).name, shown(&studio).secret), (url[5..].to_owned(), SecretPlace::Keyring));
-    assert!(bench.secrets.get(&id).unwrap().is_some());
+    assert!(bench.secrets.get(id.as_str()).unwrap().is_some());
     studio.select_project(Some(id.clone())).await.unwrap();
     until(&studio, "its rooms", |s| (!s.rooms.loading && s.rooms.error.is_none()).then_some(())).await;
 
@@ -281,7 +281,7 @@ async fn a_project_is_checked_saved_edited_and_forgotten() {
         ProjectInput { name: "Stage".into(), api_secret: None, this_run_only: true, ..input(&url, KEY, "") };
     studio.edit_project(id.clone(), renamed).await.unwrap();
     assert_eq!((shown(&studio).name.as_str(), shown(&studio).secret), ("Stage", SecretPlace::ThisRun));
-    assert!(bench.secrets.get(&id).unwrap().is_none());
+    assert!(bench.secrets.get(id.as_str()).unwrap().is_none());
     studio.shut_down(true).await.unwrap();
     drop(studio);
 
@@ -291,7 +291,7 @@ async fn a_project_is_checked_saved_edited_and_forgotten() {
     studio.edit_project(id.clone(), input(&url, KEY, SECRET)).await.unwrap();
     assert_eq!(shown(&studio).secret, SecretPlace::Keyring);
     studio.forget_project(id.clone()).await.unwrap();
-    assert!(bench.secrets.get(&id).unwrap().is_none());
+    assert!(bench.secrets.get(id.as_str()).unwrap().is_none());
     assert!(bench.projects().load().unwrap().projects.iter().all(|project| project.id != id));
     studio.shut_down(true).await.unwrap();
 }

@@ -64,7 +64,7 @@ async fn a_planted_secret_is_in_no_file_no_event_and_no_debug_output() {
 async fn a_secret_that_the_keyring_has_lost_is_asked_for() {
     let bench = Bench::new();
     let id = ProjectId::from("PJ_test");
-    bench.secrets.remove(&id).unwrap();
+    bench.secrets.remove(id.as_str()).unwrap();
     let studio = bench.open().await;
     let error = studio.start(request("show")).await.unwrap_err();
     assert!(error.remedy.contains("give its secret again"), "{error:?}");
@@ -84,14 +84,14 @@ impl SecretStore for SentAway {
     fn check(&self) -> Result<(), SecretError> {
         Ok(())
     }
-    fn get(&self, _: &ProjectId) -> Result<Option<SecretString>, SecretError> {
+    fn get(&self, _: &str) -> Result<Option<SecretString>, SecretError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Err(SecretError::Dismissed("Prompt".into()))
     }
-    fn set(&self, _: &ProjectId, _: &SecretString) -> Result<(), SecretError> {
+    fn set(&self, _: &str, _: &SecretString) -> Result<(), SecretError> {
         Ok(())
     }
-    fn remove(&self, _: &ProjectId) -> Result<(), SecretError> {
+    fn remove(&self, _: &str) -> Result<(), SecretError> {
         Ok(())
     }
 }

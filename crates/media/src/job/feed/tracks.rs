@@ -23,6 +23,7 @@ use crate::job::health::TrackHealth;
 use crate::job::ingest::{FromMedia, Ingest};
 use crate::job::link::Link;
 use crate::job::watch::{Sight, SourceWatch, Verdict};
+use crate::output::Renditions;
 use crate::source::depayload::{Passage, Picture};
 use crate::source::select::{Wanted, WantedTrack, select};
 
@@ -208,7 +209,7 @@ impl TracksFeed {
             ingest.push_video(packet);
         } else {
             for unit in core.lanes.sound_packet(&stream, packet) {
-                core.outputs.push(&unit);
+                core.outputs.push(&unit, Renditions::ASKED);
             }
         }
     }
@@ -253,7 +254,9 @@ impl TracksFeed {
                     return;
                 }
                 // A decoder that cannot keep up is given keyframes alone: late pictures would all be late.
-                let unfit = damaged || core.lanes.decoders.lags(id, now_ns);
+                // Where files get it as published, that is the affair of streams alone.
+                let lags = !core.lanes.passes_pictures() && core.lanes.decoders.lags(id, now_ns);
+                let unfit = damaged || lags;
                 if ingest.gate.judge(unit.keyframe, unfit) == Passage::Hold {
                     core.lanes.held_pictures += 1;
                     self.room.request_keyframe(ingest.stream.track_id.clone());
@@ -270,7 +273,7 @@ impl TracksFeed {
                 match core.lanes.picture(id, ingest.stream.codec, unit, now_ns) {
                     Ok(Some(unit)) => {
                         core.lanes.cache.push(&unit);
-                        core.outputs.push(&unit);
+                        core.outputs.push(&unit, Renditions::ASKED);
                     }
                     Ok(None) => {}
                     Err(error) => {
@@ -480,6 +483,9 @@ impl Feed for TracksFeed {
     }
 
     fn tick(&mut self, core: &mut Core, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
+        if let Some(video) = self.wanted.video.as_ref().filter(|_| core.lanes.wants_whole_picture()) {
+            self.room.request_keyframe(video.track_id.clone());
+        }
         if self.health.pause_over(now_ns) {
             self.subscribe(now_ns);
         }

@@ -1,0 +1,287 @@
+//! Names of outputs that are many files: segments with their playlists, and images.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    FALLBACK, KNOWN_EXTENSIONS, MAX_COMPONENT_BYTES, NameFacts, RESERVED_BYTES, fit, folders_of, utc,
+};
+use crate::spec::{ImageSuffix, ImagesOutput, SegmentSuffix, SegmentsOutput};
+
+/// Kept free for `_20060102150405000` and `.jpeg`, and for `-12` ([`SegmentNames::numbered`]), bytes.
+const MAX_STEM_BYTES: usize = MAX_COMPONENT_BYTES - RESERVED_BYTES - 24;
+
+/// The names of a set of segments, relative to the output's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentNames {
+    /// Where the playlists are.
+    pub folder: PathBuf,
+    /// Where the segments are, relative to that; mostly empty.
+    pub below: PathBuf,
+    /// What the names of segments begin with.
+    pub prefix: String,
+    /// The playlist, without its extension.
+    pub playlist: String,
+    /// The playlist of the newest segments, without its extension.
+    pub live_playlist: Option<String>,
+    suffix: SegmentSuffix,
+}
+
+/// Whether a live playlist goes where the playlist goes, as LiveKit wants it: it names the same folder, or none.
+pub fn in_one_folder(playlist: &str, live_playlist: &str) -> bool {
+    let (live, _) = split(live_playlist);
+    live.is_empty() || live == split(playlist).0
+}
+
+impl SegmentNames {
+    /// Resolves the templates of a set of segments, by LiveKit's rules: a folder of the prefix is the playlist's
+    /// where that names none, and else lies below the playlist's; the playlist is named like the prefix where it has
+    /// no name, and the prefix like the playlist.
+    pub fn of(spec: &SegmentsOutput, facts: &NameFacts) -> Self {
+        let (playlist_folder, playlist) = split(&spec.playlist);
+        let (prefix_folder, prefix) = split(&spec.prefix);
+        let (_, live) = split(&spec.live_playlist);
+        let (folder, below) = if playlist_folder.is_empty() || playlist_folder == prefix_folder {
+            (prefix_folder, "")
+        } else {
+            // A prefix that repeats the playlist's folder means what lies in it.
+            let inner =
+                prefix_folder.strip_prefix(playlist_folder).and_then(|rest| rest.strip_prefix(['/', '\\']));
+            (playlist_folder, inner.unwrap_or(prefix_folder))
+        };
+        let named = |template: &str| stem(template, facts);
+        let prefix = named(prefix);
+        let playlist = named(playlist).or_else(|| prefix.clone()).unwrap_or_else(|| fallback(facts));
+        Self {
+            folder: folders_of(folder, facts),
+            below: folders_of(below, facts),
+            prefix: prefix.unwrap_or_else(|| playlist.clone()),
+            live_playlist: named(live)
+                .map(|live| if live == playlist { format!("{live}-live") } else { live }),
+            playlist,
+            suffix: spec.suffix,
+        }
+    }
+
+    /// The names with a number, for when the others are taken. Below 2 they stay as they are.
+    #[must_use]
+    pub fn numbered(&self, n: u32) -> Self {
+        if n < 2 {
+            return self.clone();
+        }
+        let number = |name: &str| format!("{name}-{n}");
+        Self {
+            prefix: number(&self.prefix),
+            playlist: number(&self.playlist),
+            live_playlist: self.live_playlist.as_deref().map(number),
+            ..self.clone()
+        }
+    }
+
+    /// The playlist, relative to the output's folder.
+    pub fn playlist_path(&self) -> PathBuf {
+        self.folder.join(format!("{}.m3u8", self.playlist))
+    }
+
+    /// The playlist of the newest segments, relative to the output's folder.
+    pub fn live_playlist_path(&self) -> Option<PathBuf> {
+        self.live_playlist.as_ref().map(|name| self.folder.join(format!("{name}.m3u8")))
+    }
+
+    /// A segment, relative to the folder of the playlists. `at_ns` is the time of its first media, unix, ns.
+    pub fn segment(&self, index: u64, at_ns: i64) -> PathBuf {
+        let suffix = match self.suffix {
+            SegmentSuffix::Index => format!("{index:05}"),
+            SegmentSuffix::Timestamp => utc(at_ns),
+        };
+        self.below.join(format!("{}_{suffix}.ts", self.prefix))
+    }
+
+    /// Whether one of these files is there, or a segment that could be taken for one of these.
+    pub fn taken(&self, folder: &Path) -> bool {
+        let playlists = [Some(self.playlist_path()), self.live_playlist_path()];
+        let first = self.folder.join(self.below.join(format!("{}_00000.ts", self.prefix)));
+        playlists.into_iter().flatten().chain([first]).any(|path| folder.join(path).exists())
+    }
+}
+
+/// The names of images, relative to the output's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageNames {
+    /// Where they are.
+    pub folder: PathBuf,
+    /// What their names begin with.
+    pub prefix: String,
+    suffix: ImageSuffix,
+}
+
+impl ImageNames {
+    /// Resolves the template of images.
+    pub fn of(spec: &ImagesOutput, facts: &NameFacts) -> Self {
+        let (folder, prefix) = split(&spec.prefix);
+        Self {
+            folder: folders_of(folder, facts),
+            prefix: stem(prefix, facts).unwrap_or_else(|| fallback(facts)),
+            suffix: spec.suffix,
+        }
+    }
+
+    /// The names with a number, for when the others are taken. Below 2 they stay as they are.
+    #[must_use]
+    pub fn numbered(&self, n: u32) -> Self {
+        let prefix = if n < 2 { self.prefix.clone() } else { format!("{}-{n}", self.prefix) };
+        Self { prefix, ..self.clone() }
+    }
+
+    /// Folder and prefix, as they are told.
+    pub fn prefix_path(&self) -> PathBuf {
+        self.folder.join(&self.prefix)
+    }
+
+    /// An image, relative to the output's folder. `at_ns` is its time, unix, ns.
+    pub fn image(&self, index: u64, at_ns: i64) -> PathBuf {
+        let name = match self.suffix {
+            ImageSuffix::Index => format!("{}_{index:05}.jpeg", self.prefix),
+            ImageSuffix::Timestamp => format!("{}_{}.jpeg", self.prefix, utc(at_ns)),
+            ImageSuffix::Overwrite => format!("{}.jpeg", self.prefix),
+        };
+        self.folder.join(name)
+    }
+
+    /// Whether images would be written over that are not of this set.
+    pub fn taken(&self, folder: &Path) -> bool {
+        self.suffix == ImageSuffix::Index && folder.join(self.image(0, 0)).exists()
+    }
+}
+
+/// Folders and name of a template.
+fn split(template: &str) -> (&str, &str) {
+    match template.rfind(['/', '\\']) {
+        Some(at) => (&template[..at], &template[at + 1..]),
+        None => ("", template),
+    }
+}
+
+/// A name without its extension, if it is one of a kind of files that are written; none where nothing is left.
+fn stem(template: &str, facts: &NameFacts) -> Option<String> {
+    let stem = match template.rsplit_once('.') {
+        Some((stem, known)) if KNOWN_EXTENSIONS.iter().any(|ext| known.eq_ignore_ascii_case(ext)) => stem,
+        _ => template,
+    };
+    Some(fit(stem.trim(), facts, MAX_STEM_BYTES)).filter(|stem| !stem.is_empty())
+}
+
+fn fallback(facts: &NameFacts) -> String {
+    let name = fit(facts.default_template(), facts, MAX_STEM_BYTES);
+    if name.is_empty() { FALLBACK.to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn facts() -> NameFacts {
+        NameFacts {
+            room_name: "show".into(),
+            room_id: "RM_1".into(),
+            egress_id: "EG_1".into(),
+            publisher_identity: None,
+            track_id: None,
+            track_kind: None,
+            track_source: None,
+            at_ns: 1_786_000_000_123_456_789,
+            time_zone: TimeZone::UTC,
+            identifier: "show".into(),
+            retry: 0,
+        }
+    }
+
+    fn spec(prefix: &str, playlist: &str, live: &str) -> SegmentsOutput {
+        SegmentsOutput {
+            folder: "/r".into(),
+            prefix: prefix.into(),
+            playlist: playlist.into(),
+            live_playlist: live.into(),
+            suffix: SegmentSuffix::Index,
+            duration_ms: 4000,
+            manifest: true,
+        }
+    }
+
+    fn all(prefix: &str, playlist: &str, live: &str) -> (String, String, Option<String>) {
+        let names = SegmentNames::of(&spec(prefix, playlist, live), &facts());
+        let shown = |path: PathBuf| path.display().to_string();
+        let segment = names.folder.join(names.segment(7, 0));
+        (shown(segment), shown(names.playlist_path()), names.live_playlist_path().map(shown))
+    }
+
+    #[test]
+    fn segments_are_named_as_livekit_names_them() {
+        let of = |segment: &str, playlist: &str| (segment.to_owned(), playlist.to_owned(), None);
+        assert_eq!(all("", "", ""), of("show-2026-08-06T070640_00007.ts", "show-2026-08-06T070640.m3u8"));
+        assert_eq!(all("seg", "", ""), of("seg_00007.ts", "seg.m3u8"));
+        assert_eq!(all("", "list.m3u8", ""), of("list_00007.ts", "list.m3u8"));
+        assert_eq!(all("a/seg", "list", ""), of("a/seg_00007.ts", "a/list.m3u8"));
+        assert_eq!(all("a/seg", "a/list", ""), of("a/seg_00007.ts", "a/list.m3u8"));
+        assert_eq!(all("b/seg", "a/list", ""), of("a/b/seg_00007.ts", "a/list.m3u8"));
+        assert_eq!(all("a/b/seg", "a/list", ""), of("a/b/seg_00007.ts", "a/list.m3u8"));
+        assert_eq!(
+            all("{room_name}/", "", ""),
+            of("show/show-2026-08-06T070640_00007.ts", "show/show-2026-08-06T070640.m3u8")
+        );
+        assert_eq!(
+            all("x", "a/v1.2-show", "live.m3u8"),
+            ("a/x_00007.ts".into(), "a/v1.2-show.m3u8".into(), Some("a/live.m3u8".into())),
+            "only a known extension is taken away"
+        );
+    }
+
+    #[test]
+    fn suffixes_and_folders() {
+        let names = SegmentNames::of(
+            &SegmentsOutput { suffix: SegmentSuffix::Timestamp, ..spec("x", "", "") },
+            &facts(),
+        );
+        assert_eq!(names.segment(3, 1_786_000_000_123_456_789), Path::new("x_20260806070640123.ts"));
+        assert_eq!(names.numbered(2).segment(3, 0), Path::new("x-2_19700101000000000.ts"));
+        assert!(in_one_folder("a/list", "live") && in_one_folder("a/list", "a/live"));
+        assert!(!in_one_folder("a/list", "b/live") && !in_one_folder("list", "b/live"));
+    }
+
+    #[test]
+    fn images_are_named_as_livekit_names_them() {
+        let image = |prefix: &str, suffix| {
+            let spec = ImagesOutput {
+                folder: "/r".into(),
+                prefix: prefix.into(),
+                suffix,
+                interval_ms: 10_000,
+                width: None,
+                height: None,
+                manifest: true,
+            };
+            ImageNames::of(&spec, &facts()).image(12, 1_786_000_000_123_456_789).display().to_string()
+        };
+        assert_eq!(image("a/shot", ImageSuffix::Index), "a/shot_00012.jpeg");
+        assert_eq!(image("shot.jpg", ImageSuffix::Timestamp), "shot_20260806070640123.jpeg");
+        assert_eq!(image("", ImageSuffix::Overwrite), "show-2026-08-06T070640.jpeg");
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_leads_out_of_the_folder(prefix in ".{0,300}", playlist in ".{0,300}", live in ".{0,80}") {
+            let names = SegmentNames::of(&spec(&prefix, &playlist, &live), &facts());
+            let paths = [names.folder.join(names.segment(99_999, 0)), names.numbered(99).playlist_path()];
+            for path in paths.into_iter().chain(names.live_playlist_path()) {
+                prop_assert!(path.is_relative());
+                for part in path.components() {
+                    let std::path::Component::Normal(part) = part else { panic!("{path:?}") };
+                    prop_assert!(part.len() <= MAX_COMPONENT_BYTES);
+                }
+            }
+            prop_assert_ne!(Some(names.playlist_path()), names.live_playlist_path());
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Segments of HLS as an output of a job: named, and their folder made.
+
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::fact::{Fact, OutputSet};
+use egress::filename::{NameFacts, SegmentNames};
+use egress::id::OutputId;
+use egress::spec::SegmentsOutput;
+
+use crate::job::Facts;
+use crate::job::outputs::file::no_file_in;
+use crate::job::outputs::stream::Lanes;
+use crate::output::segments::{Segments, SegmentsPlan};
+use crate::output::{Output, OutputReport};
+
+/// How many names are tried.
+const MAX_NAMES: u32 = 10_000;
+
+/// Makes the folder of a set of segments and starts to write it.
+///
+/// # Errors
+/// If nothing can be written there, or there is neither picture nor sound.
+pub(super) fn open(
+    id: &OutputId,
+    spec: &SegmentsOutput,
+    names: &NameFacts,
+    lanes: Lanes,
+    facts: &mut Facts,
+    report: impl Fn(OutputReport) + Send + 'static,
+) -> Result<Box<dyn Output>, ApiError> {
+    if !lanes.video && !lanes.audio {
+        return Err(ApiError::new(
+            ErrorCode::Unsupported,
+            Fault::Input,
+            "There is neither picture nor sound to make segments of.",
+            "Choose something that has one.",
+        ));
+    }
+    let wanted = SegmentNames::of(spec, names);
+    let free = (1..MAX_NAMES).map(|n| wanted.numbered(n)).find(|names| !names.taken(&spec.folder));
+    let plan = SegmentsPlan {
+        id: id.clone(),
+        folder: spec.folder.clone(),
+        names: free.unwrap_or(wanted),
+        duration_ms: spec.duration_ms,
+        video: lanes.video,
+        audio: lanes.audio,
+    };
+    facts.record(Fact::OutputOpening { output: id.clone(), path: plan.playlist() });
+    let set = OutputSet::Segments { live_playlist: plan.live_playlist(), count: 0 };
+    facts.record(Fact::Set { output: id.clone(), set });
+    let folder = spec.folder.join(&plan.names.folder).join(&plan.names.below);
+    std::fs::create_dir_all(&folder).map_err(|cause| no_file_in(&folder, &cause))?;
+    Ok(Box::new(Segments::start(plan, report)))
+}

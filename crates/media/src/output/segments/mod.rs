@@ -1,0 +1,267 @@
+//! HLS: segments of MPEG-TS and their playlists, readable at every moment.
+//!
+//! A segment is written under another name and gets its own when it is whole and on the disk; only then it is
+//! listed. A playlist is replaced as a whole. So whoever reads, and whenever the process dies, what is listed is there
+//! and is whole.
+
+pub mod cut;
+pub mod mux;
+pub mod playlist;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::fact::{FileResult, OutputSet};
+use egress::filename::SegmentNames;
+use egress::id::OutputId;
+use parking_lot::Mutex;
+
+use crate::output::segments::cut::{Cut, Cutter, EARLY_NS};
+use crate::output::segments::mux::Segment;
+use crate::output::segments::playlist::Playlists;
+use crate::output::{Counts, Ended, Output, OutputReport, Rendition, SetResult};
+use crate::unit::{Lane, Unit};
+
+/// Times in segments begin with this, ns: the first sound may lie a little before the first picture.
+const LEAD_NS: i64 = 1_000_000_000;
+
+/// What a set of segments is to be.
+#[derive(Debug, Clone)]
+pub struct SegmentsPlan {
+    /// Names the output.
+    pub id: OutputId,
+    /// The folder that the names are relative to.
+    pub folder: PathBuf,
+    /// The names.
+    pub names: SegmentNames,
+    /// Length of a segment, ms.
+    pub duration_ms: u32,
+    /// Whether it has pictures. It begins with a keyframe then.
+    pub video: bool,
+    /// Whether it has sound.
+    pub audio: bool,
+}
+
+impl SegmentsPlan {
+    /// The playlist, absolute.
+    pub fn playlist(&self) -> PathBuf {
+        self.folder.join(self.names.playlist_path())
+    }
+
+    /// The playlist of the newest segments, absolute.
+    pub fn live_playlist(&self) -> Option<PathBuf> {
+        self.names.live_playlist_path().map(|path| self.folder.join(path))
+    }
+}
+
+/// A set of segments being written. Dropping it without [`Output::finish`] leaves it as a kill would.
+#[derive(Debug)]
+pub struct Segments {
+    folder: PathBuf,
+    queue: Sender<Message>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Unit(Unit),
+    Finish,
+}
+
+#[derive(Debug, Clone)]
+struct Shared {
+    counts: Counts,
+    set: SetResult,
+}
+
+impl Segments {
+    /// Starts writing; `report` is called from the output's thread.
+    pub fn start(plan: SegmentsPlan, report: impl Fn(OutputReport) + Send + 'static) -> Self {
+        let (queue, messages) = channel();
+        let result = FileResult {
+            path: Some(plan.playlist()),
+            size_bytes: 0,
+            started_at_ns: 0,
+            ended_at_ns: 0,
+            duration_ns: 0,
+            error: None,
+        };
+        let set = OutputSet::Segments { live_playlist: plan.live_playlist(), count: 0 };
+        let set = SetResult { result, set, files: Vec::new() };
+        let shared = Arc::new(Mutex::new(Shared { counts: Counts::default(), set: set.clone() }));
+        let folder = plan.folder.clone();
+        let writer = Writer {
+            cutter: Cutter::new(plan.video, plan.audio, i64::from(plan.duration_ms) * 1_000_000),
+            playlists: Playlists::new(plan.duration_ms),
+            origin_ns: None,
+            segment: None,
+            counts: Counts::default(),
+            set,
+            shared: shared.clone(),
+            report,
+            plan,
+        };
+        // A thread cannot be had only when the machine is out of everything; the report of that is the
+        // closed queue.
+        let _ = thread::Builder::new().name("segments".to_owned()).spawn(move || writer.run(&messages));
+        Self { folder, queue, shared }
+    }
+}
+
+impl Output for Segments {
+    fn rendition(&self) -> Rendition {
+        Rendition::Broadcast
+    }
+
+    fn push(&mut self, unit: &Unit) {
+        // A closed queue means that the output has ended by an error, which it has reported.
+        let _ = self.queue.send(Message::Unit(unit.clone()));
+    }
+
+    fn finish(&mut self) {
+        let _ = self.queue.send(Message::Finish);
+    }
+
+    fn abandoned(&mut self) -> Ended {
+        let mut set = self.shared.lock().set.clone();
+        let stuck = io::Error::new(io::ErrorKind::TimedOut, "the disk does not answer");
+        set.result.error.get_or_insert(failed(&stuck));
+        Ended::Set(set)
+    }
+
+    fn counts(&self) -> Counts {
+        self.shared.lock().counts
+    }
+
+    fn room_bytes(&self) -> Option<u64> {
+        fs4::available_space(&self.folder).ok()
+    }
+}
+
+/// What runs in the output's thread.
+struct Writer<R> {
+    plan: SegmentsPlan,
+    report: R,
+    cutter: Cutter,
+    playlists: Playlists,
+    origin_ns: Option<i64>,
+    segment: Option<(Segment, PathBuf)>,
+    counts: Counts,
+    set: SetResult,
+    shared: Arc<Mutex<Shared>>,
+}
+
+impl<R: Fn(OutputReport)> Writer<R> {
+    fn run(mut self, messages: &Receiver<Message>) {
+        let outcome = loop {
+            match messages.recv() {
+                Ok(Message::Unit(unit)) => {
+                    let cuts = self.cutter.push(unit);
+                    if let Err(error) = self.follow(cuts) {
+                        break Err(error);
+                    }
+                }
+                Ok(Message::Finish) => {
+                    let cuts = self.cutter.finish();
+                    break self.follow(cuts);
+                }
+                // Dropped: the job is gone.
+                Err(_) => return,
+            }
+        };
+        let mut outcome = outcome;
+        if self.counts.started_ns != 0 {
+            self.playlists.end();
+            outcome = outcome.and(self.list());
+        } else {
+            self.set.result.path = None;
+        }
+        if let Err(error) = outcome {
+            tracing::warn!(output = %self.plan.id, %error, "segments");
+            self.set.result.error = Some(failed(&error));
+        }
+        (self.report)(OutputReport::Ended { output: self.plan.id, ended: Ended::Set(self.set) });
+    }
+
+    fn follow(&mut self, cuts: Vec<Cut>) -> io::Result<()> {
+        for cut in cuts {
+            match cut {
+                Cut::Begin { at_ns } => self.begin(at_ns),
+                Cut::Unit(unit) => {
+                    self.counts.units += 1;
+                    self.counts.pictures += u64::from(unit.lane == Lane::Video);
+                    self.counts.ended_ns = self.counts.ended_ns.max(unit.end_ns());
+                    if let Some((segment, _)) = &mut self.segment {
+                        segment.push(unit)?;
+                    }
+                }
+                Cut::End { at_ns } => self.end(at_ns)?,
+            }
+        }
+        let mut shared = self.shared.lock();
+        shared.counts = self.counts;
+        Ok(())
+    }
+
+    fn begin(&mut self, at_ns: i64) {
+        let first = self.counts.started_ns == 0;
+        if first {
+            self.counts.started_ns = at_ns;
+            self.set.result.started_at_ns = at_ns;
+        }
+        let name = self.plan.names.segment(self.set.files.len() as u64, at_ns);
+        let path = self.plan.folder.join(&self.plan.names.folder).join(&name);
+        let origin_ns = *self.origin_ns.get_or_insert(at_ns - LEAD_NS);
+        let lanes = (self.plan.video, self.plan.audio);
+        self.segment = Some((Segment::begin(path, at_ns, origin_ns, lanes), name));
+        if self.plan.video {
+            let time_ns = at_ns + i64::from(self.plan.duration_ms) * 1_000_000 - EARLY_NS;
+            (self.report)(OutputReport::WantsKeyframeAt { time_ns });
+        }
+        if first {
+            (self.report)(OutputReport::Active { output: self.plan.id.clone(), started_at_ns: at_ns });
+        }
+    }
+
+    fn end(&mut self, at_ns: i64) -> io::Result<()> {
+        let Some((segment, name)) = self.segment.take() else { return Ok(()) };
+        let began_ns = segment.began_ns;
+        let size = segment.end()?;
+        self.playlists.add(&name, began_ns, at_ns);
+        let path = self.plan.folder.join(&self.plan.names.folder).join(&name);
+        self.set.files.push((path, began_ns));
+        self.counts.size_bytes += size;
+        self.set.result.size_bytes = self.counts.size_bytes;
+        self.set.result.ended_at_ns = at_ns;
+        self.set.result.duration_ns = at_ns - self.set.result.started_at_ns;
+        if let OutputSet::Segments { count, .. } = &mut self.set.set {
+            *count = self.set.files.len() as u64;
+        }
+        self.list()?;
+        self.shared.lock().set = self.set.clone();
+        Ok(())
+    }
+
+    fn list(&self) -> io::Result<()> {
+        self.playlists.write(&self.plan.playlist(), self.plan.live_playlist().as_deref())
+    }
+}
+
+fn failed(cause: &io::Error) -> ApiError {
+    let full = cause.kind() == io::ErrorKind::StorageFull;
+    ApiError::new(
+        if full { ErrorCode::DiskFull } else { ErrorCode::Storage },
+        Fault::Destination,
+        "The segments could not be written any further. What the playlist lists is whole.",
+        if full {
+            "The disk is full: free some space or choose another folder."
+        } else {
+            "Check that the disk is there and that you may write to it, or choose another."
+        },
+    )
+    .with_detail(cause)
+}
