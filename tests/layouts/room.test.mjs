@@ -295,7 +295,7 @@ test('asks for each picture in the size that is shown', { timeout: 60_000 }, asy
   await until('the largest layer again', async () => (await width()) === 1280);
 });
 
-test('a connection that breaks: the picture stands, then goes on', { timeout: 60_000 }, async (t) => {
+test('a connection that breaks: the picture stands, then goes on', { timeout: 120_000 }, async (t) => {
   const scene = await Scene.open(t);
   await scene.person(4, { video: VIDEO });
   const template = await record(scene, { layout: 'single-speaker' });
@@ -307,10 +307,12 @@ test('a connection that breaks: the picture stands, then goes on', { timeout: 60
   await sleep(1500);
   assert.equal((await template.shot()).person(FULL), 4, 'the last picture has to stand');
   await scene.server.run();
-  const later = await until('pictures again', async () => {
+  // Publisher and page both try again with growing pauses.
+  const goesOn = async () => {
     const now = await code();
     return now && now.frame > before.frame + 30 && now;
-  });
+  };
+  const later = await until('pictures again', goesOn, { withinMs: 75_000 });
   assert.equal(later.person, 4);
   assert.equal(template.said('END_RECORDING'), undefined);
   assert.equal(template.console.filter(({ text }) => text === 'START_RECORDING').length, 1);

@@ -137,7 +137,7 @@ async fn shown() {
 #[derive(Debug, Default)]
 struct Seen {
     pictures: u32,
-    /// Brightness of the last pixel of the last row.
+    /// Brightness of the last pixel of the last row, between flashes.
     corner: u8,
     flash: bool,
     flashes: Vec<i64>,
@@ -152,9 +152,11 @@ impl Seen {
                 let map = frame.map_readable().unwrap();
                 let pixel = |x: usize, y: usize| map[y * SIZE.width as usize + x];
                 self.pictures += 1;
-                self.corner = pixel(1279, 719);
                 // The empty page before it is white, and where no window is it is black.
                 let flash = (25..60).contains(&pixel(640, 360));
+                if !flash {
+                    self.corner = pixel(1279, 719);
+                }
                 if flash && !self.flash {
                     self.flashes.push(time_ns);
                 }
