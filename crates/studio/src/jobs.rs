@@ -1,6 +1,5 @@
 //! Starting, arming, recording and stopping jobs.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -244,6 +243,7 @@ impl Inner {
     ) -> Result<EgressId, ApiError> {
         self.check_open()?;
         let (_, accepted) = egress::protocol::accept(&request)?;
+        let secrets = accepted.secrets;
         let mut full = accepted.spec;
         if let Source::Page(page) = &mut full.source
             && let PageAddress::Template { document, .. } = &mut page.address
@@ -307,7 +307,7 @@ impl Inner {
         };
         let folder = self.prepare(&self.jobs_dir().join(id.as_str()), spec.clone(), job.clone()).await?;
         self.board.publish(Change::Job { job });
-        let launch = Launch { spec, token, secrets: BTreeMap::new(), folder: folder.short.clone() };
+        let launch = Launch { spec, token, secrets, folder: folder.short.clone() };
         match Process::spawn(&self.program, &launch, &folder).await {
             Ok(process) => {
                 let conversation = Conversation::new(process, folder.clone());
