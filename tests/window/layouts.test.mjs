@@ -47,23 +47,6 @@ after(async () => {
   await server?.stop();
 });
 
-/** Runs what stands on what was before; where one fails, the rest would only fail again. */
-function following(t) {
-  return async (name, what) => {
-    let failed;
-    await t.test(name, async () => {
-      try {
-        await what();
-      } catch (error) {
-        failed = error;
-        await steps.look(window, `failed ${name}`).catch(() => {});
-        throw error;
-      }
-    });
-    if (failed) throw new Error(`stopped at "${name}"`);
-  };
-}
-
 /** The layouts of the list: `{name, chosen, onAir, broken}`. */
 function cards() {
   return window.script(
@@ -99,7 +82,7 @@ async function choose(name) {
 }
 
 test("the whole room: seen live, laid out, recorded", { timeout: 900_000 }, async (t) => {
-  const step = following(t);
+  const step = steps.following(t, window);
 
   await step("the whole room is shown live before anything is recorded", async () => {
     await steps.openRoom(window, ROOM, EVERYBODY.map((person) => `person-${person}`));

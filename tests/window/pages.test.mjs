@@ -66,19 +66,7 @@ async function open(address) {
 }
 
 test("web pages and templates", { timeout: 900_000 }, async (t) => {
-  const step = async (name, what) => {
-    let failed;
-    await t.test(name, async () => {
-      try {
-        await what();
-      } catch (error) {
-        failed = error;
-        await steps.look(window, `failed ${name}`).catch(() => {});
-        throw error;
-      }
-    });
-    if (failed) throw new Error(`stopped at "${name}"`);
-  };
+  const step = steps.following(t, window);
 
   await step("a page needs no room: it is chosen by W, and shown when its address is typed", async () => {
     await window.keys("w");

@@ -33,19 +33,7 @@ after(async () => {
 
 // Each step stands on the one before.
 test("from the first start to the file", { timeout: 600_000 }, async (t) => {
-  const step = async (name, what) => {
-    let failed;
-    await t.test(name, async () => {
-      try {
-        await what();
-      } catch (error) {
-        failed = error;
-        await steps.look(window, `failed ${name}`).catch(() => {});
-        throw error;
-      }
-    });
-    if (failed) throw new Error(`stopped at "${name}"`);
-  };
+  const step = steps.following(t, window);
 
   await step("first start asks to log in", async () => {
     await window.get("heading", "Log into LiveKit", steps.patient);

@@ -91,8 +91,9 @@ test("the window comes back where it was", { timeout: 120_000 }, async (t) => {
   };
   const child = await startTallylight(t);
   await place();
-  await desktop.run("wmctrl", "-r", "Tallylight", "-e", "0,150,60,1100,720");
   const moved = await until("the window to move", async () => {
+    // It is listed a moment before it can be moved.
+    await desktop.run("wmctrl", "-r", "Tallylight", "-e", "0,150,60,1100,720");
     const now = await place();
     return now.endsWith("1100 720") && now;
   });

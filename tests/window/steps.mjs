@@ -36,6 +36,23 @@ export async function look(window, name) {
   await window.screenshot(join(pictures, `${name}.png`));
 }
 
+/** Runs steps of a test that each stand on the one before: where one fails, the rest would only fail again. */
+export function following(t, window) {
+  return async (name, what) => {
+    let failed;
+    await t.test(name, async () => {
+      try {
+        await what();
+      } catch (error) {
+        failed = error;
+        await look(window, `failed ${name}`).catch(() => {});
+        throw error;
+      }
+    });
+    if (failed) throw new Error(`stopped at "${name}"`);
+  };
+}
+
 /** Fills the login form and sends it. */
 export async function fillProject(window, { url, key, secret, name }) {
   if (url !== undefined) await window.type("textbox", "LiveKit URL", url);
@@ -152,7 +169,15 @@ export function secondsOf(timecode) {
 
 /** Holds Stop until it takes. */
 export async function stopRecording(window) {
-  await window.hold(await window.byTestId("stop"), 900);
+  // The driver gives a press up now and then, before it takes, and says no more than "unknown error".
+  await until(
+    "Stop to be held",
+    async () => {
+      if ((await runningJobs(window)).length > 0) await window.hold(await window.byTestId("stop"), 900);
+      return true;
+    },
+    patient,
+  );
   await until("the recording to end", async () => (await runningJobs(window)).length === 0, patient);
 }
 

@@ -120,9 +120,15 @@ function session(call, base, driver) {
     hold: async (element, ms) => {
       const move = { type: "pointerMove", duration: 0, x: 0, y: 0, origin: element };
       const press = [move, { type: "pointerDown", button: 0 }, { type: "pause", duration: ms }, { type: "pointerUp", button: 0 }];
-      await raw("POST", "/actions", {
-        actions: [{ type: "pointer", id: "mouse", parameters: { pointerType: "mouse" }, actions: press }],
-      });
+      try {
+        await raw("POST", "/actions", {
+          actions: [{ type: "pointer", id: "mouse", parameters: { pointerType: "mouse" }, actions: press }],
+        });
+      } catch (error) {
+        // Whatever was pressed is not to stay so.
+        await raw("DELETE", "/actions").catch(() => {});
+        throw error;
+      }
     },
     /** Presses and releases keys. */
     keys: (...values) =>

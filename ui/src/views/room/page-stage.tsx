@@ -18,19 +18,17 @@ interface Failure {
   again: () => void;
 }
 
-export function PageStage({
-  room,
-  source,
-  live,
-  failure,
-}: {
+/** A page, and the state that it is in. */
+interface Shown {
   room: OpenRoom | null;
   source: PageSource;
   /** The job that shows it. */
   live: Job | null;
   /** Why it cannot be made ready, if so. */
   failure: Failure | null;
-}) {
+}
+
+export function PageStage({ room, source, live, failure }: Shown) {
   const page = live?.page ?? null;
   const shown = page !== null && page !== "starting";
   const silent = source.parts === "sound";
@@ -76,17 +74,7 @@ export function ProgramMeter({
   return <Meter tracks={sounds} className={className} />;
 }
 
-function Over({
-  room,
-  source,
-  live,
-  failure,
-}: {
-  room: OpenRoom | null;
-  source: PageSource;
-  live: Job | null;
-  failure: Failure | null;
-}) {
+function Over({ room, source, live, failure }: Shown) {
   const page = live?.page ?? "starting";
   const recorded = live !== null && !live.preview;
   // Why the last try came to nothing.
