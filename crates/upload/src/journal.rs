@@ -140,7 +140,8 @@ impl Journal {
             connection.prepare("SELECT upload, part, size, md5, crc32c, content_id FROM parts")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
-            let sum = PartSum { size: row.get::<_, i64>(2)?.unsigned_abs(), md5: row.get(3)?, crc32c: row.get(4)? };
+            let sum =
+                PartSum { size: row.get::<_, i64>(2)?.unsigned_abs(), md5: row.get(3)?, crc32c: row.get(4)? };
             kept.parts.push((UploadId(row.get(0)?), row.get(1)?, Part { sum, content_id: row.get(5)? }));
         }
         Ok(kept)

@@ -27,8 +27,8 @@ pub struct Queue {
     inner: Arc<Inner>,
     orders: mpsc::UnboundedSender<Order>,
     worker: Arc<Mutex<Option<JoinHandle<()>>>>,
-    /// Locked for as long as this process has the queue.
-    _lock: Arc<File>,
+    /// Locked for as long as the queue is open here.
+    lock: Arc<Mutex<Option<File>>>,
 }
 
 impl Queue {
@@ -63,7 +63,12 @@ impl Queue {
         }
         let (orders, receiver) = mpsc::unbounded_channel();
         let worker = tokio::spawn(work(inner.clone(), receiver));
-        Ok(Self { inner, orders, worker: Arc::new(Mutex::new(Some(worker))), _lock: Arc::new(lock) })
+        Ok(Self {
+            inner,
+            orders,
+            worker: Arc::new(Mutex::new(Some(worker))),
+            lock: Arc::new(Mutex::new(Some(lock))),
+        })
     }
 
     /// Puts a file on the list. It is on the disk when this returns.
@@ -256,6 +261,7 @@ impl Queue {
         if let Some(worker) = worker {
             let _ = worker.await;
         }
+        drop(self.lock.lock().take());
     }
 }
 
