@@ -170,7 +170,7 @@ fn lost(error: reqwest::Error) -> HttpError {
     while let Some(inner) = source {
         let words = inner.to_string();
         let lower = words.to_ascii_lowercase();
-        if lower.contains("certificate") || lower.contains("tls") || lower.contains("handshake") {
+        if ["certificate", "tls", "handshake", "corrupt message"].iter().any(|word| lower.contains(word)) {
             cause = Cause::Tls;
         } else if lower.contains("dns") || lower.contains("failed to lookup") {
             cause = Cause::Name;

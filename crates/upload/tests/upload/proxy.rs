@@ -146,8 +146,6 @@ pub struct Wire {
     pub cut_after: Arc<AtomicU64>,
     /// From here on nothing is forwarded, and nothing is closed.
     pub hole: Arc<AtomicI64>,
-    /// Bytes that went towards the store.
-    pub carried: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -157,8 +155,8 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (cuts, hole) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(0)));
-        let (cut_after, carried) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let shared = (cuts.clone(), cut_after.clone(), hole.clone(), carried.clone());
+        let cut_after = Arc::new(AtomicU64::new(0));
+        let shared = (cuts.clone(), cut_after.clone(), hole.clone());
         let task = tokio::spawn(async move {
             while let Ok((from, _)) = listener.accept().await {
                 let Ok(to) = TcpStream::connect(&address).await else { continue };
@@ -166,7 +164,7 @@ impl Wire {
                 tokio::spawn(async move { carry(from, to, shared).await });
             }
         });
-        Self { url, cuts, cut_after, hole, carried, task }
+        Self { url, cuts, cut_after, hole, task }
     }
 }
 
@@ -176,9 +174,9 @@ impl Drop for Wire {
     }
 }
 
-type Shared4 = (Arc<AtomicI64>, Arc<AtomicU64>, Arc<AtomicI64>, Arc<AtomicU64>);
+type Knobs = (Arc<AtomicI64>, Arc<AtomicU64>, Arc<AtomicI64>);
 
-async fn carry(from: TcpStream, to: TcpStream, (cuts, cut_after, hole, carried): Shared4) {
+async fn carry(from: TcpStream, to: TcpStream, (cuts, cut_after, hole): Knobs) {
     let (mut from_read, mut from_write) = from.into_split();
     let (mut to_read, mut to_write) = to.into_split();
     let back = tokio::spawn(async move { tokio::io::copy(&mut to_read, &mut from_write).await });
@@ -195,7 +193,6 @@ async fn carry(from: TcpStream, to: TcpStream, (cuts, cut_after, hole, carried):
             break;
         }
         sent += count as u64;
-        carried.fetch_add(count as u64, Ordering::SeqCst);
         if sent > cut_after.load(Ordering::SeqCst) && cuts.load(Ordering::SeqCst) > 0 {
             cuts.fetch_sub(1, Ordering::SeqCst);
             break;

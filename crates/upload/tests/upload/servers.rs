@@ -10,10 +10,11 @@ use egress::storage::{Azure, Gcp, S3, Storage, StorageKeys, StorageProfile, Stor
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::{AzureAuthorizer, AzureCredential, MicrosoftAzureBuilder};
 use object_store::client::HttpRequestBody;
-use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+
+use crate::google::Google;
 
 pub const BUCKET: &str = "shows";
 const KEY: &str = "tallylight";
@@ -26,6 +27,7 @@ const AZURE_KEY: &str =
 /// A store, and how to look into it without the queue.
 pub struct Server {
     _child: Child,
+    _google: Option<Google>,
     dir: TempDir,
     pub url: String,
     pub profile: StorageProfile,
@@ -123,6 +125,7 @@ impl Server {
         let storage = Storage::S3(S3 { bucket: BUCKET.into(), endpoint: url.clone(), ..S3::default() });
         Self {
             _child: child,
+            _google: None,
             dir,
             url,
             profile: profile(storage),
@@ -131,45 +134,14 @@ impl Server {
         }
     }
 
+    /// Google Cloud Storage, as far as it can be had here.
     pub async fn gcs() -> Self {
-        let dir = TempDir::new().unwrap();
-        let port = free_port();
-        let url = format!("http://127.0.0.1:{port}");
-        std::fs::create_dir_all(dir.path().join("data").join(BUCKET)).unwrap();
-        let (port, data) = (port.to_string(), dir.path().join("data"));
-        let host = format!("127.0.0.1:{port}");
-        let args = [
-            "-scheme",
-            "http",
-            "-host",
-            "127.0.0.1",
-            "-port",
-            &port,
-            "-backend",
-            "memory",
-            "-data",
-            data.to_str().unwrap(),
-            "-public-host",
-            &host,
-            "-external-url",
-            &url,
-            "-log-level",
-            "warn",
-        ];
-        let child =
-            run(&cached("TALLYLIGHT_GCS", "fake-gcs-server-"), &dir, &args, &format!("{url}/storage/v1/b"))
-                .await;
-        let credentials = gcs_credentials(&url);
-        let store = GoogleCloudStorageBuilder::new()
-            .with_bucket_name(BUCKET)
-            .with_service_account_key(&credentials)
-            .with_client_options(object_store::ClientOptions::new().with_allow_http(true))
-            .build()
-            .unwrap();
+        let minio = Self::minio().await;
+        let google = Google::before(&minio.url, KEY, SECRET).await;
         let storage = Storage::Gcp(Gcp { bucket: BUCKET.into(), ..Gcp::default() });
-        let secret =
-            StorageSecret { keys: StorageKeys::Gcp { credentials: credentials.into() }, proxy: None };
-        Self { _child: child, dir, url, profile: profile(storage), secret, store: Arc::new(store) }
+        let keys = StorageKeys::Gcp { credentials: gcs_credentials(&google.url).into() };
+        let (url, secret) = (google.url.clone(), StorageSecret { keys, proxy: None });
+        Self { url, profile: profile(storage), secret, _google: Some(google), ..minio }
     }
 
     pub async fn azure() -> Self {
@@ -217,7 +189,15 @@ impl Server {
         });
         let secret =
             StorageSecret { keys: StorageKeys::Azure { account_key: AZURE_KEY.into() }, proxy: None };
-        Self { _child: child, dir, url, profile: profile(storage), secret, store: Arc::new(store) }
+        Self {
+            _child: child,
+            _google: None,
+            dir,
+            url,
+            profile: profile(storage),
+            secret,
+            store: Arc::new(store),
+        }
     }
 
     /// The same store behind another address.
