@@ -23,7 +23,7 @@ pub enum StorageChoice {
     /// To what the request asks for.
     Asked(Box<Asked>),
     /// To what is configured here.
-    Configured(StorageProfile),
+    Configured(Box<StorageProfile>),
     /// Nowhere: they stay in their folder.
     Local,
 }
@@ -36,7 +36,7 @@ pub fn choose(
 ) -> StorageChoice {
     match (output.or(request), configured) {
         (Some(asked), _) => StorageChoice::Asked(Box::new(asked)),
-        (None, Some(profile)) => StorageChoice::Configured(profile),
+        (None, Some(profile)) => StorageChoice::Configured(Box::new(profile)),
         (None, None) => StorageChoice::Local,
     }
 }

@@ -77,7 +77,9 @@ impl Shared {
 async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let path = head.uri.path_and_query().unwrap().as_str().to_owned();
+    // The library encodes more of a name than S3's signatures allow for.
+    let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let path = format!("{}{query}", encoded_as_s3_does(head.uri.path()));
     let kind = head.headers.get("content-type").cloned();
     let (status, headers, bytes) = shared.ask(head.method.clone(), &path, kind, body).await;
     let mut out = Response::builder().status(status);
@@ -98,4 +100,20 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
         return out.body(Body::empty()).unwrap();
     }
     out.body(Body::from(bytes)).unwrap()
+}
+
+fn encoded_as_s3_does(path: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), path.bytes());
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
+            }
+            byte => byte,
+        });
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let encode = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    bytes.into_iter().map(encode).collect()
 }

@@ -135,11 +135,11 @@ pub fn noise(name: &str, size: usize) -> Vec<u8> {
 
 /// Waits for a condition; the error says how it stood last.
 pub async fn until<T>(what: &str, holds: impl Fn() -> Result<T, String>) -> T {
-    let until = tokio::time::Instant::now() + Duration::from_secs(90);
+    let until = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
         match holds() {
             Ok(value) => return value,
-            Err(last) if tokio::time::Instant::now() > until => panic!("not in 90 s: {what}\n{last}"),
+            Err(last) if tokio::time::Instant::now() > until => panic!("not in 60 s: {what}\n{last}"),
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
