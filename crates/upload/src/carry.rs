@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::stream::{self, TryStreamExt};
@@ -20,13 +20,15 @@ use crate::digest::PartSum;
 use crate::fault::StoreError;
 use crate::inner::Inner;
 use crate::journal;
-use crate::line::SENT;
+use crate::line::{SENT, within};
 use crate::remote::{Expected, Part, Parts, Remote, Verdict};
 use crate::surface::{Afterwards, UploadId, Verified};
 
 /// Parts are made larger where a file would need more than this; a margin to what stores take.
 const MOST_PARTS: u64 = 9_000;
 const MIB: u64 = 1 << 20;
+/// S3 may take minutes to put many parts together, and says so drop by drop: so many stalls are allowed for.
+const COMPLETING: u32 = 10;
 
 /// What came of it.
 #[derive(Debug)]
@@ -198,7 +200,7 @@ impl Carrying {
         }
         let parts = self.held();
         self.inner.verifying(&self.id);
-        match remote.complete(row.key(), &id, &parts).await {
+        match within(self.inner.options.stall * COMPLETING, remote.complete(row.key(), &id, &parts)).await {
             Ok(receipt) => self.verify(&row, remote, &parts, true, receipt.as_deref()).await,
             Err(error) if forgotten(&error) => {
                 self.start_over(row, remote, |_| ()).await?;
@@ -265,7 +267,7 @@ impl Carrying {
         let size = row.file.map(|file| file.size).unwrap_or_default();
         let least = self.inner.options.part_bytes;
         let part_bytes = least.max(size.div_ceil(MOST_PARTS).div_ceil(MIB) * MIB);
-        let id = remote.begin(row.key()).await?;
+        let id = within(self.inner.options.stall * COMPLETING, remote.begin(row.key())).await?;
         let row = self
             .update(move |row| {
                 row.multipart = Some(id);
@@ -327,7 +329,10 @@ impl Carrying {
         let expected = Expected { size, parts, multipart, receipt };
         let verified = match remote.verify(row.key(), expected).await {
             Ok(Verdict::Same(verified)) => Ok(verified),
-            Ok(Verdict::ReadIt) => read_back(remote, row.key(), parts).await.map(|()| Verified::ReadBack),
+            Ok(Verdict::ReadIt) => {
+                let stall = self.inner.options.stall;
+                read_back(remote, row.key(), parts, stall).await.map(|()| Verified::ReadBack)
+            }
             Err(error) => Err(error),
         };
         let verified = match verified {
@@ -517,14 +522,19 @@ async fn same_as_file(path: PathBuf, parts: Vec<Part>) -> Result<bool, StoreErro
 }
 
 /// Reads an object and compares it with what was sent.
-async fn read_back(remote: &dyn Remote, key: &str, parts: &[Part]) -> Result<(), StoreError> {
+async fn read_back(
+    remote: &dyn Remote,
+    key: &str,
+    parts: &[Part],
+    stall: Duration,
+) -> Result<(), StoreError> {
     let mut stream = remote.read(key).await?;
     let mut parts = parts.iter();
     let (mut part, mut left, mut sum) = (parts.next(), 0, Md5::new());
     if let Some(first) = part {
         left = first.sum.size;
     }
-    while let Some(mut chunk) = stream.try_next().await? {
+    while let Some(mut chunk) = within(stall, stream.try_next()).await? {
         while !chunk.is_empty() {
             let Some(current) = part else { return Err(StoreError::Differs("it is longer".into())) };
             let piece = chunk.split_to(usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len()));

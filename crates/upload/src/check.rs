@@ -13,6 +13,7 @@ use ts_rs::TS;
 
 use crate::digest::{PartSum, hex};
 use crate::fault::StoreError;
+use crate::line::within;
 use crate::pace::Pace;
 use crate::remote::{Expected, Part, Remote, connect};
 
@@ -81,6 +82,6 @@ async fn read(remote: &dyn Remote, key: &str, text: &Bytes, part: &Part) -> Resu
         receipt: None,
     };
     remote.verify(key, expected).await?;
-    let back: Vec<Bytes> = remote.read(key).await?.try_collect().await?;
+    let back: Vec<Bytes> = within(STALL, async { remote.read(key).await?.try_collect().await }).await?;
     if back.concat() == text[..] { Ok(()) } else { Err(StoreError::Differs("the probe".into())) }
 }

@@ -34,12 +34,19 @@ tokio::task_local! {
 }
 
 /// The way to one store. A cheap handle.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Line {
     client: reqwest::Client,
     pace: Arc<Pace>,
     /// How long nothing may move before the connection counts as dead.
     stall: Duration,
+}
+
+// The client would show the login of its proxy.
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Line").field("stall", &self.stall).finish_non_exhaustive()
+    }
 }
 
 impl Line {
@@ -52,7 +59,7 @@ impl Line {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("tallylight/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(15))
-            .read_timeout(stall.max(Duration::from_secs(1)))
+            // No read timeout: it would run while a long part is still being written.
             .tcp_keepalive(Duration::from_secs(20))
             // A redirect would carry the signature of one host to another.
             .redirect(reqwest::redirect::Policy::none());
@@ -71,7 +78,8 @@ impl Line {
     /// Sends a request of ours and reads the answer.
     pub(crate) async fn ask(&self, request: HttpRequest) -> Result<(HeaderMap, bytes::Bytes), StoreError> {
         let (head, body) = self.call(request).await.map_err(|error| StoreError::of(&error))?.into_parts();
-        let body = body.bytes().await.map_err(|error| StoreError::of(&error))?;
+        let body =
+            within(self.stall, async { body.bytes().await.map_err(|error| StoreError::of(&error)) }).await?;
         Ok((head.headers, body))
     }
 
@@ -155,6 +163,17 @@ impl HttpService for Line {
         let answer: http::Response<reqwest::Body> = answer.into();
         let (head, body) = answer.into_parts();
         Ok(HttpResponse::from_parts(head, HttpResponseBody::new(body.map_err(lost))))
+    }
+}
+
+/// Gives up on a server that leaves its answer unfinished.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit, asked).await {
+        Ok(answered) => answered,
+        Err(_) => Err(StoreError::Unreachable(Cause::Stalled, "the answer did not end".into())),
     }
 }
 

@@ -33,7 +33,6 @@ use crate::surface::Verified;
 type Credentials = Arc<dyn CredentialProvider<Credential = AwsCredential>>;
 
 /// A bucket.
-#[derive(Debug)]
 pub(super) struct Bucket {
     store: AmazonS3,
     line: Line,
@@ -44,6 +43,13 @@ pub(super) struct Bucket {
     tags: TagSet,
     /// Whether this is AWS itself.
     is_aws: bool,
+}
+
+// The credentials would show the name of the key.
+impl std::fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bucket").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl Bucket {

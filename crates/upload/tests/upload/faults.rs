@@ -154,6 +154,27 @@ async fn lines_that_are_cut_and_lines_that_swallow() {
 }
 
 #[tokio::test]
+async fn a_slow_line_is_no_dead_line() {
+    let server = Server::minio().await;
+    let mut options = quick();
+    options.stall = Duration::from_secs(1);
+    options.parallel_parts = 1;
+    // A part takes three seconds.
+    options.limit_bps = Some(14_000_000);
+    let bench = Bench::with(server.profile.clone(), server.secret.clone(), options).await;
+    let (path, bytes) = bench.file("slow.mp4", PART + 100_000);
+    let mut events = bench.queue.events();
+    let id = bench.add(&path, "slow.mp4").await;
+    bench.stored(&id).await;
+    while let Ok(event) = events.try_recv() {
+        if let upload::What::Upload { upload } = event.what {
+            assert!(!matches!(upload.state, UploadState::Waiting { .. }), "{upload:?}");
+        }
+    }
+    assert_eq!(server.object("slow.mp4").await, Some(bytes));
+}
+
+#[tokio::test]
 async fn the_backup_takes_what_the_main_storage_refuses() {
     let server = Server::minio().await;
     let faults = Faults::before(&server.url).await;
