@@ -384,9 +384,17 @@ impl Carrying {
         }
         if row.afterwards == Afterwards::Remove && !row.removed && !row.body {
             let (path, known) = (row.path.clone(), row.file);
+            let object = row.target().profile.storage.is_local().then(|| PathBuf::from(stored.location));
             let removed = blocking(move || match facts_of(&path) {
                 // Not the file that went up: it is somebody else's.
                 Ok(now) if Some(now) != known => Ok(false),
+                // The object is the file.
+                Ok(_)
+                    if object
+                        .is_some_and(|object| object.canonicalize().ok() == path.canonicalize().ok()) =>
+                {
+                    Ok(false)
+                }
                 Ok(_) => std::fs::remove_file(&path).map(|()| true).map_err(StoreError::from),
                 Err(StoreError::FileGone) => Ok(true),
                 Err(error) => Err(error),

@@ -18,7 +18,7 @@ use crate::pace::Pace;
 use crate::remote::{Expected, Part, Remote, connect};
 
 /// How long the operator is kept waiting for a server that does not answer.
-const STALL: Duration = Duration::from_secs(15);
+const STALL: Duration = Duration::from_secs(10);
 
 /// What a check found that does not stand in the way of uploads.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]

@@ -170,7 +170,11 @@ impl Remote for Container {
     }
 
     async fn parts(&self, key: &str, id: &str) -> Result<Parts, StoreError> {
-        let list = self.blocks(key, "uncommitted").await?.unwrap_or_default();
+        let list = self.blocks(key, "all").await?.unwrap_or_default();
+        if list.committed_blocks.block.iter().any(|block| block.plain().starts_with(id)) {
+            // The blob is made of it: complete, and the answer was lost.
+            return Ok(Parts::Gone);
+        }
         let ours = |block: &Block| {
             let content_id = block.plain();
             let index = content_id.strip_prefix(id)?.parse().ok()?;

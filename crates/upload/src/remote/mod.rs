@@ -6,6 +6,8 @@ mod folder;
 mod gcs;
 mod s3;
 mod sts;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -81,7 +81,7 @@ async fn a_store_that_damages_is_found_out() {
     let id = bench.add(&path, "damaged.jpeg").await;
     bench.stored(&id).await;
     assert_eq!(server.object("damaged.jpeg").await, Some(bytes));
-    assert!(faults.count("PUT /shows/damaged.jpeg") >= 2);
+    assert!(faults.count("PUT /shows/damaged%2Ejpeg") >= 2);
 
     let azure = Server::azure().await;
     let faults = Faults::before(&azure.url).await;
@@ -89,6 +89,18 @@ async fn a_store_that_damages_is_found_out() {
     let bench = Bench::new(profile, secret).await;
     faults.first(1, is_part, || Act::Flip);
     arrives(&bench, &azure, "damaged block.mp4", 2).await;
+    // Complete, and the answer lost.
+    let completes =
+        |head: &http::request::Parts| head.method == "PUT" && head.uri.query() == Some("comp=blocklist");
+    faults.first(1, completes, || Act::LoseAnswer);
+    arrives(&bench, &azure, "answer lost.mp4", 2).await;
+    let blocks = faults
+        .seen
+        .lock()
+        .iter()
+        .filter(|line| line.contains("answer%20lost") && line.contains("comp=block&"))
+        .count();
+    assert_eq!(blocks, 3, "nothing was sent twice");
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ async fn killed_again_and_again(server: &Server) {
         files.push(path.clone());
         contents.push((name, path, bytes));
         let mut peer = start(&dir, &files, &server.profile, &server.secret, Some(200_000_000)).await;
-        let wait = Duration::from_millis(rng.random_range(20..900));
+        let wait = Duration::from_millis(rng.random_range(20..700));
         tokio::time::sleep(wait).await;
         under_way += usize::from(peer.child.try_wait().unwrap().is_none());
         peer.child.kill().await.unwrap();

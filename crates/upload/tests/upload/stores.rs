@@ -75,6 +75,26 @@ async fn into_a_folder() {
 }
 
 #[tokio::test]
+async fn a_file_that_goes_where_it_is_stays() {
+    let root = tempfile::TempDir::new().unwrap();
+    let storage = Storage::Local(LocalFolder { folder: root.path().to_owned() });
+    let bench = Bench::new(profile(storage), StorageSecret::default()).await;
+    for (name, size) in [("one request.mp4", 1000), ("parts.mp4", PART + 1000)] {
+        let bytes = crate::tools::noise(name, size);
+        let path = root.path().join(name);
+        std::fs::write(&path, &bytes).unwrap();
+        let upload = NewUpload { afterwards: Afterwards::Remove, ..bench.new_upload(&path, name) };
+        let id = bench.queue.add(upload).await.unwrap();
+        bench.stored(&id).await;
+        bench.queue.clone().retry_now(None).await.unwrap();
+        bench.until(&id, "left alone", |upload| upload.local == LocalFile::Kept).await;
+        let other = bench.file("after", 10).0;
+        bench.stored(&bench.add(&other, "after").await).await;
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+}
+
+#[tokio::test]
 async fn options_of_s3_arrive_with_the_object() {
     let server = Server::minio().await;
     let (mut profile, secret) = (server.profile.clone(), server.secret.clone());

@@ -9,8 +9,6 @@ use async_trait::async_trait;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::storage::{StorageProfile, StorageSecret};
 use parking_lot::Mutex;
-use rand::rngs::StdRng;
-use rand::{RngCore, SeedableRng};
 use tempfile::TempDir;
 use upload::{
     Afterwards, Content, NewUpload, Options, Order, Queue, Secrets, Target, Upload, UploadId, UploadState,
@@ -128,8 +126,16 @@ impl Bench {
 pub fn noise(name: &str, size: usize) -> Vec<u8> {
     let seed =
         name.bytes().fold(size as u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    let mut bytes = vec![0; size];
-    StdRng::seed_from_u64(seed).fill_bytes(&mut bytes);
+    let mut state = seed | 1;
+    let mut bytes = Vec::with_capacity(size + 8);
+    while bytes.len() < size {
+        // Xorshift: a generator fit for secrets takes seconds for what tests need, without optimisation.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(size);
     bytes
 }
 
