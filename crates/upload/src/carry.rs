@@ -300,10 +300,10 @@ impl Carrying {
             if forgotten(&error) { StoreError::Forgotten } else { error }
         })?;
         let part = Part { sum, content_id };
-        let (upload, written) = (self.id.clone(), part.clone());
+        let (upload, multipart, written) = (self.id.clone(), id.to_owned(), part.clone());
         self.inner
             .journal
-            .run(move |c| journal::save_part(c, &upload, index, &written))
+            .run(move |c| journal::save_part(c, &upload, &multipart, index, &written))
             .await
             .map_err(told)?;
         self.inner.board.lock().put_part(&self.id, index, part);

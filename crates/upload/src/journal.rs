@@ -184,16 +184,18 @@ pub(crate) fn body(connection: &Connection, id: &UploadId) -> Result<Option<Vec<
     Ok(body.flatten())
 }
 
-/// Writes that a store has a part.
+/// Writes that a store has a part; not if the upload has begun anew meanwhile under another `multipart`.
 pub(crate) fn save_part(
     connection: &Connection,
     id: &UploadId,
+    multipart: &str,
     index: u32,
     part: &Part,
 ) -> Result<(), JournalError> {
     connection.execute(
-        "INSERT OR REPLACE INTO parts (upload, part, size, md5, crc32c, content_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![id.0, index, part.sum.size as i64, part.sum.md5, part.sum.crc32c, part.content_id],
+        "INSERT OR REPLACE INTO parts (upload, part, size, md5, crc32c, content_id)
+         SELECT id, ?3, ?4, ?5, ?6, ?7 FROM uploads WHERE id = ?1 AND json_extract(row, '$.multipart') = ?2",
+        params![id.0, multipart, index, part.sum.size as i64, part.sum.md5, part.sum.crc32c, part.content_id],
     )?;
     Ok(())
 }

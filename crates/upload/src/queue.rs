@@ -148,7 +148,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Tells that a growing file is complete and will not change any more.
+    /// Tells that a growing file is complete and will not change any more. Of a recording that died it is
+    /// called when its file has been repaired; until then what is up waits.
     ///
     /// # Errors
     /// There is no such upload, the file is gone, or the list cannot be written.

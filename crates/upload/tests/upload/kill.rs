@@ -1,5 +1,8 @@
 //! A process killed at any moment: every object right in the end, no local file removed early.
 
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +18,7 @@ use crate::servers::Server;
 use crate::tools::{MIB, noise};
 
 const KILLS: usize = 20;
+const GROWING: &str = "growing.mp4";
 
 struct Peer {
     child: Child,
@@ -45,6 +49,7 @@ async fn start(
         "profile": profile,
         "secret": secret.to_keyring().expose_secret(),
         "files": files,
+        "growing": dir.path().join(GROWING),
         "limit_bps": bps,
     });
     child.stdin.take().unwrap().write_all(format!("{job}\n").as_bytes()).await.unwrap();
@@ -57,7 +62,10 @@ async fn killed_again_and_again(server: &Server) {
     let mut rng = rand::rng();
     let (mut files, mut contents) = (Vec::new(), Vec::new());
     let mut under_way = 0;
+    let grown = dir.path().join(GROWING);
+    let mut growing = File::create(&grown).unwrap();
     for round in 0..KILLS {
+        growing.write_all(&noise("more", 2 * MIB + round)).unwrap();
         let name = format!("{round}.mp4");
         let size = if round % 4 == 3 { 3000 } else { rng.random_range(5 * MIB..14 * MIB) };
         let bytes = noise(&name, size);
@@ -81,6 +89,12 @@ async fn killed_again_and_again(server: &Server) {
         }
     }
     assert!(under_way >= KILLS / 2, "only {under_way} kills hit a process at work");
+    // Its end: the head is written once more, and an index behind.
+    growing.write_all_at(b"sixteen bytes...", 32).unwrap();
+    growing.write_all(&noise("index", 100_000)).unwrap();
+    drop(growing);
+    contents.push((GROWING.to_owned(), grown.clone(), std::fs::read(&grown).unwrap()));
+    std::fs::write(grown.with_extension("mp4.done"), []).unwrap();
     let mut peer = start(&dir, &files, &server.profile, &server.secret, None).await;
     let mut out = String::new();
     let mut stdout = peer.child.stdout.take().unwrap();
