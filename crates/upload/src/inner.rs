@@ -126,20 +126,21 @@ impl Inner {
 
     /// Says what an upload is now.
     pub(crate) fn tell(&self, id: &UploadId) {
-        let upload = {
-            let board = self.board.lock();
-            board.get(id).map(|row| board.show(row))
-        };
-        if let Some(upload) = upload {
-            self.send(What::Upload { upload: Box::new(upload) });
-        }
+        self.say(|board| board.get(id).map(|row| What::Upload { upload: Box::new(board.show(row)) }));
     }
 
     pub(crate) fn send(&self, what: What) {
+        self.say(|_| Some(what));
+    }
+
+    /// Looks and speaks under one lock, so that what is said later was seen later, and numbers come in order.
+    pub(crate) fn say(&self, what: impl FnOnce(&mut Board) -> Option<What>) {
         let mut board = self.board.lock();
-        board.event_seq += 1;
-        // Within the lock, so that numbers come in order. Nobody listening is no fault.
-        let _ = self.events.send(Event { seq: board.event_seq, what });
+        if let Some(what) = what(&mut board) {
+            board.event_seq += 1;
+            // Nobody listening is no fault.
+            let _ = self.events.send(Event { seq: board.event_seq, what });
+        }
     }
 
     /// All bytes are up.

@@ -137,14 +137,16 @@ impl Queue {
     /// There is no such upload, or its file is complete.
     pub fn grow(&self, id: &UploadId, growth: Growth) -> Result<(), ApiError> {
         let mut board = self.inner.board.lock();
-        if !board.get(id).ok_or_else(unknown)?.growing {
+        let row = board.get(id).ok_or_else(unknown)?.clone();
+        if !row.growing {
             return Err(not_growing());
         }
         let live = board.live(id);
         live.final_bytes = live.final_bytes.max(growth.final_bytes);
         live.rewritten = growth.rewritten;
-        drop(board);
-        self.inner.wake.notify_one();
+        if row.multipart.is_none() || !board.due_parts(&row).is_empty() {
+            self.inner.wake.notify_one();
+        }
         Ok(())
     }
 

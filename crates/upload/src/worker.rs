@@ -8,7 +8,7 @@ use egress::error::ApiError;
 use rand::Rng;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::board::Row;
 use crate::carry::{Meter, Outcome, carry, now_ms};
@@ -62,10 +62,10 @@ impl Rate {
 pub(crate) async fn work(inner: Arc<Inner>, mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut tasks: JoinSet<(UploadId, Outcome)> = JoinSet::new();
     let mut running: HashMap<tokio::task::Id, Running> = HashMap::new();
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let look_again = start(&inner, &mut tasks, &mut running).await;
-        let tick = if running.is_empty() { Duration::from_secs(3600) } else { TICK };
-        let wait = look_again.map_or(tick, |wait| wait.min(tick));
         tokio::select! {
             () = inner.wake.notified() => {}
             Some(ended) = tasks.join_next_with_id() => {
@@ -92,7 +92,8 @@ pub(crate) async fn work(inner: Arc<Inner>, mut orders: mpsc::UnboundedReceiver<
                 }
                 Some(Order::End) | None => break,
             },
-            () = tokio::time::sleep(wait) => {
+            () = tokio::time::sleep(look_again.unwrap_or(Duration::from_secs(3600))) => {}
+            _ = tick.tick(), if !running.is_empty() => {
                 for run in running.values_mut() {
                     progress(&inner, run);
                 }
@@ -137,25 +138,20 @@ async fn with_id(id: UploadId, carried: impl Future<Output = Outcome>) -> (Uploa
 }
 
 fn progress(inner: &Inner, run: &mut Running) {
-    let progress = {
-        let mut board = inner.board.lock();
+    inner.say(|board| {
         let landed = board.sent_bytes(&run.id);
         let sent_bytes = run.meter.sent().max(landed);
         run.rate.step(sent_bytes);
-        let Some(size) = board.get(&run.id).map(|row| row.file.map(|file| file.size)) else { return };
+        let size = board.get(&run.id)?.file.map(|file| file.size);
         let live = board.live(&run.id);
         let total_bytes = size.unwrap_or(live.final_bytes).max(sent_bytes);
         let rate = run.rate.bytes_per_s;
         let known = rate >= 1.0 && size.is_some();
         let remaining_ms = known.then(|| ((total_bytes - sent_bytes) as f64 / rate * 1000.0) as u64);
         let progress = Progress { sent_bytes, total_bytes, rate_bps: (rate * 8.0) as u64, remaining_ms };
-        if live.progress == progress {
-            return;
-        }
-        live.progress = progress;
-        progress
-    };
-    inner.send(What::Progress { id: run.id.clone(), progress });
+        let was = std::mem::replace(&mut live.progress, progress);
+        (was != progress).then(|| What::Progress { id: run.id.clone(), progress })
+    });
 }
 
 async fn ended_one(inner: &Arc<Inner>, run: Running, outcome: Option<Outcome>) {
