@@ -271,6 +271,7 @@ impl StoreError {
                 format!("There is no room left in {place}."),
                 "Make room there, or choose another storage.",
             ),
+            "SlowDown" | "ServerBusy" | "TooManyRequests" => self.words_of_haste(),
             "AccountIsDisabled" | "AllAccessDisabled" | "AccountProblem" | "UserDisable" => (
                 E::PermissionDenied,
                 there,
@@ -297,12 +298,7 @@ impl StoreError {
                     format!("There is no such place: {place} does not exist."),
                     "Check its name and the endpoint, or create it.",
                 ),
-                429 | 503 => (
-                    E::Storage,
-                    there,
-                    "The storage asks to go slower.".into(),
-                    "Nothing to do: the upload goes on by itself.",
-                ),
+                429 => self.words_of_haste(),
                 507 => (
                     E::DiskFull,
                     there,
@@ -323,6 +319,15 @@ impl StoreError {
                 ),
             },
         }
+    }
+
+    fn words_of_haste(&self) -> (ErrorCode, Fault, String, &'static str) {
+        (
+            ErrorCode::Storage,
+            Fault::Destination,
+            "The storage asks to go slower.".into(),
+            "Nothing to do: the upload goes on by itself.",
+        )
     }
 
     fn words_of_region(&self, answer: &Answer, place: &str) -> (ErrorCode, Fault, String, &'static str) {

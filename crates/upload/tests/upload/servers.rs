@@ -122,6 +122,10 @@ impl Server {
             .with_secret_access_key(SECRET)
             .build()
             .unwrap();
+        // It answers before it has read its keys; the library tries again until it has.
+        let probe = object_store::path::Path::from("ready");
+        store.put(&probe, "".into()).await.unwrap();
+        store.delete(&probe).await.unwrap();
         let storage = Storage::S3(S3 { bucket: BUCKET.into(), endpoint: url.clone(), ..S3::default() });
         Self {
             _child: child,
