@@ -65,12 +65,18 @@ export async function setup(what = 'test') {
   if (what === 'test') {
     const { witnessProgram } = await import('./harness/witness.mjs');
     await once('the second receiver', witnessProgram);
+    const { azuriteProgram, minioProgram } = await import('./harness/stores.mjs');
+    process.env.TALLYLIGHT_MINIO = await once('MinIO', minioProgram, true);
+    process.env.TALLYLIGHT_AZURITE = azuriteProgram();
   }
 }
 
-async function once(what, build) {
+/** `long`: it is said beforehand that it is being built. */
+async function once(what, build, long = false) {
   const began = Date.now();
+  const patience = long && setTimeout(() => say(`building ${what}, which takes some minutes`), 2000);
   const program = await build();
+  clearTimeout(patience);
   if (Date.now() - began > 2000) say(`built ${what} in ${Math.round((Date.now() - began) / 1000)} s`);
   return program;
 }

@@ -10,6 +10,7 @@
 //! - Coming out: a job reports facts ([`fact`]) over its socket ([`wire`]); folded, they are its state
 //!   ([`state`]), which is told to the world as [`info`] and left beside the file as [`manifest`].
 //! - What a program picture is made of is in [`layout`].
+//! - Where files are uploaded to is in [`storage`], its secrets apart from its settings.
 //! - The people of a room are in [`roster`], errors in [`error`], and [`redact`] keeps secrets out of all
 //!   that is stored or shown.
 
@@ -29,6 +30,7 @@ pub mod request;
 pub mod roster;
 pub mod spec;
 pub mod state;
+pub mod storage;
 pub mod stream;
 pub mod validate;
 pub mod websocket;

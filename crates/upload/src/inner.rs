@@ -1,0 +1,181 @@
+//! What the queue's handle, its worker and the uploads under way share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use egress::error::ApiError;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, broadcast};
+
+use crate::board::{Board, Row};
+use crate::fault::StoreError;
+use crate::journal::{self, Journal};
+use crate::pace::Pace;
+use crate::remote::{self, Remote};
+use crate::surface::{Event, Options, Secrets, Target, UploadId, What};
+
+pub(crate) struct Inner {
+    pub(crate) journal: Journal,
+    pub(crate) board: Mutex<Board>,
+    /// Held while a row is changed: read, written to the disk, put on the board.
+    changing: tokio::sync::Mutex<()>,
+    /// Something may be to do.
+    pub(crate) wake: Notify,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) pace: Arc<Pace>,
+    secrets: Arc<dyn Secrets>,
+    pub(crate) options: Options,
+    /// Open storages.
+    remotes: Mutex<HashMap<Target, Arc<dyn Remote>>>,
+    /// Parts in memory, of all uploads together.
+    pub(crate) part_slots: Semaphore,
+}
+
+impl Inner {
+    pub(crate) fn new(journal: Journal, board: Board, secrets: Arc<dyn Secrets>, options: Options) -> Self {
+        let slots = options.parallel_parts.max(1) * options.parallel_uploads.max(1);
+        Self {
+            journal,
+            board: Mutex::new(board),
+            changing: tokio::sync::Mutex::new(()),
+            wake: Notify::new(),
+            events: broadcast::channel(1024).0,
+            pace: Arc::new(Pace::new(options.limit_bps)),
+            secrets,
+            options,
+            remotes: Mutex::new(HashMap::new()),
+            part_slots: Semaphore::new(slots),
+        }
+    }
+
+    /// Changes a row, on the disk first. Goes to its end, also if the caller is dropped.
+    pub(crate) async fn update(
+        self: &Arc<Self>,
+        id: &UploadId,
+        how: impl FnOnce(&mut Row) + Send + 'static,
+    ) -> Result<Option<Row>, ApiError> {
+        self.change(id, how, false).await
+    }
+
+    /// Changes a row and forgets its parts, in one step.
+    pub(crate) async fn start_over(
+        self: &Arc<Self>,
+        id: &UploadId,
+        how: impl FnOnce(&mut Row) + Send + 'static,
+    ) -> Result<Option<Row>, ApiError> {
+        let anew = |row: &mut Row| {
+            row.multipart = None;
+            row.grown = false;
+            how(row);
+        };
+        self.change(id, anew, true).await
+    }
+
+    async fn change(
+        self: &Arc<Self>,
+        id: &UploadId,
+        how: impl FnOnce(&mut Row) + Send + 'static,
+        forget_parts: bool,
+    ) -> Result<Option<Row>, ApiError> {
+        let (inner, id) = (self.clone(), id.clone());
+        let changed =
+            tokio::spawn(async move {
+                let _one = inner.changing.lock().await;
+                let Some(mut row) = inner.board.lock().get(&id).cloned() else { return Ok(None) };
+                how(&mut row);
+                let written = row.clone();
+                inner
+                    .journal
+                    .run(move |c| {
+                        if forget_parts {
+                            journal::start_over(c, &written)
+                        } else {
+                            journal::save(c, &written)
+                        }
+                    })
+                    .await?;
+                {
+                    let mut board = inner.board.lock();
+                    if forget_parts {
+                        board.drop_parts(&id);
+                        board.live(&id).confirmed = false;
+                    }
+                    board.put(row.clone());
+                }
+                inner.tell(&id);
+                Ok(Some(row))
+            });
+        changed.await.map_err(|_| journal::JournalError::Gone)?
+    }
+
+    /// Takes an upload off the list.
+    pub(crate) async fn remove(self: &Arc<Self>, id: &UploadId) -> Result<Option<Row>, ApiError> {
+        let (inner, id) = (self.clone(), id.clone());
+        let removed = tokio::spawn(async move {
+            let _one = inner.changing.lock().await;
+            let gone = id.clone();
+            inner.journal.run(move |c| journal::remove(c, &gone)).await?;
+            let row = inner.board.lock().remove(&id);
+            if row.is_some() {
+                inner.send(What::Gone { id });
+            }
+            Ok(row)
+        });
+        removed.await.map_err(|_| journal::JournalError::Gone)?
+    }
+
+    /// Says what an upload is now.
+    pub(crate) fn tell(&self, id: &UploadId) {
+        self.say(|board| board.get(id).map(|row| What::Upload { upload: Box::new(board.show(row)) }));
+    }
+
+    pub(crate) fn send(&self, what: What) {
+        self.say(|_| Some(what));
+    }
+
+    /// Looks and speaks under one lock, so that what is said later was seen later, and numbers come in order.
+    pub(crate) fn say(&self, what: impl FnOnce(&mut Board) -> Option<What>) {
+        let mut board = self.board.lock();
+        if let Some(what) = what(&mut board) {
+            board.event_seq += 1;
+            // Nobody listening is no fault.
+            let _ = self.events.send(Event { seq: board.event_seq, what });
+        }
+    }
+
+    /// All bytes are up.
+    pub(crate) fn verifying(&self, id: &UploadId) {
+        let was = std::mem::replace(&mut self.board.lock().live(id).verifying, true);
+        if !was {
+            self.tell(id);
+        }
+    }
+
+    /// Opens a storage, or takes the open one.
+    pub(crate) async fn remote(&self, target: &Target) -> Result<Arc<dyn Remote>, StoreError> {
+        if let Some(remote) = self.remotes.lock().get(target) {
+            return Ok(remote.clone());
+        }
+        let secret = self.secret(target).await.map_err(StoreError::Told)?;
+        let remote =
+            remote::connect(&target.profile.storage, &secret, &self.pace, self.options.stall).await?;
+        self.remotes.lock().insert(target.clone(), remote.clone());
+        Ok(remote)
+    }
+
+    pub(crate) async fn secret(&self, target: &Target) -> Result<egress::storage::StorageSecret, ApiError> {
+        if target.profile.storage.is_local() {
+            return Ok(egress::storage::StorageSecret::default());
+        }
+        self.secrets.secret(&target.secret).await
+    }
+
+    /// The next upload asks for the secret again: it may have been corrected.
+    pub(crate) fn close_remote(&self, target: &Target) {
+        self.remotes.lock().remove(target);
+    }
+
+    pub(crate) fn close_remotes(&self) {
+        self.remotes.lock().clear();
+    }
+}

@@ -1,0 +1,327 @@
+//! The handle.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::storage::object_key;
+use parking_lot::Mutex;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::board::{Board, Row, order};
+use crate::carry::{facts, now_ms};
+use crate::inner::Inner;
+use crate::journal::{self, Journal};
+use crate::pace::Yield;
+use crate::surface::{Content, Event, Growth, NewUpload, Options, Secrets, Snapshot, Target, UploadId};
+use crate::worker::{Order, work};
+
+/// Longest file that is taken into the queue itself.
+const MAX_BODY_BYTES: u64 = 4 << 20;
+
+/// The upload queue. A cheap handle; see the [crate]'s page.
+#[derive(Clone)]
+pub struct Queue {
+    inner: Arc<Inner>,
+    orders: mpsc::UnboundedSender<Order>,
+    worker: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// Locked for as long as the queue is open here.
+    lock: Arc<Mutex<Option<File>>>,
+}
+
+impl Queue {
+    /// Opens the queue in a folder and goes on with what is in it.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or another process has the queue.
+    pub async fn open(folder: &Path, secrets: Arc<dyn Secrets>, options: Options) -> Result<Self, ApiError> {
+        let dir = folder.to_owned();
+        let opened = tokio::task::spawn_blocking(move || open_blocking(&dir)).await;
+        let (journal, kept, lock) = opened.map_err(|_| ApiError::from(journal::JournalError::Gone))??;
+        let mut board = Board::default();
+        let forget_before = now_ms() - i64::try_from(options.remember.as_millis()).unwrap_or(i64::MAX);
+        let mut forgotten = Vec::new();
+        for mut row in kept.rows {
+            if row.stored.as_ref().is_some_and(|stored| stored.settled && stored.at_ms < forget_before) {
+                forgotten.push(row.id);
+                continue;
+            }
+            // Whatever kept it from going may be over.
+            row.next_try_ms = 0;
+            board.put(row);
+        }
+        for (id, index, part) in kept.parts {
+            if board.get(&id).is_some() {
+                board.put_part(&id, index, part);
+            }
+        }
+        let inner = Arc::new(Inner::new(journal, board, secrets, options));
+        for id in forgotten {
+            inner.remove(&id).await?;
+        }
+        let (orders, receiver) = mpsc::unbounded_channel();
+        let worker = tokio::spawn(work(inner.clone(), receiver));
+        Ok(Self {
+            inner,
+            orders,
+            worker: Arc::new(Mutex::new(Some(worker))),
+            lock: Arc::new(Mutex::new(Some(lock))),
+        })
+    }
+
+    /// Puts a file on the list. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// The settings, the name or the path cannot be; or the list cannot be written.
+    pub async fn add(&self, upload: NewUpload) -> Result<UploadId, ApiError> {
+        let checked = |mut target: Target| -> Result<(Target, String), ApiError> {
+            target.profile.storage = target.profile.storage.check()?;
+            let key = object_key(&target.profile.prefix, &upload.name)?;
+            Ok((target, key))
+        };
+        let (target, key) = checked(upload.target.clone())?;
+        let (backup, backup_key) = match upload.backup.clone().map(checked).transpose()? {
+            Some((backup, key)) => (Some(backup), Some(key)),
+            None => (None, None),
+        };
+        if !upload.path.is_absolute() {
+            return Err(bad_path("The file to be uploaded is not named by its full path."));
+        }
+        let body = match upload.content {
+            Content::Now => Some(small_file(&upload.path).await?),
+            Content::Closed | Content::Growing => None,
+        };
+        let (group, after_group) = order(upload.order);
+        let mut row = Row {
+            id: UploadId::random(),
+            seq: 0,
+            path: upload.path,
+            keys: (key, backup_key),
+            target,
+            backup,
+            owner: upload.owner,
+            group,
+            after_group,
+            afterwards: upload.afterwards,
+            body: body.is_some(),
+            growing: upload.content == Content::Growing,
+            grown: false,
+            file: None,
+            part_bytes: self.inner.options.part_bytes,
+            multipart: None,
+            on_backup: false,
+            main_error: None,
+            attempts: 0,
+            next_try_ms: 0,
+            error: None,
+            paused: false,
+            stored: None,
+            removed: false,
+            created_at_ms: now_ms(),
+        };
+        let id = row.id.clone();
+        row.seq = self.inner.board.lock().take_seq();
+        let written = row.clone();
+        self.inner.journal.run(move |c| journal::add(c, &written, body.as_deref())).await?;
+        self.inner.board.lock().put(row);
+        self.inner.tell(&id);
+        self.inner.wake.notify_one();
+        Ok(id)
+    }
+
+    /// Tells how far a growing file is final. Cheap; once a second is often enough.
+    ///
+    /// # Errors
+    /// There is no such upload, or its file is complete.
+    pub fn grow(&self, id: &UploadId, growth: Growth) -> Result<(), ApiError> {
+        let mut board = self.inner.board.lock();
+        let row = board.get(id).ok_or_else(unknown)?.clone();
+        if !row.growing {
+            return Err(not_growing());
+        }
+        let live = board.live(id);
+        live.final_bytes = live.final_bytes.max(growth.final_bytes);
+        live.rewritten = growth.rewritten;
+        if row.multipart.is_none() || !board.due_parts(&row).is_empty() {
+            self.inner.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Tells that a growing file is complete and will not change any more. Of a recording that died it is
+    /// called when its file has been repaired; until then what is up waits.
+    ///
+    /// # Errors
+    /// There is no such upload, the file is gone, or the list cannot be written.
+    pub async fn finish(&self, id: &UploadId) -> Result<(), ApiError> {
+        let row = self.inner.board.lock().get(id).cloned().ok_or_else(unknown)?;
+        if !row.growing {
+            return Ok(());
+        }
+        let file =
+            facts(row.path.clone()).await.map_err(|error| error.told(&row.target().profile.storage, None))?;
+        self.inner
+            .update(id, move |row| {
+                row.growing = false;
+                row.file = Some(file);
+                row.next_try_ms = 0;
+            })
+            .await?;
+        self.inner.wake.notify_one();
+        Ok(())
+    }
+
+    /// Takes an upload off the list; what the store has of it is thrown away. The local file stays. An
+    /// upload that is stored is only forgotten.
+    ///
+    /// # Errors
+    /// There is no such upload, or the list cannot be written.
+    pub async fn cancel(&self, id: &UploadId) -> Result<(), ApiError> {
+        self.stop(id).await;
+        let row = self.inner.remove(id).await?.ok_or_else(unknown)?;
+        if let (None, Some(multipart)) = (&row.stored, row.multipart.clone())
+            && let Ok(remote) = self.inner.remote(row.target()).await
+        {
+            tokio::spawn(async move { remote.abort(row.key(), &multipart).await });
+        }
+        Ok(())
+    }
+
+    /// Tries again at once, with the secrets that are in the keyring now. Without an id: everything that
+    /// waits.
+    ///
+    /// # Errors
+    /// The list cannot be written.
+    pub async fn retry_now(&self, id: Option<&UploadId>) -> Result<(), ApiError> {
+        self.inner.close_remotes();
+        let ids: Vec<UploadId> = {
+            let board = self.inner.board.lock();
+            board.rows().filter(|row| id.is_none_or(|id| *id == row.id)).map(|row| row.id.clone()).collect()
+        };
+        for id in ids {
+            let waits = self.inner.board.lock().get(&id).is_some_and(|row| row.next_try_ms > 0);
+            if waits {
+                self.inner
+                    .update(&id, |row| {
+                        row.next_try_ms = 0;
+                        row.error = None;
+                    })
+                    .await?;
+            }
+        }
+        self.inner.wake.notify_one();
+        Ok(())
+    }
+
+    /// Pauses an upload, or lets it go on. Parts under way are broken off and sent again later.
+    ///
+    /// # Errors
+    /// There is no such upload, or the list cannot be written.
+    pub async fn pause(&self, id: &UploadId, paused: bool) -> Result<(), ApiError> {
+        self.inner.update(id, move |row| row.paused = paused).await?.ok_or_else(unknown)?;
+        if paused {
+            self.stop(id).await;
+        }
+        self.inner.wake.notify_one();
+        Ok(())
+    }
+
+    async fn stop(&self, id: &UploadId) {
+        let (done, stopped) = oneshot::channel();
+        if self.orders.send(Order::Stop(id.clone(), done)).is_ok() {
+            let _ = stopped.await;
+        }
+    }
+
+    /// Leaves the line to what is live, or takes it back.
+    pub fn yield_to_live(&self, yielding: Yield) {
+        self.inner.pace.set_yield(yielding);
+        self.inner.wake.notify_one();
+    }
+
+    /// Limits all uploads together, bits a second.
+    pub fn set_limit(&self, limit_bps: Option<u64>) {
+        self.inner.pace.set_limit(limit_bps);
+    }
+
+    /// All uploads, and the number of the last event that is in it. To miss nothing, take the receiver of
+    /// [`events`](Self::events) first.
+    pub fn snapshot(&self) -> Snapshot {
+        self.inner.board.lock().snapshot()
+    }
+
+    /// What happens from now on. A receiver that lags loses the oldest and is told so.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.inner.events.subscribe()
+    }
+
+    /// Breaks everything off and closes the queue; it goes on from there when it is opened again.
+    pub async fn shutdown(self) {
+        let _ = self.orders.send(Order::End);
+        let worker = self.worker.lock().take();
+        if let Some(worker) = worker {
+            let _ = worker.await;
+        }
+        drop(self.lock.lock().take());
+    }
+}
+
+fn open_blocking(dir: &Path) -> Result<(Journal, journal::Kept, File), ApiError> {
+    let failed = |error: std::io::Error| ApiError::from(journal::JournalError::Io(error));
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    let lock = File::create(dir.join("uploads.lock")).map_err(failed)?;
+    if let Err(error) = lock.try_lock() {
+        return Err(ApiError::new(
+            ErrorCode::FailedPrecondition,
+            Fault::Environment,
+            "Another Tallylight has the list of uploads open.",
+            "Close the other one first.",
+        )
+        .with_detail(error));
+    }
+    let (journal, kept, aside) = Journal::open(dir)?;
+    if let Some(aside) = aside {
+        tracing::error!(aside = %aside.display(), "the list of uploads was damaged; it begins anew");
+    }
+    Ok((journal, kept, lock))
+}
+
+async fn small_file(path: &Path) -> Result<Vec<u8>, ApiError> {
+    let path = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        let size = std::fs::metadata(&path)?.len();
+        if size > MAX_BODY_BYTES {
+            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "longer than 4 MiB"));
+        }
+        std::fs::read(&path)
+    });
+    match read.await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(bad_path("The file to be uploaded cannot be read.").with_detail(error)),
+        Err(_) => Err(journal::JournalError::Gone.into()),
+    }
+}
+
+fn bad_path(message: &str) -> ApiError {
+    ApiError::new(ErrorCode::InvalidArgument, Fault::Input, message, "Check the path of the file.")
+}
+
+fn unknown() -> ApiError {
+    ApiError::new(
+        ErrorCode::NotFound,
+        Fault::Input,
+        "This upload is not on the list.",
+        "Look at the list again: it may be done, or cancelled.",
+    )
+}
+
+fn not_growing() -> ApiError {
+    ApiError::new(
+        ErrorCode::FailedPrecondition,
+        Fault::Input,
+        "The file of this upload was said to be complete.",
+        "",
+    )
+}
