@@ -247,6 +247,7 @@ pub(crate) mod tests {
             folder: String::new(),
             name: String::new(),
             manifest: false,
+            upload: None,
         };
         Job {
             egress_id: id.into(),

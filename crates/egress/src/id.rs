@@ -61,6 +61,10 @@ id!(
     /// A saved destination of live streams. Ours, not LiveKit's.
     DestinationId
 );
+id!(
+    /// A saved storage. Ours, not LiveKit's.
+    StorageId
+);
 
 impl EgressId {
     /// A new random id.
@@ -80,6 +84,13 @@ impl DestinationId {
     /// A new random id.
     pub fn random() -> Self {
         Self(random_id("DS_"))
+    }
+}
+
+impl StorageId {
+    /// A new random id.
+    pub fn random() -> Self {
+        Self(random_id("ST_"))
     }
 }
 

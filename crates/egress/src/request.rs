@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::id::TrackId;
+use crate::id::{StorageId, TrackId};
 use crate::spec::{AfterCrash, AudioCodec, Container, VideoCodec};
 
 /// What the window's Record button asks for. It becomes a LiveKit egress request and is checked like
@@ -22,6 +22,20 @@ pub struct RecordRequest {
     pub name: String,
     /// Whether a manifest is written beside the file.
     pub manifest: bool,
+    /// Where the files go besides; none: they stay in their folder.
+    #[serde(default)]
+    pub upload: Option<UploadRequest>,
+}
+
+/// Where what is recorded is uploaded to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct UploadRequest {
+    /// The saved storage.
+    pub storage: StorageId,
+    /// The saved storage that takes over where the first fails for good.
+    pub backup: Option<StorageId>,
+    /// Whether the local files are removed once what is in the storage is verified.
+    pub remove_local: bool,
 }
 
 /// What is recorded.

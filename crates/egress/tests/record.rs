@@ -19,6 +19,7 @@ fn record(source: RecordSource, format: RecordFormat) -> RecordRequest {
         folder: "/recordings".into(),
         name: "{room_name}/{time}".into(),
         manifest: true,
+        upload: None,
     }
 }
 

@@ -106,6 +106,17 @@ impl Snapshot {
             Change::Settings { settings } => self.settings = settings,
             Change::Layouts { layouts } => self.layouts = layouts,
             Change::Destinations { destinations } => self.destinations = destinations,
+            Change::Storages { storages } => self.storages = storages,
+            Change::Upload { upload } => match self.uploads.iter_mut().find(|u| u.id == upload.id) {
+                Some(present) => *present = upload,
+                None => self.uploads.push(upload),
+            },
+            Change::UploadProgress { id, progress } => {
+                if let Some(upload) = self.uploads.iter_mut().find(|upload| upload.id == id) {
+                    upload.progress = progress;
+                }
+            }
+            Change::UploadRemoved { id } => self.uploads.retain(|upload| upload.id != id),
         }
     }
 }

@@ -11,10 +11,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{no_such_job, precondition};
 use crate::fold::{ended, starting};
+use crate::keys::Keeping;
 use crate::projects::SavedDestination;
 use crate::studio::{Inner, Studio};
 use crate::supervisor::{Command, call};
-use crate::surface::{Change, Destination, DestinationInput, JobDestination, SecretPlace, StreamInput};
+use crate::surface::{Change, Destination, DestinationInput, JobDestination, StreamInput};
 
 impl Studio {
     /// Streams a job to one more destination, whatever else it does. A job that is armed goes on air with it. Comes
@@ -171,23 +172,8 @@ impl Studio {
         };
         let url = StreamUrl::parse(raw.expose_secret())?;
         let kept = before.as_ref().is_some_and(|before| before.in_keyring);
-        let owner = id.0.clone();
-        match (input.this_run_only, kept) {
-            (false, true) if !given => {}
-            (false, _) => {
-                let late = owner.clone();
-                // Nobody would know of a key that is kept after we have given up.
-                let undo = move |secrets: &dyn crate::secrets::SecretStore| {
-                    if !kept {
-                        let _ = secrets.remove(&late);
-                    }
-                };
-                inner.keep_in_keyring(&owner, &raw, undo).await?;
-            }
-            (true, true) => inner.keyring(move |secrets| secrets.remove(&owner)).await?,
-            (true, false) => {}
-        }
-        inner.destination_urls.lock().insert(id.clone(), raw);
+        let keeping = Keeping { given, kept, this_run_only: input.this_run_only };
+        inner.keep_key(id.as_str(), raw, keeping).await?;
         let name = input.name.trim();
         let saved = SavedDestination {
             id: id.clone(),
@@ -214,12 +200,9 @@ impl Studio {
     /// saved.
     pub async fn forget_destination(&self, id: DestinationId) -> Result<(), ApiError> {
         let inner = &self.inner;
-        if inner.saved_destination(&id)?.in_keyring {
-            let owner = id.0.clone();
-            inner.keyring(move |secrets| secrets.remove(&owner)).await?;
-        }
+        let in_keyring = inner.saved_destination(&id)?.in_keyring;
+        inner.forget_key(id.as_str(), in_keyring).await?;
         inner.saved.lock().destinations.retain(|known| known.id != id);
-        inner.destination_urls.lock().remove(&id);
         inner.publish_destinations();
         inner.save().await
     }
@@ -239,15 +222,8 @@ impl Inner {
 
     /// The address with its key: as given or read in this run, else from the keyring.
     async fn destination_url(&self, saved: &SavedDestination) -> Result<SecretString, ApiError> {
-        if let Some(url) = self.destination_urls.lock().get(&saved.id).cloned() {
+        if let Some(url) = self.key(saved.id.as_str(), saved.in_keyring).await? {
             return Ok(url);
-        }
-        if saved.in_keyring {
-            let owner = saved.id.0.clone();
-            if let Some(url) = self.keyring(move |secrets| secrets.get(&owner)).await? {
-                self.destination_urls.lock().insert(saved.id.clone(), url.clone());
-                return Ok(url);
-            }
         }
         Err(ApiError::new(
             ErrorCode::Keyring,
@@ -260,21 +236,16 @@ impl Inner {
 
     /// Tells front ends which destinations are saved.
     pub(crate) fn publish_destinations(&self) {
-        let known = self.destination_urls.lock().keys().cloned().collect::<Vec<_>>();
+        let saved = self.saved.lock().destinations.clone();
         let shown = |saved: SavedDestination| Destination {
-            key: match saved.in_keyring {
-                true => SecretPlace::Keyring,
-                false if known.contains(&saved.id) => SecretPlace::ThisRun,
-                false => SecretPlace::Missing,
-            },
+            key: self.key_place(saved.id.as_str(), saved.in_keyring),
             id: saved.id,
             name: saved.name,
             address: saved.address,
             protocol: saved.protocol,
             any_certificate: saved.any_certificate,
         };
-        let destinations: Vec<Destination> =
-            self.saved.lock().destinations.clone().into_iter().map(shown).collect();
+        let destinations: Vec<Destination> = saved.into_iter().map(shown).collect();
         self.board.edit(|snapshot| {
             (destinations != snapshot.destinations).then_some(Change::Destinations { destinations })
         });

@@ -51,6 +51,7 @@ pub(crate) fn show(job: &mut Job, state: &JobState) {
                 since_ms: ms(destination.since_ns),
             });
         }
+        shown.set = output.set.cloned();
         if let Some(path) = output.path {
             shown.path = Some(path.display().to_string());
         }
@@ -111,5 +112,8 @@ pub(crate) fn starting(id: OutputId) -> JobOutput {
         result: None,
         thumbnail: false,
         destination: None,
+        set: None,
+        upload_queued: false,
+        stored: None,
     }
 }

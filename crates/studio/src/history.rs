@@ -82,6 +82,11 @@ impl Studio {
 }
 
 impl crate::studio::Inner {
+    /// Writes a job as it is shown, where no fact of its own has changed it.
+    pub(crate) async fn journal_shown(&self, job: crate::surface::Job) -> Result<(), ApiError> {
+        self.journal.run(move |journal| journal.folded(&job, 0)).await.map_err(ApiError::from)
+    }
+
     /// Takes a job out of the board, the journal and the studio's folder.
     pub(crate) async fn forget(&self, egress_id: EgressId) -> Result<(), ApiError> {
         let id = egress_id.clone();

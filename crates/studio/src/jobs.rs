@@ -242,6 +242,7 @@ impl Inner {
         preview: bool,
     ) -> Result<EgressId, ApiError> {
         self.check_open()?;
+        self.check_upload(request.upload.as_ref())?;
         let (_, accepted) = egress::protocol::accept(&request)?;
         let secrets = accepted.secrets;
         let mut full = accepted.spec;

@@ -1,7 +1,7 @@
 //! The start of a studio, with what earlier ones left behind, and its end.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use crate::projects::Saved;
 use crate::studio::{Inner, Studio};
 use crate::supervisor::{Command, Supervisor, conclude};
 use crate::surface::{Change, Job, Machine, Projects, Rooms, Settings, Snapshot};
-use crate::{layouts, machine, recovery, rooms};
+use crate::{layouts, machine, recovery, rooms, uploads};
 
 /// Finished jobs that a front end gets to see.
 const HISTORY: u32 = 500;
@@ -76,7 +76,7 @@ impl Studio {
         let settings = saved
             .settings
             .clone()
-            .unwrap_or_else(|| Settings { folder: folder.display().to_string(), name: String::new() });
+            .unwrap_or_else(|| Settings { folder: folder.display().to_string(), ..Settings::default() });
         let mut jobs: Vec<Job> =
             found.running.iter().chain(&found.history).map(|row| row.job.clone()).collect();
         jobs.retain(|job| !job.preview);
@@ -94,6 +94,8 @@ impl Studio {
             settings,
             layouts: Own::default().choices(),
             destinations: Vec::new(),
+            storages: Vec::new(),
+            uploads: Vec::new(),
         });
         let inner = Arc::new(Inner {
             program: find_program(job_program),
@@ -107,7 +109,8 @@ impl Studio {
             known_secrets: Mutex::default(),
             lost_secrets: Mutex::default(),
             refused_secrets: tokio::sync::Mutex::default(),
-            destination_urls: Mutex::default(),
+            known_keys: Mutex::default(),
+            queue: OnceLock::new(),
             layouts: Mutex::default(),
             jobs: Mutex::default(),
             arming: AtomicU64::new(0),
@@ -124,6 +127,8 @@ impl Studio {
         });
         inner.publish_projects(None);
         inner.publish_destinations();
+        inner.publish_storages();
+        inner.open_uploads().await;
         for row in found.running {
             inner.spawn(adopt(inner.clone(), row));
         }
@@ -133,6 +138,7 @@ impl Studio {
                 tracing::warn!(%error, "a preview could not be forgotten");
             }
         }
+        inner.spawn_until_closed(uploads::follow(inner.clone()));
         inner.spawn_until_closed(rooms::poll(inner.clone()));
         inner.spawn_until_closed(layouts::watch(inner.clone()));
         inner.spawn_until_closed(machine::watch(inner.clone()));
@@ -172,6 +178,9 @@ impl Studio {
         };
         let _ = tokio::time::timeout(CLOSE_WITHIN, all_gone).await;
         inner.closed.send_replace(true);
+        if let Some(queue) = inner.queue.get() {
+            queue.clone().shutdown().await;
+        }
         let mut tasks = std::mem::take(&mut *inner.tasks.lock());
         let all = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(CLOSE_WITHIN, all).await.is_err() {

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use egress::error::ApiError;
-use egress::id::{DestinationId, ProjectId};
+use egress::id::{DestinationId, ProjectId, StorageId};
 use egress::spec::StreamProtocol;
+use egress::storage::StorageProfile;
 use serde::{Deserialize, Serialize};
 
 use crate::surface::Settings;
@@ -19,6 +20,8 @@ pub struct Saved {
     pub current: Option<ProjectId>,
     /// Destinations of live streams, in order of name.
     pub destinations: Vec<SavedDestination>,
+    /// Storages, in order of name.
+    pub storages: Vec<SavedStorage>,
     /// What the operator set; none: nothing yet.
     pub settings: Option<Settings>,
 }
@@ -52,6 +55,19 @@ pub struct SavedDestination {
     /// RTMPS: whether any certificate is taken.
     pub any_certificate: bool,
     /// Whether the address with its key was put into the keyring.
+    pub in_keyring: bool,
+}
+
+/// A saved storage, without its keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedStorage {
+    /// Ours.
+    pub id: StorageId,
+    /// Shown name.
+    pub name: String,
+    /// Where objects go to.
+    pub profile: StorageProfile,
+    /// Whether its keys were put into the keyring.
     pub in_keyring: bool,
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::id::{DestinationId, EgressId, ProjectId};
+use egress::id::{EgressId, ProjectId};
 use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
@@ -59,8 +59,10 @@ pub(crate) struct Inner {
     /// What the keyring said when it was last asked for a secret that it did not give. It is asked again when
     /// the operator wants it, and not by itself: its question would come back every few seconds.
     pub(crate) refused_secrets: tokio::sync::Mutex<HashMap<ProjectId, ApiError>>,
-    /// Addresses of saved destinations that were given for this run only, or read from the keyring already.
-    pub(crate) destination_urls: Mutex<HashMap<DestinationId, SecretString>>,
+    /// Keys of destinations and storages that were given for this run only, or read from the keyring already.
+    pub(crate) known_keys: Mutex<HashMap<String, SecretString>>,
+    /// The list of uploads, unless it cannot be opened.
+    pub(crate) queue: OnceLock<upload::Queue>,
     /// The operator's own layouts.
     pub(crate) layouts: Mutex<Own>,
     /// Jobs with a task that supervises them.

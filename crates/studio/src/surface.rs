@@ -4,15 +4,17 @@
 use egress::error::ApiError;
 pub use egress::fact::OutputState;
 use egress::fact::{
-    ConnectionState, DestinationState, EgressStatus, EndReason, Figures, FileResult, PageState, TrackFacts,
+    ConnectionState, DestinationState, EgressStatus, EndReason, Figures, FileResult, OutputSet, PageState, TrackFacts,
 };
-use egress::id::{DestinationId, EgressId, OutputId, ProjectId, TrackId};
+use egress::id::{DestinationId, EgressId, OutputId, ProjectId, StorageId, TrackId};
 use egress::layout::Broken;
 use egress::request::RecordRequest;
 use egress::roster::{RoomSummary, Roster};
 use egress::spec::StreamProtocol;
+use egress::storage::{StorageProfile, StorageSecret};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+use upload::{LocalFile, Progress, Upload, UploadId};
 
 /// Everything a front end shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -37,6 +39,12 @@ pub struct Snapshot {
     /// The saved destinations of live streams, in order of name.
     #[serde(default)]
     pub destinations: Vec<Destination>,
+    /// The saved storages, in order of name.
+    #[serde(default)]
+    pub storages: Vec<StoragePlace>,
+    /// What goes up, waits to, or went up of late, oldest first.
+    #[serde(default)]
+    pub uploads: Vec<Upload>,
 }
 
 /// A numbered change.
@@ -110,6 +118,28 @@ pub enum Change {
     Destinations {
         /// The new value.
         destinations: Vec<Destination>,
+    },
+    /// Replaces `storages`.
+    Storages {
+        /// The new value.
+        storages: Vec<StoragePlace>,
+    },
+    /// Replaces the upload of the same id, or adds it at the end.
+    Upload {
+        /// The new value.
+        upload: Upload,
+    },
+    /// Replaces the progress of an upload; at most twice a second.
+    UploadProgress {
+        /// Which.
+        id: UploadId,
+        /// The new value.
+        progress: Progress,
+    },
+    /// Takes an upload off the list.
+    UploadRemoved {
+        /// Which.
+        id: UploadId,
     },
 }
 
@@ -260,6 +290,32 @@ pub struct JobOutput {
     /// How it is, for an output that goes to a server.
     #[serde(default)]
     pub destination: Option<JobDestination>,
+    /// What it is, for an output of many files.
+    #[serde(default)]
+    pub set: Option<OutputSet>,
+    /// Whether it has been put on the list of uploads. Who takes it off again does not want it there.
+    #[serde(default)]
+    pub upload_queued: bool,
+    /// Where it was uploaded to, once that is verified. Of an output of many files: where its playlist is, once all
+    /// of them are there.
+    #[serde(default)]
+    pub stored: Option<Stored>,
+}
+
+/// Where an output is besides, or instead of, its folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Stored {
+    /// What the storage is called: `the bucket "shows"`.
+    pub storage: String,
+    /// Address of the object.
+    pub location: String,
+    /// Whether it went to the backup.
+    pub on_backup: bool,
+    /// Whether the local file is still there.
+    pub local: LocalFile,
+    /// Unix time, ms.
+    #[ts(type = "number")]
+    pub at_ms: i64,
 }
 
 /// An output of a job that goes to a server. How often it is tried and how it flows is in its figures.
@@ -326,6 +382,32 @@ pub enum StreamInput {
     },
 }
 
+/// A saved storage, without its keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct StoragePlace {
+    /// Ours.
+    pub id: StorageId,
+    /// Shown name.
+    pub name: String,
+    /// Where objects go to.
+    pub profile: StorageProfile,
+    /// Where its keys are kept. A folder has none: they count as kept.
+    pub keys: SecretPlace,
+}
+
+/// A storage to save, or new values for one.
+#[derive(Debug, Clone, Deserialize, TS)]
+pub struct StorageInput {
+    /// Shown name; empty for that of the bucket, container or folder.
+    pub name: String,
+    /// Where objects go to.
+    pub profile: StorageProfile,
+    /// Its keys. None when editing: keep the present ones; none for a folder.
+    pub secret: Option<StorageSecret>,
+    /// Keep the keys in memory only.
+    pub this_run_only: bool,
+}
+
 /// The computer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
 pub struct Machine {
@@ -348,6 +430,10 @@ pub struct Settings {
     pub folder: String,
     /// File-name template; empty for the default.
     pub name: String,
+    /// Limit for all uploads together, bits a second.
+    #[serde(default)]
+    #[ts(type = "number | null")]
+    pub upload_limit_bps: Option<u64>,
 }
 
 /// A layout to choose.

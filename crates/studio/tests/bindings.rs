@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use egress::error::ApiError;
 use egress::request::RecordRequest;
-use studio::surface::{DestinationInput, Numbered, ProjectInput, Snapshot, StreamInput};
+use studio::surface::{DestinationInput, Numbered, ProjectInput, Snapshot, StorageInput, StreamInput};
 use ts_rs::{Config, TS};
+use upload::Checked;
 
 fn committed() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/src/backend/bindings")
@@ -28,6 +29,8 @@ fn generate(into: &Path) {
     RecordRequest::export_all(&config).unwrap();
     DestinationInput::export_all(&config).unwrap();
     StreamInput::export_all(&config).unwrap();
+    StorageInput::export_all(&config).unwrap();
+    Checked::export_all(&config).unwrap();
     ApiError::export_all(&config).unwrap();
     let names = files(into).into_keys().map(|file| file.trim_end_matches(".ts").to_owned());
     let index: String = names.map(|name| format!("export type * from \"./{name}\";\n")).collect();

@@ -290,6 +290,7 @@ impl Board {
             on_backup: row.on_backup,
             owner: row.owner.clone(),
             state,
+            growing: row.growing,
             progress: self.progress(row, &live),
             attempts: row.attempts,
             location: row.stored.as_ref().map(|stored| stored.location.clone()),

@@ -190,6 +190,8 @@ pub struct Upload {
     pub owner: String,
     /// Where it stands.
     pub state: UploadState,
+    /// Whether the file still grows.
+    pub growing: bool,
     /// How far it is. Of a growing file the total is what is final.
     pub progress: Progress,
     /// How often it has failed since it last got on.
@@ -205,6 +207,7 @@ pub struct Upload {
 
 /// How far an upload is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(rename = "UploadProgress")]
 pub struct Progress {
     /// Bytes that are up.
     #[ts(type = "number")]

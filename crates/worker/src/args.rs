@@ -186,6 +186,7 @@ impl Record {
             folder: folder.display().to_string(),
             name: self.name.clone(),
             manifest: self.manifest,
+            upload: None,
         })
     }
 }

@@ -1,7 +1,9 @@
 //! What opens a storage. Never written anywhere but into the keyring.
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use ts_rs::TS;
 
 use super::Storage;
 use crate::validate::RequestError;
@@ -12,7 +14,7 @@ const MAX_SECRET_BYTES: usize = 16 << 10;
 const MAX_CREDENTIALS_BYTES: usize = 64 << 10;
 
 /// Keys of a storage, and the login of the proxy on the way to it. `Debug` shows neither.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize, TS)]
 pub struct StorageSecret {
     /// What the storage itself asks for.
     pub keys: StorageKeys,
@@ -21,7 +23,8 @@ pub struct StorageSecret {
 }
 
 /// Keys, by kind of storage.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StorageKeys {
     /// None: a folder.
     #[default]
@@ -29,39 +32,49 @@ pub enum StorageKeys {
     /// S3.
     S3 {
         /// Name of the key. Not shown either: LiveKit holds it for a secret.
+        #[ts(type = "string")]
         access_key: SecretString,
         /// The key itself.
+        #[ts(type = "string")]
         secret: SecretString,
         /// Where the keys are temporary ones.
+        #[ts(type = "string | null")]
         session_token: Option<SecretString>,
         /// What the owner of a role wants to hear from those who assume it.
+        #[ts(type = "string | null")]
         assume_role_external_id: Option<SecretString>,
     },
     /// Google Cloud Storage: the file `credentials.json` of a service account.
     Gcp {
         /// Its text.
+        #[ts(type = "string")]
         credentials: SecretString,
     },
     /// Azure.
     Azure {
         /// In base64, as the portal shows it.
+        #[ts(type = "string")]
         account_key: SecretString,
     },
     /// Alibaba OSS.
     AliOss {
         /// Name of the key.
+        #[ts(type = "string")]
         access_key: SecretString,
         /// The key itself.
+        #[ts(type = "string")]
         secret: SecretString,
     },
 }
 
 /// User name and password for a proxy.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, TS)]
 pub struct ProxyLogin {
     /// User name.
+    #[ts(type = "string")]
     pub username: SecretString,
     /// Password.
+    #[ts(type = "string")]
     pub password: SecretString,
 }
 
@@ -174,32 +187,7 @@ impl StorageSecret {
 
     /// What [`to_keyring`](Self::to_keyring) made; none of anything else.
     pub fn from_keyring(text: &SecretString) -> Option<Self> {
-        let value: Value = serde_json::from_str(text.expose_secret()).ok()?;
-        let take = |value: &Value, name: &str| value.get(name)?.as_str().map(SecretString::from);
-        let keys = value.get("keys")?;
-        let keys = match keys.get("kind")?.as_str()? {
-            "none" => StorageKeys::None,
-            "s3" => StorageKeys::S3 {
-                access_key: take(keys, "access_key")?,
-                secret: take(keys, "secret")?,
-                session_token: take(keys, "session_token"),
-                assume_role_external_id: take(keys, "assume_role_external_id"),
-            },
-            "gcp" => StorageKeys::Gcp { credentials: take(keys, "credentials")? },
-            "azure" => StorageKeys::Azure { account_key: take(keys, "account_key")? },
-            "ali_oss" => {
-                StorageKeys::AliOss { access_key: take(keys, "access_key")?, secret: take(keys, "secret")? }
-            }
-            _ => return None,
-        };
-        let proxy = value.get("proxy").filter(|proxy| proxy.is_object());
-        let proxy = match proxy {
-            Some(proxy) => {
-                Some(ProxyLogin { username: take(proxy, "username")?, password: take(proxy, "password")? })
-            }
-            None => None,
-        };
-        Some(Self { keys, proxy })
+        serde_json::from_str(text.expose_secret()).ok()
     }
 }
 

@@ -33,6 +33,7 @@ async fn main() {
         folder: String::new(),
         name: String::new(),
         manifest: false,
+        upload: None,
     };
     let id = match what.as_str() {
         "arm" => studio.arm(request).await.unwrap(),

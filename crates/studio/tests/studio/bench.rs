@@ -95,6 +95,7 @@ pub fn request(room: &str) -> RecordRequest {
         folder: String::new(),
         name: String::new(),
         manifest: false,
+        upload: None,
     }
 }
 

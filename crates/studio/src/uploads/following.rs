@@ -1,0 +1,427 @@
+//! The task that puts on the list what jobs leave, and tells jobs what became of it.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use egress::error::ApiError;
+use egress::fact::{Figures, OutputSet};
+use egress::id::{EgressId, OutputId};
+use egress::manifest::manifest_path;
+use egress::request::UploadRequest;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, MissedTickBehavior};
+use upload::{
+    Afterwards, Content, Event, Growth, NewUpload, Order, Queue, Target, Upload, UploadId, UploadState, What,
+};
+
+use super::courtesy::Courtesy;
+use super::sets;
+use crate::fold::{closed, ended};
+use crate::studio::Inner;
+use crate::surface::{Change, Job, JobOutput, Numbered, Stored};
+
+/// How often sets of files are looked at for new ones, and streams whether they are behind.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What of an MP4 of ours is written once more when it is completed: its `free`, which becomes its `mdat`.
+const MP4_REWRITTEN: std::ops::Range<u64> = 32..48;
+
+/// Follows jobs and the queue for as long as the studio is open.
+pub(crate) async fn follow(inner: Arc<Inner>) {
+    let Ok(queue) = inner.uploads().cloned() else { return };
+    let (mut events, mut changes) = (queue.events(), inner.board.subscribe());
+    let mut task = Following {
+        inner: inner.clone(),
+        queue,
+        uploads: HashMap::new(),
+        newest: HashMap::new(),
+        listed: HashMap::new(),
+        courtesy: Courtesy::default(),
+        waiting: HashMap::new(),
+    };
+    task.take_all().await;
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Ok(event) => task.event(event).await,
+                Err(RecvError::Lagged(_)) => task.take_all().await,
+                Err(RecvError::Closed) => return,
+            },
+            change = changes.recv() => match change {
+                Ok(change) => task.change(&change).await,
+                Err(RecvError::Lagged(_)) => task.jobs().await,
+                Err(RecvError::Closed) => return,
+            },
+            _ = look.tick() => task.look().await,
+        }
+    }
+}
+
+struct Following {
+    inner: Arc<Inner>,
+    queue: Queue,
+    uploads: HashMap<UploadId, Upload>,
+    /// The newest upload of each file of each job: a playlist goes up many times.
+    newest: HashMap<(String, PathBuf), UploadId>,
+    /// How many files of a set of each output were on the list when its playlist was last put there.
+    listed: HashMap<(EgressId, OutputId), usize>,
+    courtesy: Courtesy,
+    /// What waits to be sent in each job that streams, ms.
+    waiting: HashMap<EgressId, i64>,
+}
+
+impl Following {
+    /// Takes over the whole list, and looks at every job.
+    async fn take_all(&mut self) {
+        let snapshot = self.queue.snapshot();
+        let there: HashSet<UploadId> = snapshot.uploads.iter().map(|upload| upload.id.clone()).collect();
+        let gone: Vec<UploadId> = self.uploads.keys().filter(|id| !there.contains(id)).cloned().collect();
+        for id in gone {
+            self.gone(&id);
+        }
+        for upload in snapshot.uploads {
+            self.upload(upload).await;
+        }
+        self.jobs().await;
+    }
+
+    async fn jobs(&mut self) {
+        let jobs = self.inner.board.read(|snapshot| {
+            let asked = snapshot.jobs.iter().filter(|job| job.request.upload.is_some() && !job.preview);
+            asked.cloned().collect::<Vec<_>>()
+        });
+        for job in jobs {
+            self.job(&job).await;
+        }
+    }
+
+    async fn event(&mut self, event: Event) {
+        match event.what {
+            What::Upload { upload } => self.upload(*upload).await,
+            What::Progress { id, progress } => {
+                if let Some(upload) = self.uploads.get_mut(&id) {
+                    upload.progress = progress;
+                }
+                self.inner.board.edit(|snapshot| {
+                    let shown = snapshot.uploads.iter().any(|upload| upload.id == id);
+                    shown.then_some(Change::UploadProgress { id, progress })
+                });
+            }
+            What::Gone { id } => self.gone(&id),
+        }
+    }
+
+    fn gone(&mut self, id: &UploadId) {
+        if let Some(upload) = self.uploads.remove(id) {
+            let key = (upload.owner, upload.path);
+            if self.newest.get(&key) == Some(id) {
+                self.newest.remove(&key);
+            }
+        }
+        self.hide(id);
+    }
+
+    fn hide(&self, id: &UploadId) {
+        self.inner.board.edit(|snapshot| {
+            let shown = snapshot.uploads.iter().any(|upload| upload.id == *id);
+            shown.then(|| Change::UploadRemoved { id: id.clone() })
+        });
+    }
+
+    async fn upload(&mut self, upload: Upload) {
+        let key = (upload.owner.clone(), upload.path.clone());
+        // The list is in the order of its making.
+        let newer = |known: &UploadId| {
+            self.uploads.get(known).is_none_or(|known| upload.created_at_ms >= known.created_at_ms)
+        };
+        if self.newest.get(&key).is_none_or(newer) {
+            self.newest.insert(key, upload.id.clone());
+        }
+        let stored = matches!(upload.state, UploadState::Stored { .. });
+        self.uploads.insert(upload.id.clone(), upload.clone());
+        let job = self.inner.board.job(&upload.owner.as_str().into());
+        let of_set = job.as_ref().is_some_and(|job| part_of_set(job, &upload.path));
+        if stored && of_set {
+            // Thousands of them would hide what is still on its way.
+            self.hide(&upload.id);
+        } else {
+            self.inner.board.edit(|snapshot| {
+                let known = snapshot.uploads.iter().find(|known| known.id == upload.id);
+                (known != Some(&upload)).then(|| Change::Upload { upload: upload.clone() })
+            });
+        }
+        if let Some(job) = job.filter(|_| stored) {
+            self.tell(&job).await;
+        }
+    }
+
+    async fn change(&mut self, change: &Numbered) {
+        match &change.change {
+            Change::Job { job } if !job.preview => {
+                if ended(job.status) {
+                    self.waiting.remove(&job.egress_id);
+                }
+                if job.request.upload.is_some() {
+                    let job = job.clone();
+                    self.job(&job).await;
+                }
+            }
+            Change::JobFigures { egress_id, figures } => self.figures(egress_id, figures),
+            Change::Settings { settings } => self.queue.set_limit(settings.upload_limit_bps),
+            _ => {}
+        }
+    }
+
+    /// How far growing files are final, and how far streams are behind.
+    fn figures(&mut self, id: &EgressId, figures: &Figures) {
+        match Courtesy::waiting_ms(figures) {
+            Some(ms) => self.waiting.insert(id.clone(), ms),
+            None => self.waiting.remove(id),
+        };
+        let Some(job) = self.inner.board.job(id).filter(|job| job.request.upload.is_some()) else { return };
+        for figures in &figures.outputs {
+            let Some(output) = job.outputs.iter().find(|output| output.id == figures.output) else { continue };
+            let Some(path) = growing(output) else { continue };
+            if let Some(upload) = self.known(&job, path).filter(|upload| is_growing(upload)) {
+                let growth = Growth { final_bytes: figures.size_bytes, rewritten: MP4_REWRITTEN };
+                // An error says that it is complete meanwhile.
+                let _ = self.queue.grow(&upload.id, growth);
+            }
+        }
+    }
+
+    async fn look(&mut self) {
+        let uploading = |upload: &&Upload| matches!(upload.state, UploadState::Uploading);
+        let upload_bps =
+            self.uploads.values().filter(uploading).map(|upload| upload.progress.rate_bps).sum();
+        let waiting_ms = self.waiting.values().max().copied();
+        self.queue.yield_to_live(self.courtesy.step(Instant::now(), waiting_ms, upload_bps));
+        let with_sets = self.inner.board.read(|snapshot| {
+            let jobs = snapshot.jobs.iter().filter(|job| job.request.upload.is_some() && !job.preview);
+            let open = |job: &&Job| job.outputs.iter().any(|output| output.set.is_some() && !output.upload_queued);
+            jobs.filter(open).cloned().collect::<Vec<_>>()
+        });
+        for job in with_sets {
+            self.job(&job).await;
+        }
+    }
+
+    fn known(&self, job: &Job, path: &Path) -> Option<&Upload> {
+        let id = self.newest.get(&(job.egress_id.as_str().to_owned(), path.to_owned()))?;
+        self.uploads.get(id)
+    }
+
+    /// Puts on the list what of a job is not there and should be.
+    async fn job(&mut self, job: &Job) {
+        let Some(to) = job.request.upload.clone() else { return };
+        for output in job.outputs.iter().filter(|output| output.destination.is_none()) {
+            let done = match &output.set {
+                Some(set) => self.set(job, &to, output, set).await,
+                None => self.file(job, &to, output).await,
+            };
+            if let Err(error) = done {
+                tracing::error!(egress_id = %job.egress_id, %error, detail = error.detail, "not on the list of uploads");
+            }
+        }
+        self.tell(job).await;
+    }
+
+    async fn file(&mut self, job: &Job, to: &UploadRequest, output: &JobOutput) -> Result<(), ApiError> {
+        let over = closed(output.state);
+        let path = output.path.as_deref().map(Path::new);
+        let holds = output.result.as_ref().is_some_and(|result| result.path.is_some() && result.size_bytes > 0);
+        let Some(path) = path else { return Ok(()) };
+        let known = self.known(job, path).map(|upload| (upload.id.clone(), is_growing(upload)));
+        match known {
+            Some((id, true)) if over && holds => self.queue.finish(&id).await?,
+            Some((id, true)) if over => self.queue.cancel(&id).await?,
+            Some(_) => {}
+            None if output.upload_queued => {}
+            None if over && holds => {
+                self.put(job, to, path, Content::Closed, Order::Free).await?;
+                self.queued(job, output).await;
+            }
+            None if !over && growing(output).is_some() && path.exists() => {
+                self.put(job, to, path, Content::Growing, Order::Free).await?;
+                self.queued(job, output).await;
+            }
+            None => {}
+        }
+        let manifest = manifest_path(path, &job.egress_id);
+        let wanted = job.request.manifest && ended(job.status);
+        if wanted && self.known(job, path).is_some() && self.known(job, &manifest).is_none() && manifest.exists() {
+            self.put(job, to, &manifest, Content::Closed, Order::Free).await?;
+        }
+        Ok(())
+    }
+
+    async fn set(
+        &mut self,
+        job: &Job,
+        to: &UploadRequest,
+        output: &JobOutput,
+        set: &OutputSet,
+    ) -> Result<(), ApiError> {
+        let Some(path) = output.path.as_deref().filter(|_| !output.upload_queued).map(PathBuf::from) else {
+            return Ok(());
+        };
+        let over = closed(output.state);
+        let files = {
+            let (set, path, folder) = (set.clone(), path, PathBuf::from(&job.request.folder));
+            tokio::task::spawn_blocking(move || sets::look(&set, &path, &folder)).await.unwrap_or_default()
+        };
+        let group = format!("{}/{}", job.egress_id, output.id);
+        for file in &files.files {
+            if self.known(job, file).is_none() && file.exists() {
+                self.put(job, to, file, Content::Closed, Order::In(group.clone())).await?;
+            }
+        }
+        let key = (job.egress_id.clone(), output.id.clone());
+        if over || self.listed.get(&key).copied().unwrap_or(0) != files.files.len() {
+            for list in &files.lists {
+                self.put(job, to, list, Content::Now, Order::After(group.clone())).await?;
+            }
+            self.listed.insert(key.clone(), files.files.len());
+        }
+        if over {
+            self.listed.remove(&key);
+            self.queued(job, output).await;
+        }
+        Ok(())
+    }
+
+    async fn put(
+        &mut self,
+        job: &Job,
+        to: &UploadRequest,
+        path: &Path,
+        content: Content,
+        order: Order,
+    ) -> Result<(), ApiError> {
+        let target = |id: &egress::id::StorageId| -> Result<Target, ApiError> {
+            let saved = self.inner.saved_storage(id)?;
+            Ok(Target { profile: saved.profile, secret: saved.id.as_str().to_owned() })
+        };
+        let below = path.strip_prefix(&job.request.folder).ok().or_else(|| path.file_name().map(Path::new));
+        let name = below.unwrap_or(path).display().to_string().replace(std::path::MAIN_SEPARATOR, "/");
+        let upload = NewUpload {
+            path: path.to_owned(),
+            name,
+            target: target(&to.storage)?,
+            backup: to.backup.as_ref().map(target).transpose()?,
+            owner: job.egress_id.as_str().to_owned(),
+            content,
+            order,
+            afterwards: if to.remove_local { Afterwards::Remove } else { Afterwards::Keep },
+        };
+        let id = self.queue.add(upload).await?;
+        // Known at once, not only when the queue tells it: the next look must not put it there again.
+        let all = self.queue.snapshot().uploads;
+        if let Some(upload) = all.into_iter().find(|upload| upload.id == id) {
+            self.newest.insert((upload.owner.clone(), upload.path.clone()), id.clone());
+            self.uploads.insert(id, upload);
+        }
+        Ok(())
+    }
+
+    /// Notes that an output is on the list: who takes it off again has cancelled it.
+    async fn queued(&self, job: &Job, output: &JobOutput) {
+        let noted = self.inner.board.edit_job(&job.egress_id, |job| {
+            for known in job.outputs.iter_mut().filter(|known| known.id == output.id) {
+                known.upload_queued = true;
+            }
+        });
+        self.journal(noted).await;
+    }
+
+    /// Tells a job where its outputs are.
+    async fn tell(&self, job: &Job) {
+        let stored: Vec<(OutputId, Stored)> =
+            job.outputs.iter().filter_map(|output| Some((output.id.clone(), self.stored(job, output)?))).collect();
+        if stored.is_empty() {
+            return;
+        }
+        let mut news = false;
+        let told = self.inner.board.edit_job(&job.egress_id, |job| {
+            for (id, stored) in stored {
+                for output in job.outputs.iter_mut().filter(|output| output.id == id) {
+                    news |= output.stored.as_ref() != Some(&stored);
+                    output.stored = Some(stored.clone());
+                }
+            }
+        });
+        self.journal(told.filter(|_| news)).await;
+    }
+
+    async fn journal(&self, job: Option<Job>) {
+        if let Some(job) = job
+            && let Err(error) = self.inner.journal_shown(job).await
+        {
+            tracing::error!(%error, "the journal is behind");
+        }
+    }
+
+    /// Where an output is, once all of it is there.
+    fn stored(&self, job: &Job, output: &JobOutput) -> Option<Stored> {
+        let path = Path::new(output.path.as_deref().filter(|_| closed(output.state))?);
+        let upload = match &output.set {
+            None => self.known(job, path)?,
+            Some(set) => {
+                if !output.upload_queued {
+                    return None;
+                }
+                let owner = job.egress_id.as_str();
+                let mut own = self.uploads.values().filter(|upload| upload.owner == owner && in_set(output, &upload.path));
+                if !own.all(|upload| matches!(upload.state, UploadState::Stored { .. })) {
+                    return None;
+                }
+                match set {
+                    OutputSet::Segments { .. } => self.known(job, path)?,
+                    OutputSet::Images { .. } => {
+                        let of_it = |upload: &&Upload| upload.owner == owner && in_set(output, &upload.path);
+                        self.uploads.values().filter(of_it).max_by(|a, b| a.path.cmp(&b.path))?
+                    }
+                }
+            }
+        };
+        let UploadState::Stored { at_ms, .. } = upload.state else { return None };
+        let mut location = upload.location.clone()?;
+        if matches!(output.set, Some(OutputSet::Images { .. })) {
+            location.truncate(location.rfind('/').map_or(location.len(), |at| at + 1));
+        }
+        Some(Stored {
+            storage: upload.storage.clone(),
+            location,
+            on_backup: upload.on_backup,
+            local: upload.local,
+            at_ms,
+        })
+    }
+}
+
+fn is_growing(upload: &Upload) -> bool {
+    upload.growing
+}
+
+/// The path of a file that goes up while it grows: what is appended to an MP4 of ours is final.
+fn growing(output: &JobOutput) -> Option<&Path> {
+    let path = Path::new(output.path.as_deref()?);
+    (output.set.is_none() && path.extension().is_some_and(|extension| extension == "mp4")).then_some(path)
+}
+
+fn part_of_set(job: &Job, path: &Path) -> bool {
+    job.outputs.iter().any(|output| in_set(output, path))
+}
+
+/// Whether a file is one of an output of many, its lists among them.
+fn in_set(output: &JobOutput, path: &Path) -> bool {
+    let Some(own) = output.path.as_deref().map(Path::new) else { return false };
+    match &output.set {
+        None => false,
+        Some(OutputSet::Segments { .. }) => path.parent() == own.parent(),
+        Some(OutputSet::Images { .. }) => path.parent() == Some(own),
+    }
+}
