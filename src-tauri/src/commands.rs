@@ -18,7 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::opened::Opened;
 use crate::{leaving, window};
 
-type Answer<T> = Result<T, ApiError>;
+pub type Answer<T> = Result<T, ApiError>;
 
 /// Everything the page shows.
 #[tauri::command]

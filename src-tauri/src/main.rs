@@ -6,6 +6,7 @@
 mod commands;
 mod demo;
 mod frames;
+mod goes_to;
 mod leaving;
 mod logs;
 mod notices;

@@ -10,7 +10,7 @@ use crate::commands::{self, Subscription};
 use crate::demo::{self, DemoProject};
 use crate::leaving::{self, Leaving, Page};
 use crate::opened::{Opened, Opening};
-use crate::{frames, logs, notices, store, tray, window};
+use crate::{frames, goes_to, logs, notices, store, tray, window};
 
 /// Keeps everything of a run in another folder than the user's: for tests and demos. Such a run stands
 /// beside an ordinary one instead of giving way to it.
@@ -63,6 +63,20 @@ pub fn run() -> anyhow::Result<()> {
             commands::forget_job,
             commands::output_path,
             commands::set_settings,
+            goes_to::add_stream,
+            goes_to::remove_output,
+            goes_to::retry_output,
+            goes_to::save_destination,
+            goes_to::edit_destination,
+            goes_to::forget_destination,
+            goes_to::check_storage,
+            goes_to::save_storage,
+            goes_to::edit_storage,
+            goes_to::forget_storage,
+            goes_to::upload_recording,
+            goes_to::retry_upload,
+            goes_to::pause_upload,
+            goes_to::cancel_upload,
             commands::running,
             commands::choose_folder,
             commands::open_folder,

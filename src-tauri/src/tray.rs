@@ -247,6 +247,8 @@ pub(crate) mod tests {
             folder: String::new(),
             name: String::new(),
             manifest: false,
+            segments: None,
+            images: None,
             upload: None,
         };
         Job {

@@ -24,6 +24,14 @@ const MAX_FOLDERS_BYTES: usize = 512;
 /// Extensions that are swapped for the right one; any other is taken for a part of the name.
 const KNOWN_EXTENSIONS: [&str; 11] =
     ["mp4", "ogg", "mp3", "webm", "ivf", "ts", "m3u8", "raw", "jpeg", "jpg", "mkv"];
+/// A name or template without the extension of a kind of file that is made here.
+pub(crate) fn without_extension(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((stem, known)) if KNOWN_EXTENSIONS.iter().any(|ext| known.eq_ignore_ascii_case(ext)) => stem,
+        _ => name,
+    }
+}
+
 /// The name of a file of which nothing else is left.
 const FALLBACK: &str = "recording";
 

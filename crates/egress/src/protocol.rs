@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use livekit_protocol as proto;
 use proto::{
     DirectFileOutput, EncodedFileOutput, EncodedFileType, EncodingOptions, EncodingOptionsPreset,
-    ParticipantEgressRequest, RoomCompositeEgressRequest, TrackCompositeEgressRequest, TrackEgressRequest,
-    WebEgressRequest, track_egress_request,
+    ImageOutput, ParticipantEgressRequest, RoomCompositeEgressRequest, SegmentedFileOutput,
+    TrackCompositeEgressRequest, TrackEgressRequest, WebEgressRequest, track_egress_request,
 };
 
+use crate::filename::without_extension;
 use crate::request::{AdvancedOptions, PageParts, Preset, RecordFormat, RecordRequest, RecordSource};
 use crate::spec::{AfterCrash, AudioCodec, Container, VideoCodec};
 use crate::validate::{Accepted, EgressRequest, Local, RequestError, validate};
@@ -28,6 +29,15 @@ pub fn accept(record: &RecordRequest) -> Result<(EgressRequest, Accepted), Reque
             "preset",
             "A single track is recorded exactly as published, and a preset is chosen.",
             "Choose \"as published\", or record it as a composite of one track.",
+        ));
+    }
+    if matches!(record.source, RecordSource::Track { .. })
+        && (record.segments.is_some() || record.images.is_some())
+    {
+        return Err(RequestError::field(
+            "segment_outputs",
+            "A single track is recorded exactly as published, and segments or images are made anew.",
+            "Record it as a composite of one track.",
         ));
     }
     let (request, local) = (to_protocol(record), local(record));
@@ -56,6 +66,8 @@ pub fn to_protocol(record: &RecordRequest) -> EgressRequest {
                 audio_track_id: audio_track_id.as_ref().map(|id| id.0.clone()).unwrap_or_default(),
                 video_track_id: video_track_id.as_ref().map(|id| id.0.clone()).unwrap_or_default(),
                 file_outputs: vec![file(record)],
+                segment_outputs: segments(record),
+                image_outputs: images(record),
                 options: Some(options(&record.format, Options::Preset, Options::Advanced)),
                 ..Default::default()
             })
@@ -67,6 +79,8 @@ pub fn to_protocol(record: &RecordRequest) -> EgressRequest {
                 identity: identity.clone(),
                 screen_share: *follow_screen_share,
                 file_outputs: vec![file(record)],
+                segment_outputs: segments(record),
+                image_outputs: images(record),
                 options: Some(options(&record.format, Options::Preset, Options::Advanced)),
                 ..Default::default()
             })
@@ -80,6 +94,8 @@ pub fn to_protocol(record: &RecordRequest) -> EgressRequest {
                 audio_only: *parts == PageParts::Sound,
                 video_only: *parts == PageParts::Picture,
                 file_outputs: vec![file(record)],
+                segment_outputs: segments(record),
+                image_outputs: images(record),
                 options: Some(options(&record.format, Options::Preset, Options::Advanced)),
                 ..Default::default()
             })
@@ -92,6 +108,8 @@ pub fn to_protocol(record: &RecordRequest) -> EgressRequest {
                 audio_only: *parts == PageParts::Sound,
                 video_only: *parts == PageParts::Picture,
                 file_outputs: vec![file(record)],
+                segment_outputs: segments(record),
+                image_outputs: images(record),
                 options: Some(options(&record.format, Options::Preset, Options::Advanced)),
                 ..Default::default()
             })
@@ -134,6 +152,36 @@ fn file(record: &RecordRequest) -> EncodedFileOutput {
         filepath: record.name.clone(),
         disable_manifest: !record.manifest,
         output: None,
+    }
+}
+
+/// Segments in a folder that is named like the file.
+fn segments(record: &RecordRequest) -> Vec<SegmentedFileOutput> {
+    let asked = record.segments.map(|asked| SegmentedFileOutput {
+        filename_prefix: format!("{}-hls/segment", stem(record)),
+        playlist_name: format!("{}-hls/playlist", stem(record)),
+        live_playlist_name: if asked.live_playlist { "live".to_owned() } else { String::new() },
+        segment_duration: asked.duration_s,
+        ..Default::default()
+    });
+    asked.into_iter().collect()
+}
+
+/// Images in a folder that is named like the file.
+fn images(record: &RecordRequest) -> Vec<ImageOutput> {
+    let asked = record.images.map(|asked| ImageOutput {
+        filename_prefix: format!("{}-images/image", stem(record)),
+        capture_interval: asked.interval_s,
+        ..Default::default()
+    });
+    asked.into_iter().collect()
+}
+
+/// The file's name without its extension, as a template.
+fn stem(record: &RecordRequest) -> &str {
+    match without_extension(&record.name) {
+        "" => "{identifier}-{time}",
+        name => name,
     }
 }
 

@@ -22,9 +22,31 @@ pub struct RecordRequest {
     pub name: String,
     /// Whether a manifest is written beside the file.
     pub manifest: bool,
+    /// Segments of HLS besides the file; not of a single track.
+    #[serde(default)]
+    pub segments: Option<SegmentsRequest>,
+    /// Images besides the file; not of a single track.
+    #[serde(default)]
+    pub images: Option<ImagesRequest>,
     /// Where the files go besides; none: they stay in their folder.
     #[serde(default)]
     pub upload: Option<UploadRequest>,
+}
+
+/// Segments of HLS, in a folder of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct SegmentsRequest {
+    /// Length of a segment, s, 1 to 600; 0 for 4.
+    pub duration_s: u32,
+    /// Whether there is a playlist of the newest segments besides that of all.
+    pub live_playlist: bool,
+}
+
+/// Images, in a folder of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ImagesRequest {
+    /// From one to the next, s; 0 for 10.
+    pub interval_s: u32,
 }
 
 /// Where what is recorded is uploaded to.

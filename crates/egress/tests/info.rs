@@ -25,6 +25,8 @@ fn request() -> EgressRequest {
         folder: "/recordings".into(),
         name: "shows/{time}".into(),
         manifest: true,
+        segments: None,
+        images: None,
         upload: None,
     })
 }
@@ -41,7 +43,6 @@ fn info(facts: &[Fact]) -> EgressInfo {
         created_at_ns: AT_NS,
         folder: Path::new("/recordings"),
         manifest: true,
-        upload: None,
     };
     egress_info(&job, &JobState::of(&events))
 }
@@ -193,7 +194,6 @@ fn a_disk_that_is_nearly_full_is_no_limit_that_somebody_set() {
         created_at_ns: AT_NS,
         folder: Path::new("/recordings"),
         manifest: false,
-        upload: None,
     };
     let info = egress_info(&job, &JobState::of(&events));
     assert_eq!((info.error.as_str(), info.error_code), ("The disk was full. Free some space.", 507));
@@ -215,7 +215,6 @@ fn secrets_of_the_request_do_not_come_out() {
         created_at_ns: AT_NS,
         folder: Path::new("/recordings"),
         manifest: false,
-        upload: None,
     };
     let info = egress_info(&job, &JobState::default());
     assert!(!format!("{info:?}").contains("planted"));

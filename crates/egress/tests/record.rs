@@ -19,6 +19,8 @@ fn record(source: RecordSource, format: RecordFormat) -> RecordRequest {
         folder: "/recordings".into(),
         name: "{room_name}/{time}".into(),
         manifest: true,
+        segments: None,
+        images: None,
         upload: None,
     }
 }

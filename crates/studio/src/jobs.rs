@@ -67,28 +67,35 @@ impl Studio {
     /// There is no such job, it is not armed, or its process does not take the file.
     pub async fn record(&self, egress_id: EgressId) -> Result<(), ApiError> {
         let handle = self.inner.handle(&egress_id)?;
-        let Some(output) = handle.output.clone() else {
+        if handle.outputs.is_empty() {
             return Err(precondition("This job has nothing to record into.", "Start a new recording."));
-        };
+        }
         let mut taken = false;
         self.inner.board.edit_job(&egress_id, |job| {
             taken = job.preview && !ended(job.status);
             if taken {
                 job.preview = false;
                 job.armed = false;
-                job.outputs.push(starting(output.id.clone()));
+                job.outputs.extend(handle.outputs.iter().map(|output| starting(output.id.clone())));
             }
         });
         if !taken {
             return Err(precondition("This is being recorded already.", "Look at the list of recordings."));
         }
         self.inner.machine_nudge.notify_one();
-        let attached =
-            call(&handle, |reply| Command::Attach { output: output.clone(), secret: None, reply }).await;
-        if attached.is_err() {
-            self.inner.board.edit_job(&egress_id, |job| take_back(job, &output.id));
+        for (at, output) in handle.outputs.iter().enumerate() {
+            let attached =
+                call(&handle, |reply| Command::Attach { output: output.clone(), secret: None, reply }).await;
+            if let Err(error) = attached {
+                self.inner.board.edit_job(&egress_id, |job| {
+                    for output in &handle.outputs[at..] {
+                        take_back(job, &output.id);
+                    }
+                });
+                return Err(error);
+            }
         }
-        attached
+        Ok(())
     }
 
     /// Starts to record at once: with the armed job if it is for the same request, else with a new one.
@@ -143,7 +150,7 @@ impl Studio {
 fn take_back(job: &mut Job, output: &OutputId) {
     if !ended(job.status) && job.outputs.iter().any(|o| o.id == *output && o.path.is_none()) {
         job.outputs.retain(|o| o.id != *output);
-        job.preview = true;
+        job.preview = job.outputs.is_empty();
     }
 }
 
@@ -251,7 +258,7 @@ impl Inner {
         {
             *document = self.document_of(&request.source)?;
         }
-        let output = full.outputs.first().cloned();
+        let asked = full.outputs.clone();
         let egress = if preview { EgressSpec { outputs: Vec::new(), ..full } } else { full };
         make_recordings_folder(request.folder.clone().into()).await?;
         let id = EgressId::random();
@@ -280,9 +287,10 @@ impl Inner {
             let room = snapshot.room.as_ref().filter(|room| room.name == request.room_name);
             title(&request.source, room.map(|room| &room.roster))
         });
-        let outputs = match (preview, &output) {
-            (false, Some(output)) => vec![starting(output.id.clone())],
-            _ => Vec::new(),
+        let outputs = if preview {
+            Vec::new()
+        } else {
+            asked.iter().map(|output| starting(output.id.clone())).collect()
         };
         let job = Job {
             egress_id: id.clone(),
@@ -312,7 +320,7 @@ impl Inner {
         match Process::spawn(&self.program, &launch, &folder).await {
             Ok(process) => {
                 let conversation = Conversation::new(process, folder.clone());
-                Supervisor::start(self, id.clone(), folder, conversation, JobState::default(), output);
+                Supervisor::start(self, id.clone(), folder, conversation, JobState::default(), asked);
                 Ok(id)
             }
             Err(error) => {

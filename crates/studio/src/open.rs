@@ -1,8 +1,8 @@
 //! The start of a studio, with what earlier ones left behind, and its end.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use egress::error::{ApiError, ErrorCode, Fault};
@@ -338,10 +338,10 @@ async fn living(process: Option<ProcessId>, folder: &JobFolder) -> Option<Proces
 }
 
 /// What Record would attach to the job.
-fn attachable(row: &Row) -> Option<egress::spec::OutputSpec> {
+fn attachable(row: &Row) -> Vec<egress::spec::OutputSpec> {
     match &row.spec.task {
-        Task::Egress(egress) => egress.outputs.first().cloned(),
-        Task::Monitor(_) => None,
+        Task::Egress(egress) => egress.outputs.clone(),
+        Task::Monitor(_) => Vec::new(),
     }
 }
 

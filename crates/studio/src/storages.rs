@@ -165,8 +165,7 @@ impl Inner {
             profile: saved.profile,
         };
         let storages: Vec<StoragePlace> = saved.into_iter().map(shown).collect();
-        self.board
-            .edit(|snapshot| (storages != snapshot.storages).then_some(Change::Storages { storages }));
+        self.board.edit(|snapshot| (storages != snapshot.storages).then_some(Change::Storages { storages }));
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) type Reply = oneshot::Sender<Result<(), ApiError>>;
 pub(crate) struct JobHandle {
     pub(crate) commands: mpsc::Sender<Command>,
     /// What Record attaches.
-    pub(crate) output: Option<OutputSpec>,
+    pub(crate) outputs: Vec<OutputSpec>,
     /// True once the task has concluded the job.
     pub(crate) done: watch::Receiver<bool>,
 }
@@ -96,7 +96,7 @@ impl Supervisor {
         folder: JobFolder,
         conversation: Conversation,
         state: JobState,
-        output: Option<OutputSpec>,
+        outputs: Vec<OutputSpec>,
     ) -> JobHandle {
         let (commands_in, commands) = mpsc::channel(16);
         let (done, done_out) = watch::channel(false);
@@ -115,7 +115,7 @@ impl Supervisor {
             discard_by: None,
             watched: false,
         };
-        let handle = JobHandle { commands: commands_in, output, done: done_out };
+        let handle = JobHandle { commands: commands_in, outputs, done: done_out };
         inner.jobs.lock().insert(id, handle.clone());
         inner.machine_nudge.notify_one();
         inner.spawn(supervisor.run());

@@ -4,7 +4,8 @@
 use egress::error::ApiError;
 pub use egress::fact::OutputState;
 use egress::fact::{
-    ConnectionState, DestinationState, EgressStatus, EndReason, Figures, FileResult, OutputSet, PageState, TrackFacts,
+    ConnectionState, DestinationState, EgressStatus, EndReason, Figures, FileResult, OutputSet, PageState,
+    TrackFacts,
 };
 use egress::id::{DestinationId, EgressId, OutputId, ProjectId, StorageId, TrackId};
 use egress::layout::Broken;

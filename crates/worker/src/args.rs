@@ -186,6 +186,8 @@ impl Record {
             folder: folder.display().to_string(),
             name: self.name.clone(),
             manifest: self.manifest,
+            segments: None,
+            images: None,
             upload: None,
         })
     }

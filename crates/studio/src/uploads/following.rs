@@ -183,7 +183,9 @@ impl Following {
         };
         let Some(job) = self.inner.board.job(id).filter(|job| job.request.upload.is_some()) else { return };
         for figures in &figures.outputs {
-            let Some(output) = job.outputs.iter().find(|output| output.id == figures.output) else { continue };
+            let Some(output) = job.outputs.iter().find(|output| output.id == figures.output) else {
+                continue;
+            };
             let Some(path) = growing(output) else { continue };
             if let Some(upload) = self.known(&job, path).filter(|upload| is_growing(upload)) {
                 let growth = Growth { final_bytes: figures.size_bytes, rewritten: MP4_REWRITTEN };
@@ -195,13 +197,13 @@ impl Following {
 
     async fn look(&mut self) {
         let uploading = |upload: &&Upload| matches!(upload.state, UploadState::Uploading);
-        let upload_bps =
-            self.uploads.values().filter(uploading).map(|upload| upload.progress.rate_bps).sum();
+        let upload_bps = self.uploads.values().filter(uploading).map(|upload| upload.progress.rate_bps).sum();
         let waiting_ms = self.waiting.values().max().copied();
         self.queue.yield_to_live(self.courtesy.step(Instant::now(), waiting_ms, upload_bps));
         let with_sets = self.inner.board.read(|snapshot| {
             let jobs = snapshot.jobs.iter().filter(|job| job.request.upload.is_some() && !job.preview);
-            let open = |job: &&Job| job.outputs.iter().any(|output| output.set.is_some() && !output.upload_queued);
+            let open =
+                |job: &&Job| job.outputs.iter().any(|output| output.set.is_some() && !output.upload_queued);
             jobs.filter(open).cloned().collect::<Vec<_>>()
         });
         for job in with_sets {
@@ -232,7 +234,8 @@ impl Following {
     async fn file(&mut self, job: &Job, to: &UploadRequest, output: &JobOutput) -> Result<(), ApiError> {
         let over = closed(output.state);
         let path = output.path.as_deref().map(Path::new);
-        let holds = output.result.as_ref().is_some_and(|result| result.path.is_some() && result.size_bytes > 0);
+        let holds =
+            output.result.as_ref().is_some_and(|result| result.path.is_some() && result.size_bytes > 0);
         let Some(path) = path else { return Ok(()) };
         let known = self.known(job, path).map(|upload| (upload.id.clone(), is_growing(upload)));
         match known {
@@ -252,7 +255,11 @@ impl Following {
         }
         let manifest = manifest_path(path, &job.egress_id);
         let wanted = job.request.manifest && ended(job.status);
-        if wanted && self.known(job, path).is_some() && self.known(job, &manifest).is_none() && manifest.exists() {
+        if wanted
+            && self.known(job, path).is_some()
+            && self.known(job, &manifest).is_none()
+            && manifest.exists()
+        {
             self.put(job, to, &manifest, Content::Closed, Order::Free).await?;
         }
         Ok(())
@@ -339,8 +346,11 @@ impl Following {
 
     /// Tells a job where its outputs are.
     async fn tell(&self, job: &Job) {
-        let stored: Vec<(OutputId, Stored)> =
-            job.outputs.iter().filter_map(|output| Some((output.id.clone(), self.stored(job, output)?))).collect();
+        let stored: Vec<(OutputId, Stored)> = job
+            .outputs
+            .iter()
+            .filter_map(|output| Some((output.id.clone(), self.stored(job, output)?)))
+            .collect();
         if stored.is_empty() {
             return;
         }
@@ -374,7 +384,10 @@ impl Following {
                     return None;
                 }
                 let owner = job.egress_id.as_str();
-                let mut own = self.uploads.values().filter(|upload| upload.owner == owner && in_set(output, &upload.path));
+                let mut own = self
+                    .uploads
+                    .values()
+                    .filter(|upload| upload.owner == owner && in_set(output, &upload.path));
                 if !own.all(|upload| matches!(upload.state, UploadState::Stored { .. })) {
                     return None;
                 }

@@ -140,7 +140,8 @@ impl Inner {
                     .as_ref()
                     .is_some_and(|to| to.storage == *id || to.backup.as_ref() == Some(id));
                 let going = |upload: &upload::Upload| {
-                    upload.owner == job.egress_id.as_str() && !matches!(upload.state, UploadState::Stored { .. })
+                    upload.owner == job.egress_id.as_str()
+                        && !matches!(upload.state, UploadState::Stored { .. })
                 };
                 there && (!ended(job.status) && !job.preview || snapshot.uploads.iter().any(going))
             })

@@ -20,7 +20,8 @@ pub(crate) fn look(set: &OutputSet, path: &Path, folder: &Path) -> SetFiles {
             let Ok(playlist) = std::fs::read_to_string(path) else { return SetFiles::default() };
             let base = path.parent().unwrap_or(path);
             let uris = playlist.lines().map(str::trim);
-            let files = uris.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|uri| base.join(uri));
+            let files =
+                uris.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|uri| base.join(uri));
             let live = live_playlist.iter().filter(|live| live.exists()).cloned();
             SetFiles { files: files.collect(), lists: live.chain([path.to_owned()]).collect() }
         }

@@ -33,6 +33,8 @@ async fn main() {
         folder: String::new(),
         name: String::new(),
         manifest: false,
+        segments: None,
+        images: None,
         upload: None,
     };
     let id = match what.as_str() {

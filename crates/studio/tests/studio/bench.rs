@@ -95,6 +95,8 @@ pub fn request(room: &str) -> RecordRequest {
         folder: String::new(),
         name: String::new(),
         manifest: false,
+        segments: None,
+        images: None,
         upload: None,
     }
 }
