@@ -19,7 +19,7 @@ use crate::job::feed::Feed;
 use crate::job::ingest::FromMedia;
 use crate::job::lanes::Lanes;
 use crate::job::levels::Levels;
-use crate::job::outputs::{Attachment, Outputs};
+use crate::job::outputs::{Attachment, Outputs, Program};
 use crate::job::preview::Preview;
 use crate::job::shape::{NameContext, shape};
 use crate::output::{Ended, OutputReport, Rendition, Renditions};
@@ -243,11 +243,13 @@ impl<F: Feed> Engine<F> {
         let media = core.media.clone();
         core.outputs.open_waiting(
             |file| shape(file, treatment, names, &known, now_ns),
-            &names.name_facts(&known, now_ns),
-            core.lanes.broadcast_lanes(),
-            core.lanes.picture_size(),
-            fed,
-            now_ns,
+            Program {
+                names: &names.name_facts(&known, now_ns),
+                lanes: core.lanes.broadcast_lanes(),
+                picture_size: core.lanes.picture_size(),
+                fed,
+                now_ns,
+            },
             facts,
             move |report| {
                 let _ = media.send(FromMedia::Output(report));

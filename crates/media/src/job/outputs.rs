@@ -94,6 +94,21 @@ impl Rate {
     }
 }
 
+/// The program, as far as outputs that are opened want to know it.
+#[derive(Debug, Clone, Copy)]
+pub struct Program<'a> {
+    /// What names are made of.
+    pub names: &'a NameFacts,
+    /// Lanes of the broadcast rendition.
+    pub lanes: stream::Lanes,
+    /// Width and height of the picture, pixels, and pictures a second.
+    pub picture_size: Option<(u32, u32, u32)>,
+    /// Whether units of the asked rendition go in from now on.
+    pub fed: bool,
+    /// Now, unix, ns.
+    pub now_ns: i64,
+}
+
 impl Outputs {
     /// Adds an output that is opened as soon as enough is known of the source.
     ///
@@ -136,19 +151,15 @@ impl Outputs {
         self.waiting.iter().any(waits) || self.open.values().any(|o| o.output.rendition() == rendition)
     }
 
-    /// Opens what waits. `fed`: whether units of the asked rendition go in from now on; `lanes` are those of the
-    /// other.
+    /// Opens what waits.
     pub fn open_waiting(
         &mut self,
         shape: impl Fn(&FileSpec) -> Result<Shape, ApiError>,
-        names: &NameFacts,
-        lanes: stream::Lanes,
-        picture_size: Option<(u32, u32, u32)>,
-        fed: bool,
-        now_ns: i64,
+        program: Program<'_>,
         facts: &mut Facts,
         report: impl Fn(OutputReport) + Clone + Send + 'static,
     ) {
+        let Program { names, lanes, picture_size, fed, now_ns } = program;
         for Attachment { spec, secret } in std::mem::take(&mut self.waiting) {
             let opened = match &spec.kind {
                 OutputKind::File(file) => shape(file)

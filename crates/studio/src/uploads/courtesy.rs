@@ -61,12 +61,11 @@ impl Courtesy {
                 let limit_bps = (held.limit_bps / 2).max(LEAST_BPS);
                 *held = Held { since: now, still: true, limit_bps };
             }
-            Some(held) => {
-                if now - held.since >= WELL {
-                    held.since = now;
-                    held.limit_bps += held.limit_bps / 2;
-                }
+            Some(held) if now - held.since >= WELL => {
+                held.since = now;
+                held.limit_bps += held.limit_bps / 2;
             }
+            Some(_) => {}
         }
         match &self.held {
             None => Yield::No,

@@ -221,7 +221,7 @@ mod tests {
                 let time = start + n * FRAME_NS;
                 let due = forced && time >= next_forced - EARLY_NS;
                 if due { next_forced = time + target; }
-                unit(Lane::Video, time, n as usize % every == 0 && !forced || n == 0 || due)
+                unit(Lane::Video, time, (n as usize).is_multiple_of(every) && !forced || n == 0 || due)
             }).collect();
             let packets: Vec<Unit> =
                 (0..seconds * 43).map(|n| unit(Lane::Audio, start - 300_000_000 + n * PACKET_NS, true)).collect();
