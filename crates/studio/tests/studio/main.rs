@@ -13,3 +13,4 @@ mod real;
 mod recovery;
 mod secrecy_kept;
 mod streams;
+mod uploads;
