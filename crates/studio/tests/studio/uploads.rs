@@ -95,7 +95,7 @@ async fn a_recording_goes_up_and_its_job_says_where_it_is() {
     studio.shut_down(true).await.unwrap();
     // The history of the next run has it as it was.
     let studio = bench.open().await;
-    assert_eq!(studio.snapshot().jobs, [job]);
+    assert_eq!(until_stored(&studio, &job).await.0, job);
     let stored = |upload: &upload::Upload| matches!(upload.state, UploadState::Stored { .. });
     until(&studio, "the list", |snapshot| snapshot.uploads.first().is_some_and(stored).then_some(())).await;
 }
