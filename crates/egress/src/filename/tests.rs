@@ -162,6 +162,8 @@ fn hostile() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
     #[test]
     fn whatever_is_asked_the_path_is_safe(
         template in hostile(),

@@ -208,7 +208,7 @@ fn judge(asked: Result<Asked, RequestError>, secret: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5000))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn hostile_options_of_s3(

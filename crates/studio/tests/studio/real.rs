@@ -6,10 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use egress::error::ErrorCode;
 use egress::fact::{ConnectionState, EgressStatus, Fact, OutputState};
 use egress::id::TrackId;
+use egress::request::{ImagesRequest, RecordRequest, SegmentsRequest, UploadRequest};
 use egress::roster::TrackKind;
-use studio::surface::{Job, ProjectInput, SecretPlace};
+use egress::storage::{LocalFolder, Storage, StorageProfile};
+use studio::surface::{Job, ProjectInput, SecretPlace, StorageInput};
 
-use crate::bench::{Bench, PATIENCE, eventually, kill, lives, pid_of, request, until, until_job};
+use crate::bench::{Bench, PATIENCE, all_files, eventually, kill, lives, pid_of, request, until, until_job};
 use crate::live::{KEY, Person, SECRET, Server, job_program};
 use crate::recovery::studio_with;
 
@@ -307,5 +309,57 @@ async fn rooms_that_cannot_be_listed_leave_the_last_list() {
     let rooms = until(&studio, "the trouble", |s| s.rooms.error.is_some().then(|| s.rooms.clone())).await;
     assert_eq!(rooms.error.unwrap().code, ErrorCode::Unreachable);
     assert_eq!(rooms.list.len(), 1);
+    studio.shut_down(true).await.unwrap();
+}
+
+/// The files below a folder, by their names relative to it.
+fn tree(folder: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let below = |path: &Path| path.strip_prefix(folder).unwrap().display().to_string();
+    all_files(folder).into_iter().map(|(path, bytes)| (below(&path), bytes)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_its_segments_and_its_images_go_up_whole() {
+    let server = Server::start().await;
+    let bench = server.bench();
+    let _ada = Person::ada(&server, "show").await;
+    let studio = bench.open_with(job_program()).await;
+    let store = bench.dir.path().join("store");
+    std::fs::create_dir_all(&store).unwrap();
+    let storage = Storage::Local(LocalFolder { folder: store.clone() });
+    let profile = StorageProfile { storage, prefix: String::new() };
+    let input = StorageInput { name: "Disk".into(), profile, secret: None, this_run_only: false };
+    let storage = studio.save_storage(input).await.unwrap();
+    let asked = RecordRequest {
+        name: "evening.mp4".into(),
+        manifest: true,
+        segments: Some(SegmentsRequest { duration_s: 2, live_playlist: true }),
+        images: Some(ImagesRequest { interval_s: 1 }),
+        upload: Some(UploadRequest { storage, backup: None, remove_local: false }),
+        ..request("show")
+    };
+    let id = studio.start(asked).await.unwrap();
+    until_recorded(&studio, &id, 5000).await;
+    // Segments are there before the recording is over, and the list of them names no other.
+    let playlist = store.join("evening-hls/live.m3u8");
+    eventually("a playlist", || playlist.exists()).await;
+    for uri in std::fs::read_to_string(&playlist).unwrap().lines().filter(|line| !line.starts_with('#')) {
+        assert!(playlist.with_file_name(uri).exists(), "{uri} is listed and not there");
+    }
+    studio.stop(id.clone()).await.unwrap();
+    let job = until_job(&studio, &id, "all to be there", |job| {
+        job.outputs.len() == 3 && job.outputs.iter().all(|output| output.stored.is_some())
+    })
+    .await;
+    assert_eq!(job.status, EgressStatus::Complete);
+    let (local, there) = (tree(&bench.recordings()), tree(&store));
+    let names = |files: &std::collections::BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+    // The manifest comes on its own.
+    eventually("the manifests", || names(&tree(&store)) == names(&local)).await;
+    for (name, bytes) in tree(&store) {
+        assert!(local[&name] == bytes, "{name} differs; {:?}", names(&there));
+    }
+    assert!(local.contains_key("evening.mp4") && local.contains_key("evening-hls/playlist.m3u8"), "{:?}", names(&local));
+    assert!(local.keys().filter(|name| name.starts_with("evening-images/image")).count() >= 4, "{:?}", names(&local));
     studio.shut_down(true).await.unwrap();
 }
