@@ -49,6 +49,7 @@ const PACKAGES = {
     'imagemagick',
   ],
   'to look into recorded files': ['ffmpeg'],
+  'to look into buckets': ['curl'],
   'to test streams': ['nginx', 'libnginx-mod-rtmp', 'srt-tools', 'openssl'],
 };
 
