@@ -18,6 +18,7 @@ import type {
   Snapshot,
   TrackId,
   TrackKind,
+  UploadRequest,
 } from "@/backend/types";
 import { tracksNow } from "./select";
 
@@ -82,6 +83,8 @@ interface Desk {
   /** Folder and name for the next recordings; none: those of the settings. */
   folder: string | null;
   name: string | null;
+  /** Where the next recordings go besides; none: nowhere. */
+  upload: UploadRequest | null;
 }
 
 /** LiveKit's defaults for hand-set options. */
@@ -115,6 +118,7 @@ const fresh: Desk = {
   afterCrash: "reload",
   folder: null,
   name: null,
+  upload: null,
 };
 
 export const useDesk = create<Desk>()(
@@ -122,12 +126,13 @@ export const useDesk = create<Desk>()(
     name: "desk",
     version: 1,
     // How somebody likes to record outlives the window; what was chosen in a room does not.
-    partialize: ({ forms, advanced, afterCrash, folder, name }) => ({
+    partialize: ({ forms, advanced, afterCrash, folder, name, upload }) => ({
       forms,
       advanced,
       afterCrash,
       folder,
       name,
+      upload,
     }),
     // What an earlier version kept knows nothing of forms that came later.
     merge: (kept, now) => {
@@ -347,5 +352,14 @@ export function requestOf(desk: Desk, snapshot: Snapshot): RecordRequest | null 
     folder: desk.folder || snapshot.settings.folder,
     name: desk.name || snapshot.settings.name,
     manifest: true,
+    upload: uploadOf(desk.upload, snapshot),
   };
+}
+
+/** Where the next recordings go, as far as it still is saved: a storage may have been forgotten since. */
+export function uploadOf(upload: UploadRequest | null, { storages }: Snapshot): UploadRequest | null {
+  const known = (id: string | null) => storages.some((storage) => storage.id === id);
+  if (!upload || !known(upload.storage)) return null;
+  const backup = upload.backup !== upload.storage && known(upload.backup) ? upload.backup : null;
+  return { ...upload, backup };
 }

@@ -35,7 +35,7 @@ function SettingsForm({ first }: { first: RefObject<HTMLInputElement | null> }) 
   const [name, setName] = useState(settings.name);
   const choose = useCommand((backend, _: null) => backend.chooseFolder());
   const save = useOwnCommand((backend, _: null) =>
-    backend.setSettings({ folder: folder.trim(), name: name.trim() }),
+    backend.setSettings({ ...settings, folder: folder.trim(), name: name.trim() }),
   );
   const example = exampleName(
     {
@@ -45,6 +45,7 @@ function SettingsForm({ first }: { first: RefObject<HTMLInputElement | null> }) 
       folder,
       name,
       manifest: true,
+      upload: null,
     },
     null,
     "RM_4fjq8",

@@ -9,6 +9,10 @@ import type { OpenRoom } from "./OpenRoom";
 import type { Projects } from "./Projects";
 import type { Rooms } from "./Rooms";
 import type { Settings } from "./Settings";
+import type { StoragePlace } from "./StoragePlace";
+import type { Upload } from "./Upload";
+import type { UploadId } from "./UploadId";
+import type { UploadProgress } from "./UploadProgress";
 
 /**
  * A part of the snapshot, new.
@@ -61,4 +65,24 @@ layouts: Array<LayoutChoice>, } | { "type": "destinations",
 /**
  * The new value.
  */
-destinations: Array<Destination>, };
+destinations: Array<Destination>, } | { "type": "storages", 
+/**
+ * The new value.
+ */
+storages: Array<StoragePlace>, } | { "type": "upload", 
+/**
+ * The new value.
+ */
+upload: Upload, } | { "type": "upload_progress", 
+/**
+ * Which.
+ */
+id: UploadId, 
+/**
+ * The new value.
+ */
+progress: UploadProgress, } | { "type": "upload_removed", 
+/**
+ * Which.
+ */
+id: UploadId, };

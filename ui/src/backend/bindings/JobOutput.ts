@@ -2,7 +2,9 @@
 import type { FileResult } from "./FileResult";
 import type { JobDestination } from "./JobDestination";
 import type { OutputId } from "./OutputId";
+import type { OutputSet } from "./OutputSet";
 import type { OutputState } from "./OutputState";
+import type { Stored } from "./Stored";
 
 /**
  * One output of a job.
@@ -35,4 +37,17 @@ thumbnail: boolean,
 /**
  * How it is, for an output that goes to a server.
  */
-destination: JobDestination | null, };
+destination: JobDestination | null, 
+/**
+ * What it is, for an output of many files.
+ */
+set: OutputSet | null, 
+/**
+ * Whether it has been put on the list of uploads. Who takes it off again does not want it there.
+ */
+upload_queued: boolean, 
+/**
+ * Where it was uploaded to, once that is verified. Of an output of many files: where its playlist is, once all
+ * of them are there.
+ */
+stored: Stored | null, };

@@ -11,4 +11,8 @@ folder: string,
 /**
  * File-name template; empty for the default.
  */
-name: string, };
+name: string, 
+/**
+ * Limit for all uploads together, bits a second.
+ */
+upload_limit_bps: number | null, };

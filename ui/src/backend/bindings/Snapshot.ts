@@ -7,6 +7,8 @@ import type { OpenRoom } from "./OpenRoom";
 import type { Projects } from "./Projects";
 import type { Rooms } from "./Rooms";
 import type { Settings } from "./Settings";
+import type { StoragePlace } from "./StoragePlace";
+import type { Upload } from "./Upload";
 
 /**
  * Everything a front end shows.
@@ -47,4 +49,12 @@ layouts: Array<LayoutChoice>,
 /**
  * The saved destinations of live streams, in order of name.
  */
-destinations: Array<Destination>, };
+destinations: Array<Destination>, 
+/**
+ * The saved storages, in order of name.
+ */
+storages: Array<StoragePlace>, 
+/**
+ * What goes up, waits to, or went up of late, oldest first.
+ */
+uploads: Array<Upload>, };
