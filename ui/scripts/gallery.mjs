@@ -72,6 +72,16 @@ const acts = {
       .click();
     await page.getByRole("button", { name: "Undo" }).waitFor();
   },
+  "live-wrong": async (page) => {
+    await page.getByLabel("Address with key").fill("https://youtube.example/key");
+    await page.getByRole("button", { name: "Go live", exact: true }).click();
+    await page.getByTestId("notice").waitFor();
+  },
+  "live-settings": async (page) => {
+    const tab = page.getByRole("tab", { name: "Live" });
+    if (await tab.isVisible()) await tab.click();
+    await page.getByRole("region", { name: "Live destinations" }).scrollIntoViewIfNeeded();
+  },
   "project-menu": async (page) => {
     await page.getByRole("button", { name: /^Project:/ }).click();
   },

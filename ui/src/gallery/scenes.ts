@@ -24,14 +24,20 @@ import {
 import type { Job, Snapshot } from "@/backend/types";
 import type { DialogName, Pick } from "@/store/desk";
 
+import { liveScenes } from "./live-scenes";
 import { pageScenes } from "./page-scenes";
 
 export interface Scene {
   snapshot: Snapshot | null;
   pick?: Pick;
-  page?: "room" | "history";
+  page?: "room" | "history" | "uploads";
   dialog?: DialogName;
   unfolded?: string[];
+  /** The saved destinations that are ticked, and whose panel to add one is open. */
+  ticked?: string[];
+  adding?: string;
+  /** Which row of a destination is open, and which asks. */
+  live?: { open?: string; asking?: string };
   how?: "advanced" | "PORTRAIT_H264_720P_30";
   /** Calls that fail in it. */
   fails?: Record<string, ReturnType<typeof anError>>;
@@ -45,7 +51,9 @@ export interface Scene {
     | "project-menu"
     | "format-menu"
     | "stop"
-    | "forget";
+    | "forget"
+    | "live-wrong"
+    | "live-settings";
   /** Besides the ordinary size. */
   sizes?: [number, number][];
 }
@@ -353,6 +361,7 @@ export const scenes: Record<string, Scene> = {
     unfolded: ["ben"],
   },
   ...pageScenes,
+  ...liveScenes,
   "room-format-menu": { snapshot: inRoom(four, { jobs: [armed()] }), pick: pickAda, act: "format-menu" },
   "room-advanced": { snapshot: inRoom(four), pick: pickAda, how: "advanced", sizes: [[1024, 700]] },
   "room-screen-follow": {

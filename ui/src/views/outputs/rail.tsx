@@ -10,6 +10,8 @@ import { isPageSource, runningJobs } from "@/store/select";
 import { liveOf, type Standing } from "@/store/standing";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { addsTo } from "../live/go-live";
+import { NextLive } from "../live/next-live";
 import { useFailure } from "../room/standing";
 import { JobCard } from "./job-card";
 import { RecordButton } from "./record-button";
@@ -23,6 +25,7 @@ export function Rail({ standing }: { standing: Standing | null }) {
   const jobs = useStudio(useShallow(runningJobs));
   const room = useStudio((snapshot) => snapshot.room?.name);
   const open = useStudio((snapshot) => snapshot.projects.current !== null);
+  const addTo = addsTo(standing, jobs);
   return (
     <aside aria-label={t("outputs")} className="flex min-h-0 flex-col border-l border-line bg-panel">
       <div className="flex h-9 shrink-0 items-center justify-between px-3">
@@ -45,6 +48,7 @@ export function Rail({ standing }: { standing: Standing | null }) {
             here={job.request.source.type === "web" ? open : job.request.room_name === room}
             alone={jobs.length === 1}
             dense={jobs.length >= DENSE_FROM}
+            keyed={job.egress_id === addTo}
           />
         ))}
       </div>
@@ -104,6 +108,7 @@ function Next({ standing }: { standing: Standing }) {
                       ? t("record.waiting")
                       : t("state.preparing")}
             </p>
+            {request && <NextLive standing={standing} />}
             <RecordButton standing={standing} />
           </>
         )}
