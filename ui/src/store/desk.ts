@@ -59,10 +59,10 @@ export interface Form {
   container: Container | null;
 }
 
-export type SettingsTab = "recordings" | "uploads";
+export type SettingsTab = "recordings" | "live" | "uploads";
 
 export type DialogName =
-  | { name: "settings"; tab?: SettingsTab; storage?: StorageId | "new" }
+  | { name: "settings"; tab?: SettingsTab; storage?: StorageId | "new"; destination?: DestinationId | "new" }
   | { name: "upload-recording"; id: EgressId }
   | { name: "edit-destination"; id: DestinationId }
   | { name: "palette" }

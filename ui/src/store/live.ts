@@ -125,14 +125,15 @@ export function savedOf(
   return alike.length === 1 ? (alike[0] ?? null) : null;
 }
 
-/** What an output is called: the name it is saved by, else its address. */
+/** What an output is called: the name it is saved by, else its address, from the server's name on. */
 export function streamName(
   job: EgressId,
   stream: Stream,
   list: Destination[],
   saved = useLive.getState().saved,
 ): string {
-  return savedOf(job, stream, list, saved)?.name ?? stream.destination.address;
+  const name = savedOf(job, stream, list, saved)?.name;
+  return name ?? stream.destination.address.replace(/^(rtmps?|srt|wss?):\/\//i, "");
 }
 
 /** What Record will stream to: the ticked ones that still are saved and whose keys are at hand. */

@@ -1,5 +1,5 @@
-// Names for tests: dialog "Settings" with the tabs "Recordings" and "Uploads"; "Recordings go to", "Choose folder",
-// "File name", "Limit for uploads", "Save". Where a storage is added or edited its form takes the place of the tabs, which
+// Names for tests: dialog "Settings" with the tabs "Recordings", "Live" and "Uploads"; "Recordings go to", "Choose folder",
+// "File name", "Limit for uploads", "Save". Where a storage or a destination is added or edited its form takes the place of the tabs, which
 // keep what was typed into them.
 
 import { FolderOpen } from "lucide-react";
@@ -15,11 +15,13 @@ import { cx } from "@/lib/cx";
 import { closeDialog, type DialogName, openDialog, type SettingsTab, useDesk } from "@/store/desk";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { DestinationForm, destinationTitle } from "./live/destination-form";
+import { SavedDestinations } from "./live/saved-destinations";
 import { exampleName, PLACEHOLDERS } from "./outputs/example-name";
 import { StorageForm } from "./storages/storage-form";
 import { StorageList } from "./storages/storage-list";
 
-const TABS: SettingsTab[] = ["recordings", "uploads"];
+const TABS: SettingsTab[] = ["recordings", "live", "uploads"];
 
 /** The dialog as the desk has it; none while another is open, or none is. */
 const settingsOf = (dialog: DialogName | null) => (dialog?.name === "settings" ? dialog : null);
@@ -32,19 +34,31 @@ export function SettingsDialog() {
   const place = storages.find((one) => one.id === asked) ?? null;
   // A storage that is gone is edited no more.
   const editing = asked === "new" || place !== null;
-  const back = () => openDialog({ name: "settings", tab: "uploads" });
+  const destinations = useStudio((snapshot) => snapshot.destinations);
+  const wanted = dialog?.destination ?? null;
+  const destination = destinations.find((one) => one.id === wanted) ?? null;
+  const streaming = wanted === "new" || destination !== null;
+  const back = () => openDialog({ name: "settings", tab: dialog?.tab });
+  const title = editing
+    ? place
+      ? t("storage.edit", { name: place.name })
+      : t("storage.new")
+    : streaming
+      ? destinationTitle(destination)
+      : t("settings");
   return (
     <Dialog
       open={dialog !== null}
       onClose={closeDialog}
-      title={editing ? (place ? t("storage.edit", { name: place.name }) : t("storage.new")) : t("settings")}
+      title={title}
       className="top-[8vh] max-h-[86vh] w-[min(36rem,calc(100vw-2rem))]"
-      focusFirst={editing ? undefined : first}
+      focusFirst={editing || streaming ? undefined : first}
     >
-      <div className={cx("flex min-h-0 flex-col", editing && "hidden")}>
+      <div className={cx("flex min-h-0 flex-col", (editing || streaming) && "hidden")}>
         <SettingsForm first={first} tab={dialog?.tab ?? "recordings"} />
       </div>
       {editing && <StorageForm key={asked} place={place} onDone={back} />}
+      {streaming && <DestinationForm key={wanted} of={destination} onDone={back} />}
     </Dialog>
   );
 }
@@ -161,6 +175,11 @@ function SettingsForm({ first, tab }: { first: RefObject<HTMLInputElement | null
               ))}
             </div>
           </fieldset>
+        </TabPanel>
+        <TabPanel value="live">
+          <SavedDestinations
+            onEdit={(destination) => openDialog({ name: "settings", tab: "live", destination })}
+          />
         </TabPanel>
         <TabPanel value="uploads">
           <StorageList onEdit={(storage) => openDialog({ name: "settings", tab: "uploads", storage })} />

@@ -12,7 +12,7 @@ export const en = {
 
   "fault.ours": "A defect in Tallylight.",
   "fault.server": "On the side of the LiveKit server or the network.",
-  "fault.destination": "On the side of the place it is saved to.",
+  "fault.destination": "On the side of the place it goes to.",
   "fault.input": "In what was entered or published.",
   "fault.environment": "On the side of this computer.",
   "notice.copy": "Copy details",
@@ -302,18 +302,17 @@ export const en = {
   "live.sent": "{size} sent",
   "live.off": "Off air: {title}",
   "live.off.what": "{n, plural, one {Was live on # destination} other {Was live on # destinations}}",
-  "live.never": "Was live nowhere",
   "state.live": "Live",
   "state.both": "Recording and live",
   "state.notLive": "Not live",
 
-  streams: "Live streams",
+  streams: "Live streams of {title}",
   "streams.add": "Add destination",
   "streams.all": "{n, plural, one {# destination} other {# destinations}}",
-  "streams.some": "{n} of {of} destinations",
+  "streams.some": "{n} of {of}",
   "streams.noFile": "live only, no file",
   "streams.none": "No destination any more",
-  "streams.reconnecting": "{n} reconnecting",
+  "streams.reconnecting": "{n} lost",
   "streams.refused": "{n} refused",
   "streams.failed": "{n} failed",
   "streams.more": "and {n} more",
@@ -332,7 +331,6 @@ export const en = {
   "stream.details": "Details of {name}",
   "stream.again": "Try {name} again",
   "stream.again.now": "Try again now",
-  "stream.address": "Address",
   "stream.protocol": "Sent by",
   "stream.uptime": "Live for",
   "stream.sent": "Sent",
@@ -359,7 +357,9 @@ export const en = {
   "next.record": "Record and go live to {n}",
 
   dests: "Live destinations",
-  "dests.none": "None saved yet. What you save here can be gone live to with one click.",
+  "dests.what": "Services and servers that you stream to, ready to go live with one click.",
+  "dests.none": "No destination yet",
+  "dests.none.what": "YouTube, Twitch, Mux, or a server of your own: by RTMP, RTMPS or SRT.",
   "dest.new": "New destination",
   "dest.edit": "Edit {name}",
   "dest.url": "Address with key",
@@ -385,11 +385,13 @@ export const en = {
   "dest.missing.enter": "Enter the key of {name}",
   "dest.missing.why":
     "The key of this destination is not on this computer any more. Paste its address with the key once again.",
+  "dest.missing.short": "Enter key",
   "dest.key.keyring": "in keyring",
+  "dest.key.missing": "key needed",
   "dest.key.this_run": "this run only",
-  "dest.forget": "Forget destination",
+  "dest.forget": "Forget",
+  "dest.keep": "Keep it",
   "dest.forget.one": "Forget {name}",
-  "dest.forget.title": "Forget {name}?",
   "dest.forget.what":
     "Its address is removed from Tallylight, and its key from this computer's keyring. What streams there now goes on.",
 
@@ -430,6 +432,7 @@ export const en = {
 
   "settings.tab": "Settings of",
   "settings.recordings": "Recordings",
+  "settings.live": "Live",
   "settings.uploads": "Uploads",
 
   storages: "Storages",

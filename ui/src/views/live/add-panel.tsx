@@ -159,7 +159,7 @@ function SavedRow({
         onClick={missing ? edit : onPick}
         className="flex h-8 w-full items-center gap-2 rounded-sm px-2 text-left not-disabled:hover:bg-chosen focus-visible:-outline-offset-2 disabled:text-faint"
       >
-        <bdi className="min-w-0 flex-1 truncate">{one.name}</bdi>
+        <bdi className="min-w-0 flex-1 truncate text-left">{one.name}</bdi>
         {on ? (
           <span className="flex items-center gap-1 text-xs">
             <Check className="size-3.5" aria-hidden />

@@ -28,8 +28,6 @@ export function DestinationForm({ of, onDone }: { of: Destination | null; onDone
       className="flex flex-col gap-3 overflow-y-auto p-4"
       onSubmit={(event) => {
         event.preventDefault();
-        // A form that this one is opened from hears of it otherwise, through what React calls its parents.
-        event.stopPropagation();
         submit(draft.thisRunOnly);
       }}
     >
@@ -65,32 +63,22 @@ export function DestinationForm({ of, onDone }: { of: Destination | null; onDone
   );
 }
 
-/** Adding one, or editing one, in a window of its own. */
-export function DestinationDialog({
-  of,
-  open,
-  onClose,
-}: {
-  /** The one that is edited; none for a new one. */
-  of: Destination | null;
-  open: boolean;
-  onClose: () => void;
-}) {
-  return (
-    <Dialog
-      open={open}
-      onClose={onClose}
-      title={of ? t("dest.edit", { name: of.name }) : t("dest.new")}
-      className="w-[min(26rem,calc(100vw-2rem))]"
-    >
-      <DestinationForm key={of?.id} of={of} onDone={onClose} />
-    </Dialog>
-  );
-}
+/** What the window of such a form is called. */
+export const destinationTitle = (of: Destination | null) =>
+  of ? t("dest.edit", { name: of.name }) : t("dest.new");
 
 /** A saved destination is edited from where it was to be used. */
 export function EditDestination() {
   const id = useDesk(({ dialog }) => (dialog?.name === "edit-destination" ? dialog.id : null));
   const of = useStudio(({ destinations }) => destinations.find((one) => one.id === id) ?? null);
-  return <DestinationDialog of={of} open={of !== null} onClose={closeDialog} />;
+  return (
+    <Dialog
+      open={of !== null}
+      onClose={closeDialog}
+      title={destinationTitle(of)}
+      className="w-[min(26rem,calc(100vw-2rem))]"
+    >
+      {of && <DestinationForm of={of} onDone={closeDialog} />}
+    </Dialog>
+  );
 }

@@ -31,7 +31,10 @@ export function NextLive({ standing }: { standing: Standing }) {
     <section
       data-testid="next-live"
       aria-label={t("next")}
-      className={cx("flex min-h-9 flex-col rounded-md border", open ? "border-edge" : "border-line")}
+      className={cx(
+        "flex flex-col rounded-md border",
+        open ? "min-h-36 overflow-y-auto border-edge" : "shrink-0 border-line",
+      )}
     >
       <button
         type="button"
@@ -84,7 +87,7 @@ function Choice({ list, ticked, job }: { list: Destination[]; ticked: Destinatio
     });
   };
   return (
-    <div className="appear flex min-h-0 flex-col gap-2 px-2.5 pb-2.5">
+    <div className="appear flex flex-col gap-2 px-2.5 pb-2.5">
       {list.length > 0 && (
         <ul className="-mx-1 flex max-h-44 shrink-0 flex-col overflow-y-auto">
           {list.map((one) => (
@@ -158,7 +161,7 @@ function Tick({ one, on }: { one: Destination; on: boolean }) {
         label={one.name}
         className="min-w-0 flex-1 items-center py-1"
       >
-        <bdi className="min-w-0 flex-1 truncate">{one.name}</bdi>
+        <bdi className="min-w-0 flex-1 truncate text-left">{one.name}</bdi>
       </Checkbox>
       {one.key === "missing" ? (
         <Button

@@ -1,137 +1,125 @@
-// The saved destinations, in the settings. Names for tests: region "Live destinations"; one
-// [data-testid=destination][data-key] each with "Edit <name>" and "Forget <name>"; button "Add destination"; the question
-// is a dialog "Forget <name>?".
+// The saved destinations, in the settings. Names for tests: region "Live destinations"; one [data-testid=destination]
+// [data-destination][data-key] each with "Edit <name>" and "Forget <name>" ("Enter the key of <name>" where it is gone);
+// while it asks, [data-testid=destination-forget] with "Keep it" and "Forget"; button "Add destination".
 
 import { KeyRound, Pencil, Plus, Radio, Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { Destination, DestinationId } from "@/backend/types";
 import { Button } from "@/kit/button";
-import { Dialog } from "@/kit/dialog";
 import { Notice } from "@/kit/notice";
 import { useOwnCommand } from "@/lib/commands";
+import { cx } from "@/lib/cx";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
-import { DestinationDialog } from "./destination-form";
 import { protocolWords } from "./stream-words";
 
-type Doing = { what: "add" } | { what: "edit" | "forget"; id: DestinationId } | null;
-
-export function SavedDestinations() {
+export function SavedDestinations({ onEdit }: { onEdit: (id: DestinationId | "new") => void }) {
   const list = useStudio((snapshot) => snapshot.destinations);
-  const [doing, setDoing] = useState<Doing>(null);
-  const done = () => setDoing(null);
-  const of = list.find((one) => doing !== null && "id" in doing && one.id === doing.id) ?? null;
+  const add = (
+    <Button size="sm" onClick={() => onEdit("new")}>
+      <Plus />
+      {t("streams.add")}
+    </Button>
+  );
   return (
     <section aria-label={t("dests")} className="flex flex-col gap-2">
-      <div className="flex items-center justify-between">
-        <h3 className="label-caps">{t("dests")}</h3>
-        <Button size="sm" onClick={() => setDoing({ what: "add" })}>
-          <Plus />
-          {t("streams.add")}
-        </Button>
+      <div className="flex items-end justify-between gap-3">
+        <div>
+          <h3 className="label-caps">{t("dests")}</h3>
+          <p className="mt-1 text-xs text-faint">{t("dests.what")}</p>
+        </div>
+        {list.length > 0 && add}
       </div>
       {list.length === 0 ? (
-        <p className="flex items-center gap-2 rounded-md border border-dashed border-line px-3 py-3 text-xs text-faint">
-          <Radio className="size-4 shrink-0" aria-hidden />
-          {t("dests.none")}
-        </p>
+        <div className="flex flex-col items-center gap-1 rounded-md border border-line px-4 py-6 text-center">
+          <Radio className="mb-1 size-6 stroke-[1.5] text-faint" aria-hidden />
+          <p className="font-medium">{t("dests.none")}</p>
+          <p className="mb-2 text-xs text-faint">{t("dests.none.what")}</p>
+          {add}
+        </div>
       ) : (
-        <ul className="flex flex-col divide-y divide-line rounded-md border border-line">
+        <ul className="divide-y divide-line rounded-md border border-line">
           {list.map((one) => (
-            <Row key={one.id} one={one} onDo={(what) => setDoing({ what, id: one.id })} />
+            <Row key={one.id} one={one} onEdit={() => onEdit(one.id)} />
           ))}
         </ul>
       )}
-      <DestinationDialog
-        of={doing?.what === "edit" ? of : null}
-        open={doing?.what === "add" || (doing?.what === "edit" && of !== null)}
-        onClose={done}
-      />
-      <Dialog
-        open={doing?.what === "forget" && of !== null}
-        onClose={done}
-        title={t("dest.forget.title", { name: of?.name ?? "" })}
-      >
-        {of && <Forget of={of} onDone={done} />}
-      </Dialog>
     </section>
   );
 }
 
-function Row({ one, onDo }: { one: Destination; onDo: (what: "edit" | "forget") => void }) {
-  const { key, name, address } = one;
+function Row({ one, onEdit }: { one: Destination; onEdit: () => void }) {
+  const { id, key, name, address } = one;
+  const [asking, setAsking] = useState(false);
+  const forget = useOwnCommand((backend, which: DestinationId) => backend.forgetDestination(which));
+  const missing = key === "missing";
   return (
-    <li data-testid="destination" data-key={key} className="flex items-center gap-2 py-1.5 pr-1.5 pl-3">
-      <div className="min-w-0 flex-1">
-        <p className="flex items-baseline gap-2">
-          <bdi className="truncate font-medium" title={name}>
-            {name}
-          </bdi>
-          <span className="shrink-0 text-xs text-faint">{protocolWords(one)}</span>
-        </p>
-        <p className="flex gap-2 text-xs text-faint">
-          <span className="truncate" title={address}>
-            {address}
-          </span>
-        </p>
-      </div>
-      {key === "missing" ? (
+    <li className="p-2.5" data-testid="destination" data-destination={id} data-key={key}>
+      <div className="flex items-center gap-3">
+        <Radio className="ml-0.5 size-5 shrink-0 stroke-[1.5] text-faint" aria-hidden />
+        <div className="min-w-0 flex-1">
+          <p className="flex items-baseline gap-2">
+            <span dir="auto" className="truncate text-left font-medium" title={name}>
+              {name}
+            </span>
+            <span
+              className={cx(
+                "flex shrink-0 items-center gap-1 text-xs",
+                missing ? "font-medium text-look" : "text-faint",
+              )}
+            >
+              <KeyRound className="size-3 self-center" aria-hidden />
+              {t(`dest.key.${key}`)}
+            </span>
+          </p>
+          <p className="truncate text-xs text-faint" title={address}>
+            {protocolWords(one)} · {address}
+          </p>
+        </div>
         <Button
-          look="outline"
-          size="sm"
-          className="text-look"
-          aria-label={t("dest.missing.enter", { name })}
-          onClick={() => onDo("edit")}
+          look={missing ? "outline" : "quiet"}
+          size={missing ? "sm" : "icon-sm"}
+          aria-label={t(missing ? "dest.missing.enter" : "dest.edit", { name })}
+          title={t(missing ? "dest.missing.enter" : "dest.edit", { name })}
+          onClick={onEdit}
         >
-          <KeyRound />
-          {t("dest.missing")}
+          {missing ? t("dest.missing.short") : <Pencil />}
         </Button>
-      ) : (
-        <span className="flex shrink-0 items-center gap-1 text-xs text-soft">
-          <KeyRound className="size-3.5 text-faint" aria-hidden />
-          {t(key === "keyring" ? "dest.key.keyring" : "dest.key.this_run")}
-        </span>
+        <Button
+          look="quiet"
+          size="icon-sm"
+          aria-label={t("dest.forget.one", { name })}
+          title={t("dest.forget.one", { name })}
+          onClick={() => setAsking(true)}
+        >
+          <Trash2 />
+        </Button>
+      </div>
+      {asking && (
+        <div
+          className="appear mt-2.5 flex flex-col gap-2 border-t border-line pt-2.5"
+          data-testid="destination-forget"
+        >
+          {forget.error && <Notice error={forget.error} />}
+          <div className="flex items-center gap-2">
+            <p className="min-w-0 flex-1 text-soft">{t("dest.forget.what")}</p>
+            <Button
+              look="quiet"
+              size="sm"
+              autoFocus
+              onClick={() => {
+                setAsking(false);
+                forget.reset();
+              }}
+            >
+              {t("dest.keep")}
+            </Button>
+            <Button look="outline" size="sm" disabled={forget.isPending} onClick={() => forget.mutate(id)}>
+              {t("dest.forget")}
+            </Button>
+          </div>
+        </div>
       )}
-      <Button
-        look="quiet"
-        size="icon-sm"
-        aria-label={t("dest.edit", { name })}
-        title={t("dest.edit", { name })}
-        onClick={() => onDo("edit")}
-      >
-        <Pencil />
-      </Button>
-      <Button
-        look="quiet"
-        size="icon-sm"
-        aria-label={t("dest.forget.one", { name })}
-        title={t("dest.forget.one", { name })}
-        onClick={() => onDo("forget")}
-      >
-        <Trash2 />
-      </Button>
     </li>
-  );
-}
-
-function Forget({ of, onDone }: { of: Destination; onDone: () => void }) {
-  const forget = useOwnCommand((backend, id: DestinationId) => backend.forgetDestination(id));
-  return (
-    <div className="flex flex-col gap-4 p-4">
-      <p className="text-soft">{t("dest.forget.what")}</p>
-      {forget.error && <Notice error={forget.error} />}
-      <div className="flex justify-end gap-2">
-        <Button look="quiet" onClick={onDone}>
-          {t("cancel")}
-        </Button>
-        <Button
-          look="outline"
-          disabled={forget.isPending}
-          onClick={() => forget.mutate(of.id, { onSuccess: onDone })}
-        >
-          {t("dest.forget")}
-        </Button>
-      </div>
-    </div>
   );
 }

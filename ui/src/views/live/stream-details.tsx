@@ -3,12 +3,13 @@
 
 import { RotateCw, X } from "lucide-react";
 import { useEffect, useRef } from "react";
-import type { Job } from "@/backend/types";
+import type { Job, OutputFigures } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Notice } from "@/kit/notice";
 import { useOwnCommand } from "@/lib/commands";
 import { bytes, length } from "@/lib/format";
 import {
+  airOf,
   askToRemove,
   figuresOf,
   isLastOf,
@@ -32,46 +33,17 @@ export function StreamDetails({ job, stream, name }: { job: Job; stream: Stream;
   const { state } = destination;
   const figures = figuresOf(job, stream.id);
   const over = isStreamOver(state);
-  const result = resultOf(state);
   const error = "error" in state ? state.error : null;
   const waits = state.is === "reconnecting" && figures?.destination?.next_try_ms != null;
-  const retries = "retries" in state ? state.retries : (result?.retries ?? 0);
   const last = isLastOf(job, stream.id);
-  const uptime = uptimeWords(figures);
   useEffect(() => {
     box.current?.scrollIntoView({ block: "nearest" });
   }, []);
   const end = () => remove.mutate(null, { onSuccess: () => openRow(null) });
   return (
     <div ref={box} data-testid="stream-details" className="flex flex-col gap-2 pr-2 pb-2 pl-7 text-xs">
-      <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-3 gap-y-0.5">
-        <Fact name={t("stream.address")}>
-          <span data-testid="stream-address" data-selectable className="break-all">
-            {destination.address}
-          </span>
-        </Fact>
-        <Fact name={t("stream.protocol")}>{protocolWords(destination)}</Fact>
-        {uptime && <Fact name={t("stream.uptime")}>{uptime}</Fact>}
-        {result && result.started_at_ns > 0 && (
-          <Fact name={t("stream.uptime")}>{length((result.ended_at_ns - result.started_at_ns) / 1e6)}</Fact>
-        )}
-        <Fact name={t("stream.sent")}>{bytes(result?.size_bytes ?? figures?.size_bytes ?? 0)}</Fact>
-        {figures && !over && (
-          <>
-            <Fact name={t("figure.dropped")}>{t("stream.dropped", { n: figures.dropped_frames })}</Fact>
-            {figures.destination?.rtt_ms != null && (
-              <Fact name={t("stream.rtt")}>{t("rtt", { ms: Math.round(figures.destination.rtt_ms) })}</Fact>
-            )}
-            {(figures.destination?.waiting_ms ?? 0) >= 1000 && (
-              <Fact name={t("stream.waiting")}>
-                {t("stream.waiting.s", { s: ((figures.destination?.waiting_ms ?? 0) / 1000).toFixed(1) })}
-              </Fact>
-            )}
-          </>
-        )}
-        {retries > 0 && <Fact name={t("stream.retries")}>{String(retries)}</Fact>}
-      </dl>
-      {error && <Notice error={error} />}
+      {!asking && <Facts stream={stream} figures={figures} />}
+      {!asking && error && <Notice error={error} />}
       {retry.error && <Notice error={retry.error} />}
       {remove.error && <Notice error={remove.error} />}
       {!over &&
@@ -80,7 +52,7 @@ export function StreamDetails({ job, stream, name }: { job: Job; stream: Stream;
             what={t(
               last
                 ? "stream.remove.last"
-                : job.outputs.some((one) => !one.destination)
+                : airOf(job).records
                   ? "stream.remove.file"
                   : "stream.remove.others",
               { name },
@@ -111,6 +83,43 @@ export function StreamDetails({ job, stream, name }: { job: Job; stream: Stream;
           </div>
         ))}
     </div>
+  );
+}
+
+function Facts({ stream: { destination }, figures }: { stream: Stream; figures: OutputFigures | null }) {
+  const { state } = destination;
+  const over = isStreamOver(state);
+  const result = resultOf(state);
+  const retries = "retries" in state ? state.retries : (result?.retries ?? 0);
+  const uptime = uptimeWords(figures);
+  return (
+    <>
+      <p data-testid="stream-address" data-selectable className="[overflow-wrap:anywhere] text-soft">
+        {destination.address}
+      </p>
+      <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-3 gap-y-0.5">
+        <Fact name={t("stream.protocol")}>{protocolWords(destination)}</Fact>
+        {uptime && <Fact name={t("stream.uptime")}>{uptime}</Fact>}
+        {result && result.started_at_ns > 0 && (
+          <Fact name={t("stream.uptime")}>{length((result.ended_at_ns - result.started_at_ns) / 1e6)}</Fact>
+        )}
+        <Fact name={t("stream.sent")}>{bytes(result?.size_bytes ?? figures?.size_bytes ?? 0)}</Fact>
+        {figures && !over && (
+          <>
+            <Fact name={t("figure.dropped")}>{t("stream.dropped", { n: figures.dropped_frames })}</Fact>
+            {figures.destination?.rtt_ms != null && (
+              <Fact name={t("stream.rtt")}>{t("rtt", { ms: Math.round(figures.destination.rtt_ms) })}</Fact>
+            )}
+            {(figures.destination?.waiting_ms ?? 0) >= 1000 && (
+              <Fact name={t("stream.waiting")}>
+                {t("stream.waiting.s", { s: ((figures.destination?.waiting_ms ?? 0) / 1000).toFixed(1) })}
+              </Fact>
+            )}
+          </>
+        )}
+        {retries > 0 && <Fact name={t("stream.retries")}>{String(retries)}</Fact>}
+      </dl>
+    </>
   );
 }
 

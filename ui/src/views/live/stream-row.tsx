@@ -41,7 +41,9 @@ export function StreamRow({
   const { state } = destination;
   const figures = figuresOf(job, stream.id);
   const live = state.is === "live";
-  const why = "error" in state ? state.error.message : null;
+  const error = "error" in state ? state.error.message : null;
+  // What is tried again by itself needs no second line where there are many.
+  const why = roomy || state.is !== "reconnecting" ? error : null;
   const result = resultOf(state);
   const facts = [
     protocolWords(destination),
@@ -63,7 +65,7 @@ export function StreamRow({
           type="button"
           aria-expanded={open}
           aria-label={t("stream.details", { name })}
-          title={`${name}\n${destination.address}`}
+          title={[name, destination.address, error].filter(Boolean).join("\n")}
           onClick={() => openRow(open ? null : key)}
           className="min-w-0 flex-1 text-left after:absolute after:inset-0 after:rounded-sm hover:after:bg-chosen/40 focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-1 focus-visible:after:outline-ink"
         >

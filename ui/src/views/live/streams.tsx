@@ -53,7 +53,7 @@ export function Streams({
   );
   return (
     <section
-      aria-label={t("streams")}
+      aria-label={t("streams", { title: job.title })}
       data-testid="streams"
       data-live={live}
       data-wanted={wanted}
@@ -124,7 +124,7 @@ function Summary({ streams, live, wanted }: { streams: Stream[]; live: number; w
               ? t("streams.all", { n: live })
               : t("streams.some", { n: live, of: wanted })}
         </span>
-        {trouble.length > 0 && <span className="ml-2 text-look">{trouble.join(", ")}</span>}
+        {trouble.length > 0 && <span className="ml-2 font-medium text-look">{trouble.join(", ")}</span>}
       </span>
     </p>
   );

@@ -25,6 +25,7 @@ export const JobCard = memo(function JobCard({
   here,
   alone,
   dense,
+  brief,
   keyed,
 }: {
   job: Job;
@@ -32,6 +33,8 @@ export const JobCard = memo(function JobCard({
   /** No other job runs: the time left on the disk is at the top of the window, and not here again. */
   alone: boolean;
   dense: boolean;
+  /** Where it streams to is only counted. */
+  brief: boolean;
   /** The key for one more destination is about this job. */
   keyed: boolean;
 }) {
@@ -143,7 +146,7 @@ export const JobCard = memo(function JobCard({
           </dl>
         )}
         {(!dense || job.connection !== "connected") && <Connection job={job} />}
-        <Streams job={job} keyed={keyed} brief={dense && !keyed} />
+        <Streams job={job} keyed={keyed} brief={brief && !keyed} />
         <JobUpload job={job} dense={dense} />
         {job.warnings.slice(-2).map((warning) => (
           <Notice key={`${warning.code}${warning.message}`} error={warning} />
