@@ -40,6 +40,7 @@ if (scene) {
     ...(scene.dialog ? { dialog: scene.dialog } : {}),
     ...(scene.ticked ? { ticked: scene.ticked } : {}),
     ...(scene.adding ? { adding: scene.adding } : {}),
+    ...(scene.upload ? { upload: scene.upload } : {}),
     ...(scene.unfolded ? { unfolded: scene.unfolded } : {}),
     ...(scene.how
       ? {

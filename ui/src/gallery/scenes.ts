@@ -21,11 +21,12 @@ import {
   track,
   wholePerson,
 } from "@/backend/fixture/people";
-import type { Job, Snapshot } from "@/backend/types";
+import type { Job, Snapshot, UploadRequest } from "@/backend/types";
 import type { DialogName, Pick } from "@/store/desk";
 
 import { liveScenes } from "./live-scenes";
 import { pageScenes } from "./page-scenes";
+import { uploadScenes } from "./upload-scenes";
 
 export interface Scene {
   snapshot: Snapshot | null;
@@ -38,6 +39,7 @@ export interface Scene {
   adding?: string;
   /** Which row of a destination is open, and which asks. */
   live?: { open?: string; asking?: string };
+  upload?: UploadRequest;
   how?: "advanced" | "PORTRAIT_H264_720P_30";
   /** Calls that fail in it. */
   fails?: Record<string, ReturnType<typeof anError>>;
@@ -53,7 +55,13 @@ export interface Scene {
     | "stop"
     | "forget"
     | "live-wrong"
-    | "live-settings";
+    | "live-settings"
+    | "storage-forget"
+    | "storage-s3"
+    | "storage-checked"
+    | "storage-wrong"
+    | "storage-gcp"
+    | "upload-cancel";
   /** Besides the ordinary size. */
   sizes?: [number, number][];
 }
@@ -360,6 +368,7 @@ export const scenes: Record<string, Scene> = {
     pick: { kind: "tracks", video: null, audio: "TR_ben_mic" },
     unfolded: ["ben"],
   },
+  ...uploadScenes,
   ...pageScenes,
   ...liveScenes,
   "room-format-menu": { snapshot: inRoom(four, { jobs: [armed()] }), pick: pickAda, act: "format-menu" },

@@ -54,7 +54,13 @@ function InStorage({ stored, name, named }: { stored: Stored; name: string; name
         {t(on_backup ? "where.stored.backup" : "where.stored", { storage })}
       </span>
       {local === "removed" && <span className="shrink-0">· {t("where.removed")}</span>}
-      <span className="ml-1 min-w-0 truncate" title={location} data-selectable data-testid="past-location">
+      <span
+        dir="ltr"
+        className="ml-1 min-w-0 truncate"
+        title={location}
+        data-selectable
+        data-testid="past-location"
+      >
         {location}
       </span>
       <Button

@@ -82,7 +82,7 @@ function Next({ standing }: { standing: Standing }) {
           <RecordForm pick={pick} request={request} />
         </div>
       )}
-      <div className="flex min-h-0 flex-col gap-2 p-3">
+      <div className={cx("flex flex-col gap-2 p-3", adding ? "min-h-0" : "shrink-0")}>
         {failure && !elsewhere && (
           <Notice error={failure.error}>
             <Button look="outline" size="sm" onClick={failure.again}>

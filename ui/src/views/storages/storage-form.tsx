@@ -153,24 +153,25 @@ export function StorageForm({ place, onDone }: { place: StoragePlace | null; onD
             </Checkbox>
           </div>
         )}
-        {error && (
-          <Notice error={error}>
-            {error.code === "keyring" && save.error && (
-              <Button
-                look="outline"
-                size="sm"
-                onClick={() => {
-                  set({ this_run_only: true });
-                  submit({ this_run_only: true });
-                }}
-              >
-                {t("project.thisRun.now")}
-              </Button>
-            )}
-          </Notice>
-        )}
-        {probe.is === "well" && <Well checked={probe.checked} />}
       </div>
+      {/* What came of it is never out of sight. */}
+      {error && (
+        <Notice error={error} className="mx-4 mb-3 shrink-0">
+          {error.code === "keyring" && save.error && (
+            <Button
+              look="outline"
+              size="sm"
+              onClick={() => {
+                set({ this_run_only: true });
+                submit({ this_run_only: true });
+              }}
+            >
+              {t("project.thisRun.now")}
+            </Button>
+          )}
+        </Notice>
+      )}
+      {probe.is === "well" && <Well checked={probe.checked} />}
       <div className="flex shrink-0 items-center gap-2 border-t border-line p-3">
         <Button
           look="outline"
@@ -214,7 +215,7 @@ function Well({ checked: { location, remarks } }: { checked: Checked }) {
     <div
       role="status"
       data-testid="storage-checked"
-      className="appear grid grid-cols-[1rem_1fr] gap-x-2 rounded-md border border-line bg-card p-3"
+      className="appear mx-4 mb-3 grid shrink-0 grid-cols-[1rem_1fr] gap-x-2 rounded-md border border-line bg-card p-3"
     >
       <Icon className={limited ? "mt-0.5 size-4 text-look" : "mt-0.5 size-4 text-ready"} aria-hidden />
       <div className="min-w-0">

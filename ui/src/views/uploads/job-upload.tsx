@@ -55,8 +55,9 @@ export function JobUpload({ job, dense }: { job: Job; dense: boolean }) {
       <span className="min-w-0 flex-1">
         <span className="block truncate">{words}</span>
         {!dense && first?.kind === "waiting" && (
-          <span className="line-clamp-2 text-faint" data-testid="job-upload-why">
-            {first.error.message} {nextWords(first.next_try_ms, now_ms)}
+          <span className="block text-faint" data-testid="job-upload-why">
+            <span className="block truncate">{first.error.message}</span>
+            <span className="block truncate">{nextWords(first.next_try_ms, now_ms)}</span>
           </span>
         )}
       </span>

@@ -48,6 +48,7 @@ export function UploadLine({ line, now_ms }: { line: Line; now_ms: number }) {
   const [first] = uploads;
   const name = fileName(path);
   const progress = progressOf(uploads);
+  const detail = detailWords(uploads, now_ms);
   const turning = state === "uploading" || state === "following";
   const barred = !["stored", "queued"].includes(state) && progress.total_bytes > 0;
   if (!first) return null;
@@ -64,7 +65,7 @@ export function UploadLine({ line, now_ms }: { line: Line; now_ms: number }) {
       />
       <div className="min-w-0">
         <div className="flex items-baseline gap-2" title={path}>
-          <span className="min-w-0 truncate font-medium">
+          <span className="min-w-0 flex-1 font-medium">
             <FileName name={name} />
           </span>
           {many && (
@@ -81,20 +82,22 @@ export function UploadLine({ line, now_ms }: { line: Line; now_ms: number }) {
             </span>
           )}
         </div>
-        <p className="flex flex-wrap gap-x-2 text-xs text-faint">
+        <p className="flex gap-x-2 text-xs text-faint">
           <span
-            className={cx("font-medium", state === "waiting" ? "text-look" : "text-soft")}
+            className={cx("shrink-0 font-medium", state === "waiting" ? "text-look" : "text-soft")}
             data-testid="upload-state"
           >
             {stateWords(uploads)}
           </span>
-          <span data-testid="upload-detail">{detailWords(uploads, now_ms)}</span>
+          <span className="truncate" title={detail} data-testid="upload-detail">
+            {detail}
+          </span>
         </p>
-        {barred && <Bar percent={percentOf(progress)} held={state === "waiting" || state === "paused"} />}
         {isStored(first) && !many && first.location && <Location upload={first} name={name} />}
         {asking && <Confirm uploads={uploads} onKeep={() => setAsking(false)} />}
       </div>
       {!asking && <Actions uploads={uploads} name={name} onCancel={() => setAsking(true)} />}
+      {barred && <Bar percent={percentOf(progress)} held={state === "waiting" || state === "paused"} />}
     </li>
   );
 }
@@ -102,7 +105,7 @@ export function UploadLine({ line, now_ms }: { line: Line; now_ms: number }) {
 /** How far it is. Its figure is beside it in words. */
 function Bar({ percent, held }: { percent: number; held: boolean }) {
   return (
-    <div aria-hidden className="mt-1.5 h-1 overflow-hidden rounded-full bg-control">
+    <div aria-hidden className="col-span-2 col-start-2 mt-1.5 h-1 overflow-hidden rounded-full bg-control">
       <div
         className={cx("h-full origin-left transition-transform", held ? "bg-edge" : "bg-soft")}
         style={{ transform: `scaleX(${percent / 100})` }}

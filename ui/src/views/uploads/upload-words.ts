@@ -35,10 +35,12 @@ export function detailWords(uploads: Upload[], now_ms: number): string {
   switch (leading(uploads)) {
     case "waiting": {
       const next = uploads.flatMap(({ state }) => (state.kind === "waiting" ? [state.next_try_ms] : []));
-      return nextWords(Math.min(...next), now_ms);
+      const why = uploads.flatMap(({ state }) => (state.kind === "waiting" ? [state.error.message] : []));
+      return `${nextWords(Math.min(...next), now_ms)} · ${why[0]}`;
     }
     case "uploading":
     case "following":
+    case "paused":
       return figureWords(progress);
     case "stored": {
       const [first] = uploads;

@@ -1,6 +1,6 @@
 // What goes up, waits to, and is there. Names for tests: heading "Uploads"; one [data-testid=upload-group][data-owner]
-// [data-state] per recording, with its lines (see upload-line.tsx) and a notice for what it waits for; a reason that
-// several share is told once, in [data-testid=uploads-reason]; buttons "Try all now", "Storages".
+// [data-state] per recording, with its lines (see upload-line.tsx); each reason why something waits is told once, in
+// [data-testid=uploads-reason]; buttons "Try all now", "Storages".
 
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowLeft, CloudUpload, HardDriveUpload, Plus, RotateCw } from "lucide-react";
@@ -35,7 +35,7 @@ export function UploadsView() {
   const query = useDeferredValue(wanted.trim().toLocaleLowerCase());
   const groups = useMemo(() => groupsOf(uploads, jobs), [uploads, jobs]);
   const list = useMemo(() => groups.filter((group) => textOf(group).includes(query)), [groups, query]);
-  const shared = useMemo(() => sharedErrors(groups), [groups]);
+  const reasons = useMemo(() => reasonsOf(list), [list]);
   const sum = useMemo(() => sumOf(uploads), [uploads]);
   const retry = useCommand((backend, _: null) => backend.retryUpload(null));
   return (
@@ -95,45 +95,45 @@ export function UploadsView() {
           )}
         </Empty>
       ) : (
-        <Groups list={list} shared={query ? [] : shared} />
+        <Groups list={list} reasons={reasons} />
       )}
     </main>
   );
 }
 
-/** A reason why several recordings wait. */
-interface Shared {
+/** Why recordings wait, and how many. */
+interface Reason {
   error: ApiError;
   count: number;
 }
 
-function sharedErrors(groups: Group[]): Shared[] {
-  const all: Shared[] = [];
+function reasonsOf(groups: Group[]): Reason[] {
+  const all: Reason[] = [];
   for (const error of groups.flatMap((group) => group.errors)) {
     const known = all.find((one) => sameError(one.error, error));
     if (known) known.count += 1;
     else all.push({ error, count: 1 });
   }
-  return all.filter(({ count }) => count > 1);
+  return all;
 }
 
 type Row =
-  | { of: "reason"; shared: Shared }
+  | { of: "reason"; reason: Reason }
   | { of: "heading"; title: string }
   | { of: "group"; group: Group };
 
 const keyOf = (row: Row) => {
   if (row.of === "group") return row.group.owner;
-  return row.of === "heading" ? row.title : `${row.shared.error.code} ${row.shared.error.message}`;
+  return row.of === "heading" ? row.title : `${row.reason.error.code} ${row.reason.error.message}`;
 };
 
-function rowsOf(list: Group[], shared: Shared[]): Row[] {
+function rowsOf(list: Group[], reasons: Reason[]): Row[] {
   const done = list.findIndex((group) => group.state === "stored");
   const at = done < 0 ? list.length : done;
   const under = list.slice(0, at);
   const stored = list.slice(at);
   return [
-    ...shared.map((one): Row => ({ of: "reason", shared: one })),
+    ...reasons.map((reason): Row => ({ of: "reason", reason })),
     ...(under.length > 0 && stored.length > 0 ? [{ of: "heading", title: t("uploads.under") } as const] : []),
     ...under.map((group): Row => ({ of: "group", group })),
     ...(stored.length > 0 ? [{ of: "heading", title: t("uploads.done") } as const] : []),
@@ -141,11 +141,11 @@ function rowsOf(list: Group[], shared: Shared[]): Row[] {
   ];
 }
 
-function Groups({ list, shared }: { list: Group[]; shared: Shared[] }) {
+function Groups({ list, reasons }: { list: Group[]; reasons: Reason[] }) {
   const scroller = useRef<HTMLDivElement>(null);
   const scale = useFontScale();
   const now_ms = useSeconds(list.some((group) => group.state === "waiting"));
-  const all = useMemo(() => rowsOf(list, shared), [list, shared]);
+  const all = useMemo(() => rowsOf(list, reasons), [list, reasons]);
   const rows = useVirtualizer({
     count: all.length,
     getScrollElement: () => scroller.current,
@@ -173,12 +173,12 @@ function Groups({ list, shared }: { list: Group[]; shared: Shared[] }) {
               {row.of === "heading" && <h2 className="label-caps pt-4 pb-1.5">{row.title}</h2>}
               {row.of === "reason" && (
                 <div className="pb-3" data-testid="uploads-reason">
-                  <Notice error={row.shared.error}>
-                    <span className="mr-2 text-soft">{t("uploads.same", { n: row.shared.count })}</span>
+                  <Notice error={row.reason.error}>
+                    <span className="mr-2 text-soft">{t("uploads.reason", { n: row.reason.count })}</span>
                   </Notice>
                 </div>
               )}
-              {row.of === "group" && <Recording group={row.group} shared={shared} now_ms={now_ms} />}
+              {row.of === "group" && <Recording group={row.group} now_ms={now_ms} />}
             </li>
           );
         })}
@@ -187,10 +187,9 @@ function Groups({ list, shared }: { list: Group[]; shared: Shared[] }) {
   );
 }
 
-function Recording({ group, shared, now_ms }: { group: Group; shared: Shared[]; now_ms: number }) {
-  const { job, owner, lines, state, errors } = group;
+function Recording({ group, now_ms }: { group: Group; now_ms: number }) {
+  const { job, owner, lines, state } = group;
   const storages = [...new Set(lines.flatMap((line) => line.uploads.map((upload) => upload.storage)))];
-  const own = errors.filter((error) => !shared.some((one) => sameError(one.error, error)));
   return (
     <article
       data-testid="upload-group"
@@ -199,9 +198,9 @@ function Recording({ group, shared, now_ms }: { group: Group; shared: Shared[]; 
       className="mb-2 rounded-md border border-line bg-card px-3 pt-2.5 pb-1"
     >
       <header className="flex items-baseline gap-3">
-        <h3 dir="auto" className="min-w-0 truncate text-left text-base font-medium" title={job?.title}>
+        <h2 dir="auto" className="min-w-0 truncate text-left text-base font-medium" title={job?.title}>
           {job?.title ?? t("uploads.recording", { id: owner })}
-        </h3>
+        </h2>
         {job && (
           <span className="shrink-0 text-xs text-faint">
             {moment(job.started_at_ms ?? job.created_at_ms, Date.now())}
@@ -216,9 +215,6 @@ function Recording({ group, shared, now_ms }: { group: Group; shared: Shared[]; 
           {storages.join(", ")}
         </span>
       </header>
-      {own.map((error) => (
-        <Notice key={`${error.code}${error.message}`} error={error} className="mt-2" />
-      ))}
       <ul className="mt-0.5 divide-y divide-line">
         {lines.map((line) => (
           <UploadLine key={line.id} line={line} now_ms={now_ms} />
