@@ -36,6 +36,14 @@ const browser = await chromium.launch({
 // Two of axe's rules do not fit: keys shown beside words are not part of a name, and a menu that opens is in no region.
 const rules = { "label-content-name-mismatch": { enabled: false }, region: { enabled: false } };
 
+async function fillS3(page, bucket, secret) {
+  await page.locator("[data-kind=s3]").click();
+  await page.getByLabel("Bucket", { exact: true }).fill(bucket);
+  await page.getByLabel("Access key", { exact: true }).fill("AKIAEXAMPLE");
+  await page.getByLabel("Secret key", { exact: true }).fill(secret);
+  await page.getByRole("button", { name: "Check", exact: true }).click();
+}
+
 const acts = {
   "fill-login": async (page) => {
     await page.getByLabel("LiveKit URL").fill("wss://northlight.livekit.cloud");
@@ -72,8 +80,49 @@ const acts = {
       .click();
     await page.getByRole("button", { name: "Undo" }).waitFor();
   },
+  "live-wrong": async (page) => {
+    await page.getByLabel("Address with key").fill("https://youtube.example/key");
+    await page.getByRole("button", { name: "Go live", exact: true }).click();
+    await page.getByTestId("notice").waitFor();
+  },
+  "live-settings": async (page) => {
+    const tab = page.getByRole("tab", { name: "Live" });
+    if (await tab.isVisible()) await tab.click();
+    await page.getByRole("region", { name: "Live destinations" }).scrollIntoViewIfNeeded();
+  },
   "project-menu": async (page) => {
     await page.getByRole("button", { name: /^Project:/ }).click();
+  },
+  "storage-forget": async (page) => {
+    await page.getByRole("button", { name: "Forget Archive" }).click();
+    await page.getByTestId("storage-forget").getByRole("button", { name: "Forget" }).click();
+    await page.getByTestId("notice").waitFor();
+  },
+  "storage-s3": async (page) => {
+    await page.locator("[data-kind=s3]").click();
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByLabel("Bucket", { exact: true }).fill("northlight-shows");
+  },
+  "storage-checked": async (page) => {
+    await fillS3(page, "write-only", "s3cret");
+    await page.getByTestId("storage-checked").waitFor();
+  },
+  "storage-wrong": async (page) => {
+    await fillS3(page, "northlight-shows", "wrong");
+    await page.getByTestId("notice").waitFor();
+  },
+  "storage-gcp": async (page) => {
+    await page.locator("[data-kind=gcp]").click();
+    await page.getByLabel("Bucket", { exact: true }).fill("northlight-public");
+    const key = { client_email: "recorder@northlight.iam.gserviceaccount.com", private_key: "-" };
+    await page.getByLabel("Key file of the service account").fill(JSON.stringify(key));
+    await page.getByTestId("credentials-of").waitFor();
+  },
+  "upload-cancel": async (page) => {
+    await page
+      .getByRole("button", { name: /off the list$/ })
+      .first()
+      .click();
   },
   "format-menu": async (page) => {
     await page.getByLabel("Picture and sound").click();

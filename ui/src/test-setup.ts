@@ -2,6 +2,7 @@ import { cleanup, configure } from "@testing-library/react";
 import { afterEach } from "vitest";
 import { clearDesk } from "@/store/desk";
 import { cancelHold, useHold } from "@/store/hold";
+import { noneKept, useLive } from "@/store/live";
 import { useStudioState } from "@/store/studio";
 import { useWish } from "@/store/wish";
 import { useForgotten } from "@/views/history/forget";
@@ -32,6 +33,7 @@ afterEach(() => {
   cancelHold();
   useHold.setState({ id: null, phase: null });
   clearDesk();
+  useLive.setState(noneKept);
   useWish.setState({ wish: null });
   useForgotten.setState({ ids: [] });
   useStudioState.setState({ snapshot: null, error: null }, true);

@@ -3,6 +3,9 @@
 
 import type {
   ApiError,
+  Checked,
+  DestinationId,
+  DestinationInput,
   EgressId,
   Numbered,
   OutputId,
@@ -11,7 +14,12 @@ import type {
   RecordRequest,
   Settings,
   Snapshot,
+  StorageId,
+  StorageInput,
+  StreamInput,
   TrackId,
+  UploadId,
+  UploadRequest,
 } from "./types";
 
 /** A picture of a track, ready to draw. The one who takes it closes it. */
@@ -54,6 +62,17 @@ export interface Backend {
   stop(id: EgressId): Promise<void>;
   disarm(id: EgressId): Promise<void>;
 
+  /** Streams a job to one more destination; one that is armed goes on air with it. How that goes is in its outputs. */
+  addStream(egressId: EgressId, stream: StreamInput): Promise<OutputId>;
+  /** Finishes one output. The job goes on with the others; without any it ends. */
+  removeOutput(egressId: EgressId, output: OutputId): Promise<void>;
+  /** Tries a destination again that was refused, or that waits for its next try. */
+  retryOutput(egressId: EgressId, output: OutputId): Promise<void>;
+  saveDestination(input: DestinationInput): Promise<DestinationId>;
+  /** Jobs that stream there go on as they are. */
+  editDestination(id: DestinationId, input: DestinationInput): Promise<void>;
+  forgetDestination(id: DestinationId): Promise<void>;
+
   /** Changes the layout of a job, armed or recording, at once. */
   updateLayout(id: EgressId, layout: string): Promise<void>;
   /** Begins without the start signal of the job's page. */
@@ -67,6 +86,19 @@ export interface Backend {
   stillUrl(id: EgressId, output: OutputId): string;
   forgetJob(id: EgressId): Promise<void>;
   setSettings(settings: Settings): Promise<void>;
+
+  /** Writes, reads and deletes a probe. With a saved storage, absent keys stand for the saved ones. */
+  checkStorage(input: StorageInput, saved: StorageId | null): Promise<Checked>;
+  saveStorage(input: StorageInput): Promise<StorageId>;
+  editStorage(id: StorageId, input: StorageInput): Promise<void>;
+  forgetStorage(id: StorageId): Promise<void>;
+  /** Puts the files of a recording on the list of uploads. */
+  uploadRecording(egressId: EgressId, to: UploadRequest): Promise<void>;
+  /** Tries at once what waits; all of it without an id. */
+  retryUpload(id: UploadId | null): Promise<void>;
+  pauseUpload(id: UploadId, paused: boolean): Promise<void>;
+  /** Takes an upload off the list. The local file stays. */
+  cancelUpload(id: UploadId): Promise<void>;
 
   chooseFolder(): Promise<string | null>;
   openFolder(id: EgressId, output: OutputId): Promise<void>;

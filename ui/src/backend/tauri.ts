@@ -50,6 +50,13 @@ export const tauriBackend: Backend = {
   stop: (egressId) => invoke("stop", { egressId }),
   disarm: (egressId) => invoke("disarm", { egressId }),
 
+  addStream: (egressId, stream) => invoke("add_stream", { egressId, stream }),
+  removeOutput: (egressId, output) => invoke("remove_output", { egressId, output }),
+  retryOutput: (egressId, output) => invoke("retry_output", { egressId, output }),
+  saveDestination: (input) => invoke("save_destination", { input }),
+  editDestination: (id, input) => invoke("edit_destination", { id, input }),
+  forgetDestination: (id) => invoke("forget_destination", { id }),
+
   updateLayout: (egressId, layout) => invoke("update_layout", { egressId, layout }),
   startAnyway: (egressId) => invoke("start_anyway", { egressId }),
   copyLayout: (name) => invoke("copy_layout", { name }),
@@ -59,6 +66,15 @@ export const tauriBackend: Backend = {
     `${frames()}still/${encodeURIComponent(egressId)}/${encodeURIComponent(output)}`,
   forgetJob: (egressId) => invoke("forget_job", { egressId }),
   setSettings: (settings) => invoke("set_settings", { settings }),
+
+  checkStorage: (input, saved) => invoke("check_storage", { input, saved }),
+  saveStorage: (input) => invoke("save_storage", { input }),
+  editStorage: (id, input) => invoke("edit_storage", { id, input }),
+  forgetStorage: (id) => invoke("forget_storage", { id }),
+  uploadRecording: (egressId, to) => invoke("upload_recording", { egressId, to }),
+  retryUpload: (id) => invoke("retry_upload", { id }),
+  pauseUpload: (id, paused) => invoke("pause_upload", { id, paused }),
+  cancelUpload: (id) => invoke("cancel_upload", { id }),
 
   chooseFolder: () => invoke("choose_folder"),
   openFolder: (egressId, outputId) => invoke("open_folder", { egressId, outputId }),

@@ -5,6 +5,7 @@ import type { Backend } from "@/backend/backend";
 import { emptySnapshot, NOW_MS } from "@/backend/fixture/people";
 import { FixtureStudio } from "@/backend/fixture/studio";
 import { clearDesk, defaultAdvanced } from "@/store/desk";
+import { noneKept, useLive } from "@/store/live";
 import { App } from "@/views/app";
 import { scenes } from "./scenes";
 import "../styles.css";
@@ -37,6 +38,9 @@ if (scene) {
     ...(scene.pick ? { pick: scene.pick } : {}),
     ...(scene.page ? { page: scene.page } : {}),
     ...(scene.dialog ? { dialog: scene.dialog } : {}),
+    ...(scene.ticked ? { ticked: scene.ticked } : {}),
+    ...(scene.adding ? { adding: scene.adding } : {}),
+    ...(scene.upload ? { upload: scene.upload } : {}),
     ...(scene.unfolded ? { unfolded: scene.unfolded } : {}),
     ...(scene.how
       ? {
@@ -50,6 +54,7 @@ if (scene) {
         }
       : {}),
   });
+  useLive.setState({ ...noneKept, ...scene.live });
   root.render(<App backend={studio} />);
 } else {
   root.render(

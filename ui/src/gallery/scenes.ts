@@ -21,17 +21,25 @@ import {
   track,
   wholePerson,
 } from "@/backend/fixture/people";
-import type { Job, Snapshot } from "@/backend/types";
+import type { Job, Snapshot, UploadRequest } from "@/backend/types";
 import type { DialogName, Pick } from "@/store/desk";
 
+import { liveScenes } from "./live-scenes";
 import { pageScenes } from "./page-scenes";
+import { uploadScenes } from "./upload-scenes";
 
 export interface Scene {
   snapshot: Snapshot | null;
   pick?: Pick;
-  page?: "room" | "history";
+  page?: "room" | "history" | "uploads";
   dialog?: DialogName;
   unfolded?: string[];
+  /** The saved destinations that are ticked, and whose panel to add one is open. */
+  ticked?: string[];
+  adding?: string;
+  /** Which row of a destination is open, and which asks. */
+  live?: { open?: string; asking?: string };
+  upload?: UploadRequest;
   how?: "advanced" | "PORTRAIT_H264_720P_30";
   /** Calls that fail in it. */
   fails?: Record<string, ReturnType<typeof anError>>;
@@ -45,7 +53,15 @@ export interface Scene {
     | "project-menu"
     | "format-menu"
     | "stop"
-    | "forget";
+    | "forget"
+    | "live-wrong"
+    | "live-settings"
+    | "storage-forget"
+    | "storage-s3"
+    | "storage-checked"
+    | "storage-wrong"
+    | "storage-gcp"
+    | "upload-cancel";
   /** Besides the ordinary size. */
   sizes?: [number, number][];
 }
@@ -90,6 +106,9 @@ const chloeScreen = job(
         result: null,
         thumbnail: false,
         destination: null,
+        set: null,
+        upload_queued: false,
+        stored: null,
       },
     ],
   },
@@ -349,7 +368,9 @@ export const scenes: Record<string, Scene> = {
     pick: { kind: "tracks", video: null, audio: "TR_ben_mic" },
     unfolded: ["ben"],
   },
+  ...uploadScenes,
   ...pageScenes,
+  ...liveScenes,
   "room-format-menu": { snapshot: inRoom(four, { jobs: [armed()] }), pick: pickAda, act: "format-menu" },
   "room-advanced": { snapshot: inRoom(four), pick: pickAda, how: "advanced", sizes: [[1024, 700]] },
   "room-screen-follow": {

@@ -37,6 +37,7 @@ describe("what is chosen", () => {
       folder: snapshot.settings.folder,
       name: "",
       manifest: true,
+      upload: null,
     });
     pickPerson("ada");
     expect(request()?.source).toMatchObject({ identity: "ada" });
@@ -113,6 +114,7 @@ describe("the whole room", () => {
       folder: snapshot.settings.folder,
       name: "",
       manifest: true,
+      upload: null,
     });
   });
 

@@ -8,6 +8,8 @@ import type {
   AfterCrash,
   ApiError,
   Container,
+  DestinationId,
+  EgressId,
   OpenRoom,
   PageParts,
   Preset,
@@ -16,8 +18,10 @@ import type {
   RecordRequest,
   RecordSource,
   Snapshot,
+  StorageId,
   TrackId,
   TrackKind,
+  UploadRequest,
 } from "@/backend/types";
 import { tracksNow } from "./select";
 
@@ -55,8 +59,12 @@ export interface Form {
   container: Container | null;
 }
 
+export type SettingsTab = "recordings" | "live" | "uploads";
+
 export type DialogName =
-  | { name: "settings" }
+  | { name: "settings"; tab?: SettingsTab; storage?: StorageId | "new"; destination?: DestinationId | "new" }
+  | { name: "upload-recording"; id: EgressId }
+  | { name: "edit-destination"; id: DestinationId }
   | { name: "palette" }
   | { name: "quit" }
   | { name: "add-project" }
@@ -64,7 +72,7 @@ export type DialogName =
   | { name: "forget-project"; id: ProjectId };
 
 interface Desk {
-  page: "room" | "history";
+  page: "room" | "history" | "uploads";
   dialog: DialogName | null;
   pick: Pick | null;
   /** Identities whose tracks are shown in the list. */
@@ -82,6 +90,12 @@ interface Desk {
   /** Folder and name for the next recordings; none: those of the settings. */
   folder: string | null;
   name: string | null;
+  /** The saved destinations that Record streams to as well. */
+  ticked: DestinationId[];
+  /** Whose panel of destinations to add is open: that of a job that runs, or that of what is to come next. */
+  adding: EgressId | "next" | null;
+  /** Where the next recordings go besides; none: nowhere. */
+  upload: UploadRequest | null;
 }
 
 /** LiveKit's defaults for hand-set options. */
@@ -115,6 +129,9 @@ const fresh: Desk = {
   afterCrash: "reload",
   folder: null,
   name: null,
+  ticked: [],
+  adding: null,
+  upload: null,
 };
 
 export const useDesk = create<Desk>()(
@@ -122,12 +139,13 @@ export const useDesk = create<Desk>()(
     name: "desk",
     version: 1,
     // How somebody likes to record outlives the window; what was chosen in a room does not.
-    partialize: ({ forms, advanced, afterCrash, folder, name }) => ({
+    partialize: ({ forms, advanced, afterCrash, folder, name, upload }) => ({
       forms,
       advanced,
       afterCrash,
       folder,
       name,
+      upload,
     }),
     // What an earlier version kept knows nothing of forms that came later.
     merge: (kept, now) => {
@@ -184,6 +202,18 @@ export function setPage(part: Partial<Omit<PagePick, "kind">>) {
 }
 
 export const setAfterCrash = (afterCrash: AfterCrash) => useDesk.setState({ afterCrash });
+
+/** Opens the panel of destinations to add. */
+export const openAdding = (adding: Desk["adding"]) => useDesk.setState({ adding });
+export const closeAdding = () => useDesk.setState({ adding: null });
+
+/** Record streams there as well, or no longer. */
+export function tick(id: DestinationId, on: boolean) {
+  useDesk.setState(({ ticked }) => {
+    const others = ticked.filter((one) => one !== id);
+    return { ticked: on ? [...others, id] : others };
+  });
+}
 
 /** Whether something can be opened as a page: an http or https address with a host. */
 export function isPageUrl(text: string): boolean {
@@ -347,5 +377,16 @@ export function requestOf(desk: Desk, snapshot: Snapshot): RecordRequest | null 
     folder: desk.folder || snapshot.settings.folder,
     name: desk.name || snapshot.settings.name,
     manifest: true,
+    segments: null,
+    images: null,
+    upload: uploadOf(desk.upload, snapshot),
   };
+}
+
+/** Where the next recordings go, as far as it still is saved: a storage may have been forgotten since. */
+export function uploadOf(upload: UploadRequest | null, { storages }: Snapshot): UploadRequest | null {
+  const known = (id: string | null) => storages.some((storage) => storage.id === id);
+  if (!upload || !known(upload.storage)) return null;
+  const backup = upload.backup !== upload.storage && known(upload.backup) ? upload.backup : null;
+  return { ...upload, backup };
 }

@@ -10,6 +10,7 @@ import {
   someRooms,
   wholePerson,
 } from "@/backend/fixture/people";
+import { anUpload, someStorages } from "@/backend/fixture/uploads";
 import type { Change, Numbered, Snapshot } from "@/backend/types";
 import { fold } from "./fold";
 
@@ -32,6 +33,17 @@ class Server {
       if (found) state.jobs = state.jobs.with(at, { ...found, figures: change.figures });
     } else if (change.type === "room_figures") {
       if (state.room) state.room = { ...state.room, figures: change.figures };
+    } else if (change.type === "upload") {
+      const known = state.uploads.some((one) => one.id === change.upload.id);
+      state.uploads = known
+        ? state.uploads.map((one) => (one.id === change.upload.id ? change.upload : one))
+        : state.uploads.concat([change.upload]);
+    } else if (change.type === "upload_progress") {
+      const at = state.uploads.findIndex((one) => one.id === change.id);
+      const found = state.uploads[at];
+      if (found) state.uploads = state.uploads.with(at, { ...found, progress: change.progress });
+    } else if (change.type === "upload_removed") {
+      state.uploads = state.uploads.filter((one) => one.id !== change.id);
     } else {
       const { type, ...value } = change;
       void type;
@@ -47,6 +59,7 @@ class Server {
 }
 
 const ids = fc.constantFrom("EG_1", "EG_2", "EG_3", "EG_4");
+const uploadIds = fc.constantFrom("UP_1", "UP_2", "UP_3");
 const figures = fc
   .record({ rtt_ms: fc.option(fc.nat(500)), cpu_percent: fc.nat(100), memory_bytes: fc.nat() })
   .map((some) => ({ ...noFigures, ...some }));
@@ -81,7 +94,21 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       machine: { cpu_percent: n % 100, disk_free_bytes: n, disk_left_s: null, problems: [] },
     }),
   ),
-  fc.string().map((folder): Change => ({ type: "settings", settings: { folder, name: "" } })),
+  fc
+    .tuple(uploadIds, fc.boolean())
+    .map(([id, growing]): Change => ({ type: "upload", upload: anUpload(id, { growing }) })),
+  fc.tuple(uploadIds, fc.nat()).map(
+    ([id, sent_bytes]): Change => ({
+      type: "upload_progress",
+      id,
+      progress: { sent_bytes, total_bytes: sent_bytes + 1, rate_bps: 0, remaining_ms: null },
+    }),
+  ),
+  uploadIds.map((id): Change => ({ type: "upload_removed", id })),
+  fc.nat(3).map((n): Change => ({ type: "storages", storages: someStorages.slice(0, n) })),
+  fc
+    .string()
+    .map((folder): Change => ({ type: "settings", settings: { folder, name: "", upload_limit_bps: null } })),
 );
 
 function never(): never {
@@ -124,7 +151,10 @@ describe("fold", () => {
 
   it("passes over what is in the snapshot already, and keeps the very same object", () => {
     const snapshot = emptySnapshot({ seq: 7 });
-    const old: Numbered = { seq: 7, change: { type: "settings", settings: { folder: "/old", name: "" } } };
+    const old: Numbered = {
+      seq: 7,
+      change: { type: "settings", settings: { folder: "/old", name: "", upload_limit_bps: null } },
+    };
     expect(fold(snapshot, old)).toBe(snapshot);
   });
 

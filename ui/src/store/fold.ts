@@ -1,6 +1,6 @@
 // The snapshot, carried on by changes. Pure, so that it can be held against the studio's own snapshot.
 
-import type { Change, Job, Numbered, Snapshot } from "@/backend/types";
+import type { Change, Job, Numbered, Snapshot, Upload } from "@/backend/types";
 
 /** A folded snapshot, or `"gap"` where a change was missed and a new snapshot must be taken. */
 export type Folded = Snapshot | "gap";
@@ -41,6 +41,18 @@ function apply(snapshot: Snapshot, change: Change): Snapshot {
       return { ...snapshot, layouts: change.layouts };
     case "destinations":
       return { ...snapshot, destinations: change.destinations };
+    case "storages":
+      return { ...snapshot, storages: change.storages };
+    case "upload":
+      return { ...snapshot, uploads: withUpload(snapshot.uploads, change.upload) };
+    case "upload_progress": {
+      const at = snapshot.uploads.findIndex((upload) => upload.id === change.id);
+      const known = snapshot.uploads[at];
+      if (!known) return snapshot;
+      return { ...snapshot, uploads: snapshot.uploads.with(at, { ...known, progress: change.progress }) };
+    }
+    case "upload_removed":
+      return { ...snapshot, uploads: snapshot.uploads.filter((upload) => upload.id !== change.id) };
     default:
       // A newer studio may say more than this window knows; the parts it knows stay right.
       return snapshot;
@@ -52,4 +64,11 @@ function withJob(jobs: Job[], job: Job): Job[] {
   const at = jobs.findIndex((other) => other.egress_id === job.egress_id);
   if (at < 0) return [job, ...jobs];
   return jobs.with(at, job);
+}
+
+/** Replaces the upload of the same id, or adds it at the end: the list is oldest first. */
+function withUpload(uploads: Upload[], upload: Upload): Upload[] {
+  const at = uploads.findIndex((other) => other.id === upload.id);
+  if (at < 0) return [...uploads, upload];
+  return uploads.with(at, upload);
 }

@@ -4,6 +4,7 @@ import type {
   ApiError,
   Figures,
   Job,
+  JobOutput,
   OpenRoom,
   Participant,
   RecordRequest,
@@ -19,9 +20,10 @@ export function isRunning(job: Job): boolean {
   return !job.preview && ["starting", "active", "ending"].includes(job.status);
 }
 
-/** Media goes into an output of it right now. */
+/** It is on air: media goes into a file of it right now, or a server takes its stream. */
 export function isRecording(job: Job): boolean {
-  return isRunning(job) && job.status === "active";
+  const on = ({ destination }: JobOutput) => destination === null || destination.state.is === "live";
+  return isRunning(job) && job.status === "active" && (job.outputs.length === 0 || job.outputs.some(on));
 }
 
 /** What of a person is on air: tracks, or none while a recording of them waits for some; null where nothing is. */

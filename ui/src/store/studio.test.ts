@@ -5,7 +5,10 @@ import { FixtureStudio } from "@/backend/fixture/studio";
 import { follow, useStudioState } from "./studio";
 
 const folderNow = () => useStudioState.getState().snapshot?.settings.folder;
-const settings = (folder: string) => ({ type: "settings" as const, settings: { folder, name: "" } });
+const settings = (folder: string) => ({
+  type: "settings" as const,
+  settings: { folder, name: "", upload_limit_bps: null },
+});
 
 let stop = () => {};
 afterEach(() => {

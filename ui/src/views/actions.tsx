@@ -2,9 +2,11 @@
 
 import {
   Circle,
+  CloudUpload,
   DoorOpen,
   FolderOpen,
   Globe,
+  HardDriveUpload,
   History,
   LayoutGrid,
   LayoutTemplate,
@@ -14,6 +16,7 @@ import {
   Pencil,
   Plus,
   Power,
+  RotateCw,
   ScreenShare,
   Settings,
   Square,
@@ -39,6 +42,7 @@ import { liveOf, standingOf } from "@/store/standing";
 import { studioNow } from "@/store/studio";
 import { chooseLayout, layoutOf } from "@/store/wish";
 import { t } from "@/words";
+import { liveActions } from "./live/actions";
 import { pathOf } from "./outputs/job-figures";
 import { useRecord } from "./outputs/record-button";
 import { useQuit } from "./quit";
@@ -47,7 +51,7 @@ import { tellError } from "./tell";
 export interface Action {
   id: string;
   title: string;
-  group: "record" | "layouts" | "people" | "rooms" | "projects" | "window" | "stop";
+  group: "record" | "live" | "layouts" | "people" | "rooms" | "projects" | "window" | "stop";
   icon: LucideIcon;
   key?: string;
   run: () => void;
@@ -98,6 +102,7 @@ export function useActions(): () => Action[] {
           run: () => followScreenShare(!on),
         });
     }
+    actions.push(...liveActions(backend, snapshot, standing, attempt));
     const last = snapshot.jobs.find((job) => isOver(job) && pathOf(job));
     const lastOutput = last?.outputs.find((output) => output.result?.path);
     if (last && lastOutput)
@@ -267,6 +272,29 @@ export function useActions(): () => Action[] {
       icon: History,
       key: "H",
       run: () => goTo(useDesk.getState().page === "history" ? "room" : "history"),
+    });
+    add({
+      id: "uploads",
+      title: t("uploads"),
+      group: "window",
+      icon: CloudUpload,
+      key: "U",
+      run: () => goTo(useDesk.getState().page === "uploads" ? "room" : "uploads"),
+    });
+    if (snapshot.uploads.some((upload) => upload.state.kind === "waiting"))
+      add({
+        id: "retry-uploads",
+        title: t("action.uploads.all"),
+        group: "window",
+        icon: RotateCw,
+        run: () => attempt(backend.retryUpload(null)),
+      });
+    add({
+      id: "add-storage",
+      title: t("storage.new"),
+      group: "window",
+      icon: HardDriveUpload,
+      run: () => openDialog({ name: "settings", tab: "uploads", storage: "new" }),
     });
     add({
       id: "settings",

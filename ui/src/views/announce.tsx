@@ -7,6 +7,7 @@ import { useBackend } from "@/backend/index";
 import type { Job } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { bytes, fileName, length } from "@/lib/format";
+import { resultOf, streamsOf } from "@/store/live";
 import { errorOf, isOver, isRunning } from "@/store/select";
 import { useStudioState } from "@/store/studio";
 import { t } from "@/words";
@@ -33,7 +34,12 @@ function announce(backend: Backend, job: Job) {
   const output = job.outputs.find((one) => one.result?.path);
   const error = errorOf(job);
   if (error) tellError(error);
-  if (!path || !output) return;
+  if (!path || !output) {
+    const on = streamsOf(job).filter((one) => (resultOf(one.destination.state)?.started_at_ns ?? 0) > 0);
+    if (on.length > 0 && !error)
+      tellDone(t("live.off", { title: job.title }), t("live.off.what", { n: on.length }));
+    return;
+  }
   const attempt = (call: Promise<unknown>) => call.catch((thrown: unknown) => tellError(asApiError(thrown)));
   tellDone(
     t("saved", { file: fileName(path) }),

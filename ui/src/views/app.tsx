@@ -12,6 +12,7 @@ import { useAnnouncements } from "./announce";
 import { useForgetting } from "./history/forget";
 import { HistoryView } from "./history/history";
 import { useKeys } from "./keys";
+import { EditDestination } from "./live/destination-form";
 import { Mark } from "./mark";
 import { Rail } from "./outputs/rail";
 import { Palette } from "./palette";
@@ -23,6 +24,8 @@ import { ProjectDialogs } from "./start/project-dialogs";
 import { FirstStart, ProjectChoice } from "./start/start";
 import { Statusbar } from "./statusbar";
 import { Topbar } from "./topbar";
+import { UploadDialog } from "./uploads/upload-dialog";
+import { UploadsView } from "./uploads/uploads";
 
 /** The window. */
 export function App({ backend }: { backend: Backend }) {
@@ -79,6 +82,10 @@ function Studio() {
           <WithJobs>
             <HistoryView />
           </WithJobs>
+        ) : page === "uploads" ? (
+          <WithJobs>
+            <UploadsView />
+          </WithJobs>
         ) : (
           <Page />
         )}
@@ -86,6 +93,8 @@ function Studio() {
       {!bare && <Statusbar />}
       <Palette />
       <SettingsDialog />
+      <EditDestination />
+      <UploadDialog />
       <ProjectDialogs />
       <QuitDialog />
     </div>

@@ -4,7 +4,7 @@
 import { useEffect, useRef } from "react";
 import { asApiError } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
-import { closeDialog, goTo, openDialog, pickNothing, useDesk } from "@/store/desk";
+import { closeAdding, closeDialog, goTo, openDialog, pickNothing, useDesk } from "@/store/desk";
 import { beginHold, cancelHold, confirmHold, releaseHold, useHold } from "@/store/hold";
 import { isRunning } from "@/store/select";
 import { studioNow } from "@/store/studio";
@@ -21,7 +21,15 @@ const ROOM_KEYS: Record<string, string> = {
 };
 
 /** Keys of actions by their id; the rest is below. */
-const KEYS: Record<string, string> = { r: "record", f: "follow", h: "history", g: "rooms", o: "last-folder" };
+const KEYS: Record<string, string> = {
+  r: "record",
+  f: "follow",
+  d: "add-destination",
+  h: "history",
+  u: "uploads",
+  g: "rooms",
+  o: "last-folder",
+};
 
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
@@ -48,7 +56,7 @@ export function useKeys() {
     const onDown = (event: KeyboardEvent) => {
       const key = event.key.toLowerCase();
       const withCtrl = (event.ctrlKey || event.metaKey) && !event.altKey;
-      const { dialog, page } = useDesk.getState();
+      const { dialog, page, adding } = useDesk.getState();
       if (withCtrl && key === "k") {
         event.preventDefault();
         if (dialog?.name === "palette") closeDialog();
@@ -75,7 +83,8 @@ export function useKeys() {
       if (event.key === "Escape") {
         if (isTyping(event.target)) (event.target as HTMLElement).blur();
         else if (useHold.getState().phase === "asking") cancelHold();
-        else if (page === "history") goTo("room");
+        else if (adding !== null) closeAdding();
+        else if (page !== "room") goTo("room");
         else pickNothing();
         return;
       }

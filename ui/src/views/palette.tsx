@@ -9,7 +9,16 @@ import { t } from "@/words";
 import { type Action, useActions } from "./actions";
 
 /** Stop is last, also when it fits best: what Enter would take unasked must not be what is on air. */
-const GROUPS: Action["group"][] = ["record", "people", "layouts", "rooms", "projects", "window", "stop"];
+const GROUPS: Action["group"][] = [
+  "record",
+  "live",
+  "people",
+  "layouts",
+  "rooms",
+  "projects",
+  "window",
+  "stop",
+];
 /** So many of one group are listed; the rest are found by name. */
 const MOST = 30;
 

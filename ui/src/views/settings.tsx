@@ -1,41 +1,91 @@
-// Names for tests: dialog "Settings"; "Recordings go to", "Choose folder", "File name", "Save".
+// Names for tests: dialog "Settings" with the tabs "Recordings", "Live" and "Uploads"; "Recordings go to", "Choose folder",
+// "File name", "Limit for uploads", "Save". Where a storage or a destination is added or edited its form takes the place of the tabs, which
+// keep what was typed into them.
 
 import { FolderOpen } from "lucide-react";
 import { type RefObject, useRef, useState } from "react";
+import type { Settings } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Dialog } from "@/kit/dialog";
 import { Field, Input } from "@/kit/field";
 import { Notice } from "@/kit/notice";
+import { TabPanel, Tabs } from "@/kit/tabs";
 import { useCommand, useOwnCommand } from "@/lib/commands";
-import { closeDialog, useDesk } from "@/store/desk";
+import { cx } from "@/lib/cx";
+import { closeDialog, type DialogName, openDialog, type SettingsTab, useDesk } from "@/store/desk";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { DestinationForm, destinationTitle } from "./live/destination-form";
+import { SavedDestinations } from "./live/saved-destinations";
 import { exampleName, PLACEHOLDERS } from "./outputs/example-name";
+import { StorageForm } from "./storages/storage-form";
+import { StorageList } from "./storages/storage-list";
+
+const TABS: SettingsTab[] = ["recordings", "live", "uploads"];
+
+/** The dialog as the desk has it; none while another is open, or none is. */
+const settingsOf = (dialog: DialogName | null) => (dialog?.name === "settings" ? dialog : null);
 
 export function SettingsDialog() {
-  const open = useDesk((desk) => desk.dialog?.name === "settings");
+  const dialog = useDesk((desk) => settingsOf(desk.dialog));
+  const storages = useStudio((snapshot) => snapshot.storages);
   const first = useRef<HTMLInputElement>(null);
+  const asked = dialog?.storage ?? null;
+  const place = storages.find((one) => one.id === asked) ?? null;
+  // A storage that is gone is edited no more.
+  const editing = asked === "new" || place !== null;
+  const destinations = useStudio((snapshot) => snapshot.destinations);
+  const wanted = dialog?.destination ?? null;
+  const destination = destinations.find((one) => one.id === wanted) ?? null;
+  const streaming = wanted === "new" || destination !== null;
+  const back = () => openDialog({ name: "settings", tab: dialog?.tab });
+  const title = editing
+    ? place
+      ? t("storage.edit", { name: place.name })
+      : t("storage.new")
+    : streaming
+      ? destinationTitle(destination)
+      : t("settings");
   return (
     <Dialog
-      open={open}
+      open={dialog !== null}
       onClose={closeDialog}
-      title={t("settings")}
-      className="w-[min(34rem,calc(100vw-2rem))]"
-      focusFirst={first}
+      title={title}
+      className="top-[8vh] max-h-[86vh] w-[min(36rem,calc(100vw-2rem))]"
+      focusFirst={editing || streaming ? undefined : first}
     >
-      <SettingsForm first={first} />
+      <div className={cx("flex min-h-0 flex-col", (editing || streaming) && "hidden")}>
+        <SettingsForm first={first} tab={dialog?.tab ?? "recordings"} />
+      </div>
+      {editing && <StorageForm key={asked} place={place} onDone={back} />}
+      {streaming && <DestinationForm key={wanted} of={destination} onDone={back} />}
     </Dialog>
   );
 }
 
-function SettingsForm({ first }: { first: RefObject<HTMLInputElement | null> }) {
+/** Mbit/s as it is typed, of bits a second. */
+const limitText = ({ upload_limit_bps }: Settings) =>
+  upload_limit_bps === null ? "" : String(upload_limit_bps / 1e6);
+
+function limitOf(text: string): number | null {
+  const mbit = Number(text);
+  return mbit > 0 && Number.isFinite(mbit) ? Math.max(1, Math.round(mbit * 1e6)) : null;
+}
+
+function SettingsForm({ first, tab }: { first: RefObject<HTMLInputElement | null>; tab: SettingsTab }) {
   const settings = useStudio((snapshot) => snapshot.settings);
   const problems = useStudio((snapshot) => snapshot.machine.problems);
   const [folder, setFolder] = useState(settings.folder);
   const [name, setName] = useState(settings.name);
+  const [limit, setLimit] = useState(limitText(settings));
   const choose = useCommand((backend, _: null) => backend.chooseFolder());
   const save = useOwnCommand((backend, _: null) =>
-    backend.setSettings({ folder: folder.trim(), name: name.trim() }),
+    backend.setSettings({
+      ...settings,
+      folder: folder.trim(),
+      name: name.trim(),
+      upload_limit_bps: limitOf(limit),
+    }),
   );
   const example = exampleName(
     {
@@ -45,6 +95,9 @@ function SettingsForm({ first }: { first: RefObject<HTMLInputElement | null> }) 
       folder,
       name,
       manifest: true,
+      segments: null,
+      images: null,
+      upload: null,
     },
     null,
     "RM_4fjq8",
@@ -64,60 +117,92 @@ function SettingsForm({ first }: { first: RefObject<HTMLInputElement | null> }) 
         });
       }}
     >
-      <div className="flex min-h-0 flex-col gap-4 overflow-y-auto p-4">
-        {problems.length > 0 && (
-          <section className="flex flex-col gap-2">
-            <h3 className="label-caps">{t("settings.problems")}</h3>
-            {problems.map((problem) => (
-              <Notice key={problem.message} error={problem} />
-            ))}
-          </section>
-        )}
-        <Field label={t("settings.folder")} hint={t("settings.folder.hint")}>
-          {(ids) => (
-            <div className="flex gap-2">
+      <Tabs
+        label={t("settings.tab")}
+        value={tab}
+        tabs={TABS.map((value) => ({ value, label: t(`settings.${value}`) }))}
+        onChange={(next) => openDialog({ name: "settings", tab: next })}
+      >
+        <TabPanel value="recordings">
+          {problems.length > 0 && (
+            <section className="flex flex-col gap-2">
+              <h3 className="label-caps">{t("settings.problems")}</h3>
+              {problems.map((problem) => (
+                <Notice key={problem.message} error={problem} />
+              ))}
+            </section>
+          )}
+          <Field label={t("settings.folder")} hint={t("settings.folder.hint")}>
+            {(ids) => (
+              <div className="flex gap-2">
+                <Input
+                  {...ids}
+                  ref={first}
+                  value={folder}
+                  onChange={(event) => setFolder(event.target.value)}
+                  required
+                />
+                <Button onClick={() => choose.mutate(null, { onSuccess: (path) => path && setFolder(path) })}>
+                  <FolderOpen />
+                  {t("settings.folder.choose")}
+                </Button>
+              </div>
+            )}
+          </Field>
+          <Field label={t("form.name")} hint={t("settings.name.example", { example })}>
+            {(ids) => (
               <Input
                 {...ids}
-                ref={first}
-                value={folder}
-                onChange={(event) => setFolder(event.target.value)}
-                required
+                value={name}
+                placeholder={t("form.name.default")}
+                onChange={(event) => setName(event.target.value)}
               />
-              <Button onClick={() => choose.mutate(null, { onSuccess: (path) => path && setFolder(path) })}>
-                <FolderOpen />
-                {t("settings.folder.choose")}
-              </Button>
+            )}
+          </Field>
+          <fieldset>
+            <legend className="mb-1.5 text-xs text-faint">{t("settings.placeholders")}</legend>
+            <div className="flex flex-wrap gap-1">
+              {PLACEHOLDERS.map((placeholder) => (
+                <Button
+                  key={placeholder}
+                  size="sm"
+                  look="outline"
+                  className="border-line font-normal text-soft"
+                  onClick={() => setName(`${name}{${placeholder}}`)}
+                >
+                  {`{${placeholder}}`}
+                </Button>
+              ))}
             </div>
-          )}
-        </Field>
-        <Field label={t("form.name")} hint={t("settings.name.example", { example })}>
-          {(ids) => (
-            <Input
-              {...ids}
-              value={name}
-              placeholder={t("form.name.default")}
-              onChange={(event) => setName(event.target.value)}
-            />
-          )}
-        </Field>
-        <fieldset>
-          <legend className="mb-1.5 text-xs text-faint">{t("settings.placeholders")}</legend>
-          <div className="flex flex-wrap gap-1">
-            {PLACEHOLDERS.map((placeholder) => (
-              <Button
-                key={placeholder}
-                size="sm"
-                look="outline"
-                className="border-line font-normal text-soft"
-                onClick={() => setName(`${name}{${placeholder}}`)}
-              >
-                {`{${placeholder}}`}
-              </Button>
-            ))}
-          </div>
-        </fieldset>
-        {save.error && <Notice error={save.error} />}
-      </div>
+          </fieldset>
+        </TabPanel>
+        <TabPanel value="live">
+          <SavedDestinations
+            onEdit={(destination) => openDialog({ name: "settings", tab: "live", destination })}
+          />
+        </TabPanel>
+        <TabPanel value="uploads">
+          <StorageList onEdit={(storage) => openDialog({ name: "settings", tab: "uploads", storage })} />
+          <Field label={t("upload.limit")} hint={t("upload.limit.hint")}>
+            {(ids) => (
+              <div className="flex items-center gap-2">
+                <Input
+                  {...ids}
+                  type="number"
+                  min={0}
+                  step="any"
+                  className="w-28"
+                  value={limit}
+                  placeholder={t("upload.limit.none")}
+                  onChange={(event) => setLimit(event.target.value)}
+                />
+                <span className="text-soft">{t("upload.limit.unit")}</span>
+              </div>
+            )}
+          </Field>
+        </TabPanel>
+      </Tabs>
+      {save.error && <Notice error={save.error} className="mx-4 mb-3" />}
       <div className="flex justify-end gap-2 border-t border-line p-3">
         <Button look="quiet" onClick={closeDialog}>
           {t("cancel")}

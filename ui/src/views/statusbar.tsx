@@ -1,16 +1,19 @@
-// Names for tests: [data-testid=room-connection][data-connection]; button "History".
+// Names for tests: [data-testid=room-connection][data-connection]; buttons "Uploads" (see uploads-button.tsx), "History".
 
-import { History, LoaderCircle, TriangleAlert } from "lucide-react";
+import { History, LoaderCircle, Radio, TriangleAlert } from "lucide-react";
+import { useShallow } from "zustand/react/shallow";
 import { Button } from "@/kit/button";
 import { cx } from "@/lib/cx";
 import { goTo, openDialog, useDesk } from "@/store/desk";
-import { isJoining, isRunning, pastJobs } from "@/store/select";
+import { airOfAll } from "@/store/live";
+import { isJoining, pastJobs } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { useForgotten } from "./history/forget";
+import { UploadsButton } from "./uploads/uploads-button";
 
 export function Statusbar() {
-  const running = useStudio((snapshot) => snapshot.jobs.filter(isRunning).length);
+  const air = useStudio(useShallow((snapshot) => airOfAll(snapshot.jobs)));
   const connection = useStudio((snapshot) => snapshot.room?.connection ?? null);
   const joining = useStudio((snapshot) => isJoining(snapshot.room));
   const rtt = useStudio((snapshot) => {
@@ -28,7 +31,21 @@ export function Statusbar() {
   const page = useDesk((desk) => desk.page);
   return (
     <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-line bg-panel pr-1 pl-4 text-xs text-soft">
-      <span data-testid="running">{t("status.running", { n: running })}</span>
+      {/* Where there is nothing but streams, there is nothing to say of recordings. */}
+      {(air.recording > 0 || air.wanted === 0) && (
+        <span data-testid="running">{t("status.running", { n: air.recording })}</span>
+      )}
+      {air.wanted > 0 && (
+        <span
+          data-testid="live-count"
+          className={cx("flex items-center gap-1.5", air.live < air.wanted && "font-medium text-look")}
+        >
+          <Radio className={cx("size-3.5", air.live > 0 && "text-tally-ink")} aria-hidden />
+          {air.live === air.wanted
+            ? t("live.all", { n: air.live })
+            : t("live.some", { n: air.live, of: air.wanted })}
+        </span>
+      )}
       {connection && (
         <span
           data-testid="room-connection"
@@ -61,6 +78,7 @@ export function Statusbar() {
           {t("status.problems", { n: problems.length })}
         </Button>
       )}
+      <UploadsButton />
       <Button
         look="quiet"
         size="sm"

@@ -23,6 +23,7 @@ import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { bytes, timecode, timeLeft } from "@/lib/format";
 import { goTo, openDialog } from "@/store/desk";
+import { airOf } from "@/store/live";
 import { headcount, inOrder, isRecording } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
@@ -192,10 +193,13 @@ function RoomMenu() {
 }
 
 function Tally() {
-  const [count, longest] = useStudio(
+  const [rec, count, longest] = useStudio(
     useShallow((snapshot) => {
       const jobs = snapshot.jobs.filter(isRecording);
-      return [jobs.length, timecode(Math.max(0, ...jobs.map(elapsedOf)))] as const;
+      // The longest of what records; of what streams alone where nothing records.
+      const records = jobs.filter((job) => airOf(job).records);
+      const told = records.length > 0 ? records : jobs;
+      return [records.length > 0, told.length, timecode(Math.max(0, ...told.map(elapsedOf)))] as const;
     }),
   );
   return (
@@ -206,7 +210,7 @@ function Tally() {
       className="mr-2 flex h-7 items-center gap-2 rounded-md bg-tally px-2.5 text-sm font-semibold text-white"
     >
       <span aria-hidden className="size-2 rounded-full bg-white" />
-      {count > 1 ? t("tally.several", { n: count }) : t("rec")}
+      {rec ? (count > 1 ? t("tally.several", { n: count }) : t("rec")) : t("live")}
       <span>{longest}</span>
     </button>
   );

@@ -1,11 +1,13 @@
 // What was recorded. Names for tests: heading "History"; one [data-testid=past-job][data-egress] per job with
-// [data-testid=past-length], past-size, past-end; buttons "Play …", "Open folder …", "Forget …".
+// [data-testid=past-length], past-size, past-end; buttons "Play …", "Open folder …", "Upload …",
+// "Forget …"; where it is stands in where.tsx.
 
 import { useVirtualizer } from "@tanstack/react-virtual";
 import {
   ArrowLeft,
   CircleCheck,
   CircleSlash,
+  CloudUpload,
   Film,
   FolderOpen,
   History as HistoryIcon,
@@ -26,12 +28,15 @@ import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { bytes, fileName, length, moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
-import { goTo } from "@/store/desk";
+import { goTo, openDialog } from "@/store/desk";
 import { errorOf, pastJobs } from "@/store/select";
 import { useStudio } from "@/store/studio";
+import { isGoingUp } from "@/store/uploads";
 import { t } from "@/words";
-import { lengthOf, pathOf, sizeOf } from "../outputs/job-figures";
+import { PastStreams } from "../live/past-streams";
+import { kindOf, lengthOf, pathOf, sentOf, sizeOf } from "../outputs/job-figures";
 import { forget, useForgotten } from "./forget";
+import { isRemoved, WhereIs } from "./where";
 
 const SEARCH_FROM = 8;
 
@@ -117,9 +122,16 @@ function PastJob({ job }: { job: Job }) {
   const backend = useBackend();
   const path = pathOf(job);
   const saved = job.outputs.find((output) => output.result?.path && (output.result.size_bytes ?? 0) > 0);
+  // What was removed once it was stored can neither be played nor sent elsewhere.
+  const here = job.outputs.find(
+    (output) => output.result?.path && output.result.size_bytes > 0 && !isRemoved(output),
+  );
+  const gone = saved && !here ? t("upload.recording.gone") : undefined;
+  const going = useStudio((snapshot) => isGoingUp(snapshot.uploads, job));
   // What was saved leads; that it had to be is told in passing.
   const recovered = job.recovered && saved !== undefined;
   const error = errorOf(job);
+  const streamed = kindOf(job) === "streams";
   return (
     <article
       data-testid="past-job"
@@ -139,7 +151,7 @@ function PastJob({ job }: { job: Job }) {
             title={path ?? undefined}
             data-testid="past-file"
           >
-            {path ? fileName(path) : t("history.noFile")}
+            {path ? fileName(path) : t(streamed ? "streams.noFile" : "history.noFile")}
           </p>
           <p className="mt-0.5 flex items-center gap-1 text-xs text-faint">
             {recovered && (
@@ -168,32 +180,45 @@ function PastJob({ job }: { job: Job }) {
         </div>
         <div className="w-20 shrink-0 text-right">
           <p className="font-medium" data-testid="past-length">
-            {saved ? length(lengthOf(job)) : "–"}
+            {saved || streamed ? length(lengthOf(job)) : "–"}
           </p>
           <p className="text-xs text-faint" data-testid="past-size">
-            {saved ? bytes(sizeOf(job)) : ""}
+            {saved ? bytes(sizeOf(job)) : streamed ? t("live.sent", { size: bytes(sentOf(job)) }) : ""}
           </p>
         </div>
         <div className="flex shrink-0 items-center gap-1">
           <Button
             look="quiet"
             size="icon"
-            disabled={!saved}
+            disabled={!here}
             aria-label={t("history.play", { title: job.title })}
-            title={t("history.play.short")}
-            onClick={() => saved && play.mutate(saved.id)}
+            aria-description={gone}
+            title={gone ?? t("history.play.short")}
+            onClick={() => here && play.mutate(here.id)}
           >
             <Play />
           </Button>
           <Button
             look="quiet"
             size="icon"
-            disabled={!saved}
+            disabled={!here}
             aria-label={t("history.folder", { title: job.title })}
-            title={t("history.folder.short")}
-            onClick={() => saved && folder.mutate(saved.id)}
+            aria-description={gone}
+            title={gone ?? t("history.folder.short")}
+            onClick={() => here && folder.mutate(here.id)}
           >
             <FolderOpen />
+          </Button>
+          <Button
+            look="quiet"
+            size="icon"
+            disabled={!here || going}
+            aria-label={t("upload.recording", { title: job.title })}
+            aria-description={going ? t("upload.recording.busy") : gone}
+            title={going ? t("upload.recording.busy") : (gone ?? t("upload.recording.short"))}
+            onClick={() => openDialog({ name: "upload-recording", id: job.egress_id })}
+          >
+            <CloudUpload />
           </Button>
           <Button
             look="quiet"
@@ -206,6 +231,10 @@ function PastJob({ job }: { job: Job }) {
           </Button>
         </div>
       </div>
+      <div className="ml-[calc(4rem*16/9+1rem)]">
+        <WhereIs job={job} />
+      </div>
+      <PastStreams job={job} className="ml-[calc(4rem*16/9+1rem)]" />
       {error && !recovered && <Notice error={error} className="mt-2 ml-[calc(4rem*16/9+1rem)]" />}
     </article>
   );

@@ -1,5 +1,6 @@
 // A running recording. Names for tests: [data-testid=job][data-egress][data-status]; in it
-// [data-testid=job-elapsed], job-size, job-disk, job-dropped, job-connection, and the stop button.
+// [data-testid=job-elapsed], job-size, job-disk, job-dropped, job-connection, the stop button, and where it streams to
+// (see live/streams.tsx).
 
 import { Circle, LoaderCircle, RefreshCw } from "lucide-react";
 import { memo } from "react";
@@ -10,9 +11,13 @@ import { Notice } from "@/kit/notice";
 import { cx } from "@/lib/cx";
 import { bitrate, bytes, fileName, timecode, timeLeft } from "@/lib/format";
 import { pickSource } from "@/store/desk";
+import { airOf } from "@/store/live";
+import { isRecording } from "@/store/select";
 import { t } from "@/words";
+import { Streams } from "../live/streams";
 import { formatWords } from "../room/track-words";
-import { DISK_LOW_S, elapsedOf, pathOf, sumOf, takesOf } from "./job-figures";
+import { JobUpload } from "../uploads/job-upload";
+import { DISK_LOW_S, elapsedOf, kindOf, pathOf, sumOf, takesOf } from "./job-figures";
 import { StopButton } from "./stop-button";
 
 export const JobCard = memo(function JobCard({
@@ -20,15 +25,23 @@ export const JobCard = memo(function JobCard({
   here,
   alone,
   dense,
+  brief,
+  keyed,
 }: {
   job: Job;
   here: boolean;
   /** No other job runs: the time left on the disk is at the top of the window, and not here again. */
   alone: boolean;
   dense: boolean;
+  /** Where it streams to is only counted. */
+  brief: boolean;
+  /** The key for one more destination is about this job. */
+  keyed: boolean;
 }) {
-  const on = job.status === "active";
-  const sum = sumOf(job);
+  const on = isRecording(job);
+  const air = airOf(job);
+  const kind = kindOf(job);
+  const sum = sumOf(job, kind);
   const path = pathOf(job);
   const { sounds, pictures } = takesOf(job);
   const diskLow = sum.disk_left_s !== null && sum.disk_left_s < DISK_LOW_S;
@@ -52,10 +65,12 @@ export const JobCard = memo(function JobCard({
         />
         <span className="text-xs font-bold tracking-wide">
           {on
-            ? t("rec")
+            ? t(air.records ? "rec" : "live")
             : job.status === "ending"
               ? t("state.finishing")
-              : t(job.page === "waiting" ? "state.waiting" : "state.starting")}
+              : job.status === "active"
+                ? t("state.notLive")
+                : t(job.page === "waiting" ? "state.waiting" : "state.starting")}
         </span>
         <span className="flex-1" />
         {/* What is not on has a longer word beside it. */}
@@ -78,7 +93,13 @@ export const JobCard = memo(function JobCard({
                 </span>
               )}
               <span className="min-w-0 flex-1" data-testid="job-file">
-                {path ? <FileName name={fileName(path)} /> : formatWords(job.request.format)}
+                {path ? (
+                  <FileName name={fileName(path)} />
+                ) : kind === "streams" ? (
+                  t("streams.noFile")
+                ) : (
+                  formatWords(job.request.format)
+                )}
               </span>
             </p>
           )}
@@ -100,9 +121,13 @@ export const JobCard = memo(function JobCard({
           </p>
         ) : (
           <dl className="grid grid-cols-[auto_1fr_auto_1fr] gap-x-2 gap-y-1 text-xs">
-            <Figure name={t("figure.size")} value={bytes(sum.size_bytes)} testid="job-size" />
+            <Figure
+              name={t(kind === "files" ? "figure.size" : "stream.sent")}
+              value={bytes(sum.size_bytes)}
+              testid="job-size"
+            />
             <Figure name={t("figure.rate")} value={bitrate(sum.bitrate_bps)} testid="job-rate" />
-            {!alone && (
+            {!alone && kind === "files" && (
               <Figure
                 name={t("figure.disk")}
                 value={sum.disk_left_s === null ? "–" : timeLeft(sum.disk_left_s)}
@@ -121,6 +146,8 @@ export const JobCard = memo(function JobCard({
           </dl>
         )}
         {(!dense || job.connection !== "connected") && <Connection job={job} />}
+        <Streams job={job} keyed={keyed} brief={brief && !keyed} />
+        <JobUpload job={job} dense={dense} />
         {job.warnings.slice(-2).map((warning) => (
           <Notice key={`${warning.code}${warning.message}`} error={warning} />
         ))}

@@ -1,13 +1,26 @@
-// Figures of a job, summed over its outputs.
+// Figures of a job, summed over its outputs. What is written to a disk and what is sent to servers are never summed:
+// the one is what fills the disk, the other what fills the line.
 
-import type { Job, Snapshot, TrackId } from "@/backend/types";
+import type { Job, OutputFigures, Snapshot, TrackId } from "@/backend/types";
+import { airOf, filesOf, resultOf, streamsOf } from "@/store/live";
 import { isPageSource, isRunning, PROGRAM } from "@/store/select";
+
+type Kind = "files" | "streams";
+
+/** What a job is told by: its files, or its streams where it has nothing else. */
+export const kindOf = (job: Job): Kind =>
+  airOf(job).records || filesOf(job).length > 0 ? "files" : "streams";
+
+/** The figures of those outputs of a job that are of one kind. */
+function figuresBy(job: Job, kind: Kind): OutputFigures[] {
+  const sent = new Set(streamsOf(job).map((one) => one.id));
+  return (job.figures?.outputs ?? []).filter(({ output }) => sent.has(output) === (kind === "streams"));
+}
 
 /** Media time in the file so far, ms. While it runs this is what has been written, never the wall clock. */
 export function elapsedOf(job: Job | null): number {
   if (!job) return 0;
-  const written = job.figures?.outputs.map((output) => output.elapsed_ms) ?? [];
-  return Math.max(0, ...written);
+  return Math.max(0, ...figuresBy(job, kindOf(job)).map((output) => output.elapsed_ms));
 }
 
 export interface Sum {
@@ -18,9 +31,9 @@ export interface Sum {
   disk_left_s: number | null;
 }
 
-export function sumOf(job: Job): Sum {
+export function sumOf(job: Job, kind: Kind = "files"): Sum {
   const sum: Sum = { size_bytes: 0, bitrate_bps: 0, frames: 0, dropped_frames: 0, disk_left_s: null };
-  for (const output of job.figures?.outputs ?? []) {
+  for (const output of figuresBy(job, kind)) {
     sum.size_bytes += output.size_bytes;
     sum.bitrate_bps += output.bitrate_bps;
     sum.frames += output.frames;
@@ -53,9 +66,21 @@ export function timeLeftOf({ machine, jobs }: Snapshot): number | null {
   return all.length > 0 ? Math.min(...all) : null;
 }
 
-/** Length of what was saved, ms. */
+/** Length of what was saved, ms; of a job that wrote nothing, how long it was live. */
 export function lengthOf(job: Job): number {
-  return Math.max(0, ...job.outputs.map((output) => (output.result?.duration_ns ?? 0) / 1e6));
+  if (kindOf(job) === "files")
+    return Math.max(0, ...job.outputs.map((output) => (output.result?.duration_ns ?? 0) / 1e6));
+  const live = streamsOf(job)
+    .flatMap((one) => resultOf(one.destination.state) ?? [])
+    .filter((result) => result.started_at_ns > 0);
+  if (live.length === 0) return 0;
+  const begun = Math.min(...live.map((result) => result.started_at_ns));
+  return (Math.max(...live.map((result) => result.ended_at_ns)) - begun) / 1e6;
+}
+
+/** Bytes that were sent to servers. */
+export function sentOf(job: Job): number {
+  return streamsOf(job).reduce((sum, one) => sum + (resultOf(one.destination.state)?.size_bytes ?? 0), 0);
 }
 
 /** Bytes of what was saved. */

@@ -6,10 +6,13 @@ import { Button } from "@/kit/button";
 import { Notice } from "@/kit/notice";
 import { cx } from "@/lib/cx";
 import { useDesk } from "@/store/desk";
+import { streamsOf } from "@/store/live";
 import { isPageSource, runningJobs } from "@/store/select";
 import { liveOf, type Standing } from "@/store/standing";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { addsTo } from "../live/go-live";
+import { NextLive } from "../live/next-live";
 import { useFailure } from "../room/standing";
 import { JobCard } from "./job-card";
 import { RecordButton } from "./record-button";
@@ -18,11 +21,14 @@ import { StopButton } from "./stop-button";
 
 /** From so many jobs on each shows only what tells them apart and what is wrong. */
 const DENSE_FROM = 4;
+/** So does one that streams to more than so many: they need the room. */
+const STREAMS_DENSE = 5;
 
 export function Rail({ standing }: { standing: Standing | null }) {
   const jobs = useStudio(useShallow(runningJobs));
   const room = useStudio((snapshot) => snapshot.room?.name);
   const open = useStudio((snapshot) => snapshot.projects.current !== null);
+  const addTo = addsTo(standing, jobs);
   return (
     <aside aria-label={t("outputs")} className="flex min-h-0 flex-col border-l border-line bg-panel">
       <div className="flex h-9 shrink-0 items-center justify-between px-3">
@@ -44,7 +50,9 @@ export function Rail({ standing }: { standing: Standing | null }) {
             job={job}
             here={job.request.source.type === "web" ? open : job.request.room_name === room}
             alone={jobs.length === 1}
-            dense={jobs.length >= DENSE_FROM}
+            dense={jobs.length >= DENSE_FROM || streamsOf(job).length > STREAMS_DENSE}
+            brief={jobs.length >= DENSE_FROM}
+            keyed={job.egress_id === addTo}
           />
         ))}
       </div>
@@ -56,18 +64,25 @@ export function Rail({ standing }: { standing: Standing | null }) {
 function Next({ standing }: { standing: Standing }) {
   const pick = useDesk((desk) => desk.pick);
   const { job, request, state } = standing;
+  const adding = useDesk((desk) => desk.adding === "next") && request !== null && !job;
   const failure = useFailure(standing);
   // A page that cannot be shown says so where it would be.
   const elsewhere = request !== null && isPageSource(request.source);
   const waiting = liveOf(standing)?.page === "waiting";
   return (
-    <div className="flex max-h-[70%] shrink-0 flex-col border-t border-line">
-      {pick && request && !job && (
+    <div
+      className={cx(
+        "flex min-h-0 shrink-0 flex-col border-t border-line",
+        adding ? "max-h-[85%]" : "max-h-[70%]",
+      )}
+    >
+      {/* One thing at a time: there is no room for both on a small screen. */}
+      {pick && request && !job && !adding && (
         <div className="min-h-0 overflow-y-auto p-3 pb-0">
           <RecordForm pick={pick} request={request} />
         </div>
       )}
-      <div className="flex flex-col gap-2 p-3">
+      <div className={cx("flex flex-col gap-2 p-3", adding ? "min-h-0" : "shrink-0")}>
         {failure && !elsewhere && (
           <Notice error={failure.error}>
             <Button look="outline" size="sm" onClick={failure.again}>
@@ -104,6 +119,7 @@ function Next({ standing }: { standing: Standing }) {
                       ? t("record.waiting")
                       : t("state.preparing")}
             </p>
+            {request && <NextLive standing={standing} />}
             <RecordButton standing={standing} />
           </>
         )}

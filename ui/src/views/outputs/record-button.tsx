@@ -2,8 +2,12 @@ import { Circle, LoaderCircle } from "lucide-react";
 import { Key } from "@/kit/key";
 import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
+import { closeAdding, useDesk } from "@/store/desk";
+import { tickedOf } from "@/store/live";
 import type { Standing } from "@/store/standing";
+import { studioNow, useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { goLive } from "../live/go-live";
 
 /** Whether a press is on its way; a second one, by key or by hand, must not start a second recording. */
 let pressed = false;
@@ -15,7 +19,11 @@ export function useRecord() {
     pressed = true;
     try {
       // By the request of the job that is held ready, whose layout may be about to change.
-      await backend.start(armed?.request ?? request);
+      const id = await backend.start(armed?.request ?? request);
+      // It records by now, whatever becomes of the streams.
+      const ticked = tickedOf(useDesk.getState().ticked, studioNow()?.destinations ?? []);
+      closeAdding();
+      void goLive(backend, id, ticked);
     } finally {
       pressed = false;
     }
@@ -27,6 +35,8 @@ export function RecordButton({ standing }: { standing: Standing }) {
   const record = useRecord();
   const ready = standing.state === "ready";
   const can = standing.request !== null && !record.isPending;
+  const ticked = useDesk((desk) => desk.ticked);
+  const live = useStudio(({ destinations }) => tickedOf(ticked, destinations).length);
   return (
     <button
       type="button"
@@ -35,7 +45,8 @@ export function RecordButton({ standing }: { standing: Standing }) {
       disabled={!can}
       onClick={() => record.mutate(standing)}
       className={cx(
-        "flex h-14 w-full items-center justify-center gap-3 rounded-md border-2 text-lg font-semibold transition-colors",
+        "flex h-14 w-full items-center justify-center gap-3 rounded-md border-2 font-semibold transition-colors",
+        live > 0 ? "text-base" : "text-lg",
         can
           ? ready
             ? "border-ready bg-ink text-night hover:bg-white"
@@ -48,7 +59,7 @@ export function RecordButton({ standing }: { standing: Standing }) {
       ) : (
         <Circle className="size-4" fill="currentColor" aria-hidden />
       )}
-      {t("record")}
+      {live > 0 ? t("next.record", { n: live }) : t("record")}
       <Key onLight={can}>R</Key>
     </button>
   );

@@ -1,5 +1,5 @@
 // How the next recording is made. Names for tests: "Picture and sound" (preset), "Format" (container), "Folder",
-// "File name", button "Record" ([data-testid=record][data-ready]).
+// "File name", "Upload to" (see upload-choice.tsx), button "Record" ([data-testid=record][data-ready]).
 
 import { FolderOpen } from "lucide-react";
 import type { Container, RecordRequest } from "@/backend/types";
@@ -21,6 +21,7 @@ import {
 import { isPageSource, tracksNow } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { UploadChoice } from "../uploads/upload-choice";
 import { AdvancedFields } from "./advanced-fields";
 import { exampleName } from "./example-name";
 
@@ -64,6 +65,7 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
   const form = useDesk((desk) => desk.forms[formFor(pick)]);
   const name = useDesk((desk) => desk.name);
   const folder = useDesk((desk) => desk.folder);
+  const upload = useDesk((desk) => desk.upload);
   const settings = useStudio((snapshot) => snapshot.settings);
   const room = useStudio((snapshot) => snapshot.room);
   const choose = useCommand((backend, _: null) => backend.chooseFolder());
@@ -125,6 +127,7 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
           </Button>
         )}
       </Field>
+      <UploadChoice value={upload} onChange={(next) => useDesk.setState({ upload: next })} />
     </div>
   );
 }

@@ -10,12 +10,14 @@ import { TrackPicture } from "@/kit/picture";
 import { cx } from "@/lib/cx";
 import { timecode } from "@/lib/format";
 import { useDesk } from "@/store/desk";
+import { airOf } from "@/store/live";
 import {
   findPerson,
   findTrack,
   headcount,
   isJoining,
   isPageSource,
+  isRecording,
   nameOf,
   sourceTracks,
   tracksNow,
@@ -120,7 +122,7 @@ function Stage({
         <div
           className={cx(
             "relative size-full overflow-hidden rounded-sm bg-night outline-2 outline-offset-0 transition-colors",
-            state === "recording"
+            state === "recording" && (!standing.job || isRecording(standing.job))
               ? "outline-tally-ink"
               : state === "ready"
                 ? "outline-ready/70"
@@ -183,9 +185,20 @@ function StateSign({
   page: PageState | null;
   failed: boolean;
 }) {
-  const elapsed = useStudio((snapshot) =>
-    elapsedOf(snapshot.jobs.find((one) => one.egress_id === id) ?? null),
-  );
+  const job = useStudio((snapshot) => snapshot.jobs.find((one) => one.egress_id === id) ?? null);
+  const air = job && airOf(job);
+  if (state === "recording" && job && !isRecording(job)) {
+    // It streams and does nothing else, and no server takes it at the moment.
+    return (
+      <div
+        data-testid="program-state"
+        className="flex shrink-0 items-center gap-2 px-0.5 font-medium text-look"
+      >
+        <span className="size-2 rounded-full border border-current" aria-hidden />
+        {t("state.notLive")}
+      </div>
+    );
+  }
   if (state === "recording") {
     return (
       <div
@@ -193,8 +206,10 @@ function StateSign({
         className="flex h-8 shrink-0 items-center gap-2.5 rounded-md bg-tally px-3 text-white"
       >
         <span className="size-2.5 rounded-full bg-white" aria-hidden />
-        <span className="text-base font-semibold">{t("state.recording")}</span>
-        <span className="text-base font-semibold tabular-nums">{timecode(elapsed)}</span>
+        <span className="text-base font-semibold">
+          {t(!air || air.live === 0 ? "state.recording" : air.records ? "state.both" : "state.live")}
+        </span>
+        <span className="text-base font-semibold tabular-nums">{timecode(elapsedOf(job))}</span>
       </div>
     );
   }

@@ -1,0 +1,52 @@
+// Uploads in words.
+
+import type { Upload, UploadProgress } from "@/backend/types";
+import { bitrate, bytes, timeLeft } from "@/lib/format";
+import { leading, percentOf, progressOf } from "@/store/uploads";
+import { t } from "@/words";
+
+/** When something is tried again. */
+export function nextWords(next_try_ms: number, now_ms: number): string {
+  const left_s = Math.ceil((next_try_ms - now_ms) / 1000);
+  return left_s > 0 ? t("upload.next", { left: timeLeft(left_s) }) : t("upload.next.now");
+}
+
+/** The state of one upload, or of several that are shown as one. */
+export function stateWords(uploads: Upload[]): string {
+  return t(`upload.state.${leading(uploads)}`, { percent: percentOf(progressOf(uploads)) });
+}
+
+/** How much there is of it, how fast it goes and how long it takes. */
+export function figureWords({ sent_bytes, total_bytes, rate_bps, remaining_ms }: UploadProgress): string {
+  return [
+    t("upload.size", { sent: bytes(sent_bytes), total: bytes(total_bytes) }),
+    rate_bps > 0 && bitrate(rate_bps),
+    rate_bps > 0 &&
+      remaining_ms !== null &&
+      t("upload.left", { left: timeLeft(Math.ceil(remaining_ms / 1000)) }),
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+/** What is said of several uploads beside their state. */
+export function detailWords(uploads: Upload[], now_ms: number): string {
+  const progress = progressOf(uploads);
+  switch (leading(uploads)) {
+    case "waiting": {
+      const next = uploads.flatMap(({ state }) => (state.kind === "waiting" ? [state.next_try_ms] : []));
+      const why = uploads.flatMap(({ state }) => (state.kind === "waiting" ? [state.error.message] : []));
+      return `${nextWords(Math.min(...next), now_ms)} · ${why[0]}`;
+    }
+    case "uploading":
+    case "following":
+    case "paused":
+      return figureWords(progress);
+    case "stored": {
+      const [first] = uploads;
+      return first?.state.kind === "stored" ? t(`upload.verified.${first.state.verified}`) : "";
+    }
+    default:
+      return bytes(progress.total_bytes);
+  }
+}
