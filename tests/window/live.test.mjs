@@ -28,6 +28,7 @@ before(async () => {
   window = await steps.openTallylight(desktop);
   await window.get("heading", "Log into LiveKit", steps.patient);
   await steps.logIn(window, server);
+  await steps.openRoom(window, "morning-show", [ada.identity]);
 });
 
 after(async () => {
@@ -64,7 +65,7 @@ test("a show goes live while it is recorded", { timeout: 600_000 }, async (t) =>
   const step = steps.following(t, window);
 
   await step("a destination is added by its address, and kept for later", async () => {
-    await steps.choosePerson(window, /Ada/);
+    await steps.choosePerson(window, /^Ada/);
     await window.keys("r");
     await steps.waitForRecording(window, { seconds: 2 });
     await window.keys("d");
@@ -101,7 +102,7 @@ test("a show goes live while it is recorded", { timeout: 600_000 }, async (t) =>
     await steps.waitForRecording(window, { seconds: steps.secondsOf(elapsed) + 6 });
     assert.equal(rtmp.publishers.filter((key) => key === "wrong").length, asked);
     rtmp.refused.delete("wrong");
-    await window.click("button", /^Try rtmp.* again$/);
+    await window.click("button", /^Try 127.* again$/);
     await becomes("127.0.0.1", "live");
   });
 
@@ -116,8 +117,13 @@ test("a show goes live while it is recorded", { timeout: 600_000 }, async (t) =>
   });
 
   await step("one is taken off air; the recording goes on", async () => {
-    await window.click("button", /^Details of rtmp/);
-    await window.click("button", "Remove");
+    await window.click("button", /^Details of 127/);
+    // The details open in their own time, and what moves is missed by a click.
+    await until("the question", async () => {
+      if (await window.find("button", "Take off air")) return true;
+      await window.click("button", "Remove", { within_ms: 2000 });
+      return false;
+    }, { ...steps.patient, every_ms: 500 });
     await window.click("button", "Take off air");
     await becomes("127.0.0.1", "stopped");
     const [{ elapsed }] = await steps.runningJobs(window);
@@ -145,7 +151,7 @@ test("a show goes live while it is recorded", { timeout: 600_000 }, async (t) =>
   });
 
   await step("it is ticked for the next show, which begins with it; its key is in no file", async () => {
-    await steps.choosePerson(window, /Ada/);
+    await steps.choosePerson(window, /^Ada/);
     await window.click("button", "Go live as well");
     await window.click("checkbox", "Main channel");
     await steps.look(window, "36 before the show");
