@@ -22,7 +22,7 @@ import {
 } from "@/backend/fixture/streams";
 import { adaOnAir, open, pickAda } from "@/backend/fixture/window";
 import type { Destination, DestinationState, Job } from "@/backend/types";
-import { clearDesk } from "@/store/desk";
+import { clearDesk, useDesk } from "@/store/desk";
 
 const youtube = destination("youtube", "YouTube");
 const venue = destination("venue", "Venue screens", { address: "srt://venue.example:9710", protocol: "srt" });
@@ -184,8 +184,11 @@ describe("adding while it runs", () => {
     await user.keyboard("d");
     const panel = await screen.findByTestId("add-destination");
     expect(panel.closest<HTMLElement>("[data-testid=job]")?.dataset.egress).toBe("EG_ben");
-    await user.click(within(panel).getByRole("button", { name: "Close" }));
+    await waitFor(() => expect(panel.contains(document.activeElement)).toBe(true));
+    // Escape shuts it, and what is looked at stays.
+    await user.keyboard("{Escape}");
     await waitFor(() => expect(screen.queryByTestId("add-destination")).toBeNull());
+    expect(useDesk.getState().pick).toMatchObject({ identity: "ben" });
   });
 });
 
@@ -239,6 +242,7 @@ describe("a destination in trouble", () => {
     expect(screen.getByTestId("tally").textContent).toContain("LIVE");
     expect(screen.getByTestId("program-state").textContent).toContain("Live");
     expect(screen.queryByTestId("running")).toBeNull();
+    expect(screen.queryByText("REC")).toBeNull();
     studio.streams.lose("EG_ada", "stream-1");
     await waitFor(() => expect(screen.queryByTestId("tally")).toBeNull());
     expect(screen.getByTestId("program-state").textContent).toBe("Not live");
