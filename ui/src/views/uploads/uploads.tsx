@@ -52,7 +52,7 @@ export function UploadsView() {
           <ArrowLeft />
         </Button>
         <h1 className="text-lg font-semibold">{t("uploads")}</h1>
-        <p className="min-w-0 flex-1 truncate text-soft" data-testid="uploads-sum">
+        <p className="min-w-0 flex-1 truncate text-soft max-[80rem]:invisible" data-testid="uploads-sum">
           {sum.moving && movingWords(sum)}
         </p>
         {groups.length >= SEARCH_FROM && (
