@@ -61,19 +61,22 @@ describe("colours", () => {
 });
 
 describe("red", () => {
-  it("is in no file but those that show what is recording", () => {
+  it("is in no file but those that show what is recording or live", () => {
     const files = readdirSync(import.meta.dirname, { recursive: true, encoding: "utf8" })
       .filter((file) => /\.tsx?$/.test(file) && !/test|palette/.test(file))
       .filter((file) =>
         /tally(-ink)?\b/i.test(classesOf(readFileSync(join(import.meta.dirname, file), "utf8"))),
       );
     expect(files.map((file) => file.replaceAll("\\", "/")).sort()).toEqual([
+      "views/live/stream-row.tsx",
+      "views/live/streams.tsx",
       "views/mark.tsx",
       "views/on-air.tsx",
       "views/outputs/job-card.tsx",
       "views/quit.tsx",
       "views/room/people.tsx",
       "views/room/program.tsx",
+      "views/statusbar.tsx",
       "views/topbar.tsx",
     ]);
   });

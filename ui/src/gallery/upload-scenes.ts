@@ -231,6 +231,15 @@ export const uploadScenes: Record<string, Scene> = {
     page: "uploads",
     act: "upload-cancel",
   },
+  "uploads-stored": {
+    snapshot: inRoom(four, {
+      jobs: everyJob,
+      uploads: everyState.filter(({ state, owner }) => state.kind === "stored" || owner === "EG_paused"),
+      storages: someStorages,
+    }),
+    page: "uploads",
+    sizes: small,
+  },
   "uploads-waiting": {
     snapshot: inRoom(four, { uploads: manyWaiting, storages: someStorages }),
     page: "uploads",

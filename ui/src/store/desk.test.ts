@@ -37,6 +37,8 @@ describe("what is chosen", () => {
       folder: snapshot.settings.folder,
       name: "",
       manifest: true,
+      segments: null,
+      images: null,
       upload: null,
     });
     pickPerson("ada");
@@ -114,6 +116,8 @@ describe("the whole room", () => {
       folder: snapshot.settings.folder,
       name: "",
       manifest: true,
+      segments: null,
+      images: null,
       upload: null,
     });
   });

@@ -16,7 +16,7 @@ import { tellError } from "../tell";
 export function useStanding(): Standing {
   const desk = useDesk();
   const parts = useStudio(
-    useShallow((snapshot: Snapshot) => [snapshot.room?.name, snapshot.settings] as const),
+    useShallow((snapshot: Snapshot) => [snapshot.room?.name, snapshot.settings, snapshot.storages] as const),
   );
   // Figures change several times a second and are of no matter here.
   const jobs = useStudio(

@@ -213,7 +213,8 @@ function Credentials({ form: { draft, set, wrong, keysNeeded } }: { form: FormSt
   const email = emailOf(draft.credentials);
   const notOne = draft.credentials.trim() !== "" && email === null;
   const read = async (chosen: File | undefined) => {
-    if (chosen) set({ credentials: chosen.size > LONGEST_FILE ? "?" : await chosen.text() });
+    // What cannot be read, or is too long, is no key file either.
+    if (chosen) set({ credentials: chosen.size > LONGEST_FILE ? "?" : await chosen.text().catch(() => "?") });
     if (file.current) file.current.value = "";
   };
   return (

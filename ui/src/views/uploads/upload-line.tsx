@@ -128,6 +128,7 @@ function Location({ upload: { location, local }, name }: { upload: Upload; name:
     <>
       <p className="flex items-center gap-1 text-xs text-faint">
         <span
+          dir="ltr"
           className="truncate"
           title={location ?? undefined}
           data-selectable

@@ -2,8 +2,14 @@
 
 import type { Upload, UploadProgress } from "@/backend/types";
 import { bitrate, bytes, timeLeft } from "@/lib/format";
-import { leading, percentOf, progressOf } from "@/store/uploads";
+import { leading, percentOf, progressOf, type Sum } from "@/store/uploads";
 import { t } from "@/words";
+
+/** How far all that moves is. */
+export function movingWords({ percent, left_s }: Sum): string {
+  if (left_s === null) return t("uploads.status", { percent });
+  return t("uploads.status.left", { percent, left: timeLeft(left_s) });
+}
 
 /** When something is tried again. */
 export function nextWords(next_try_ms: number, now_ms: number): string {
@@ -13,7 +19,11 @@ export function nextWords(next_try_ms: number, now_ms: number): string {
 
 /** The state of one upload, or of several that are shown as one. */
 export function stateWords(uploads: Upload[]): string {
-  return t(`upload.state.${leading(uploads)}`, { percent: percentOf(progressOf(uploads)) });
+  const state = leading(uploads);
+  const percent = percentOf(progressOf(uploads));
+  if (state === "uploading" && uploads.some((upload) => upload.growing))
+    return t("upload.state.growing", { percent });
+  return t(`upload.state.${state}`, { percent });
 }
 
 /** How much there is of it, how fast it goes and how long it takes. */

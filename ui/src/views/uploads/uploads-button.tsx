@@ -5,11 +5,11 @@ import { CloudUpload, TriangleAlert } from "lucide-react";
 import { useShallow } from "zustand/react/shallow";
 import { Button } from "@/kit/button";
 import { cx } from "@/lib/cx";
-import { timeLeft } from "@/lib/format";
 import { goTo, useDesk } from "@/store/desk";
 import { useStudio } from "@/store/studio";
 import { sumOf } from "@/store/uploads";
 import { t } from "@/words";
+import { movingWords } from "./upload-words";
 
 export function UploadsButton() {
   const sum = useStudio(useShallow((snapshot) => sumOf(snapshot.uploads)));
@@ -17,11 +17,9 @@ export function UploadsButton() {
   const waits = sum.waiting > 0;
   const words = waits
     ? t("uploads.status.waiting", { n: sum.waiting })
-    : !sum.moving
-      ? t("uploads")
-      : sum.left_s === null
-        ? t("uploads.status", { percent: sum.percent })
-        : t("uploads.status.left", { percent: sum.percent, left: timeLeft(sum.left_s) });
+    : sum.moving
+      ? movingWords(sum)
+      : t("uploads");
   return (
     <Button
       look="quiet"

@@ -5,20 +5,21 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowLeft, CloudUpload, HardDriveUpload, Plus, RotateCw } from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
-import type { ApiError } from "@/backend/types";
+import type { ApiError, ErrorCode } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Empty } from "@/kit/empty";
 import { Notice } from "@/kit/notice";
 import { Search } from "@/kit/search";
 import { useSeconds } from "@/lib/clock";
 import { useCommand } from "@/lib/commands";
-import { fileName, moment, timeLeft } from "@/lib/format";
+import { fileName, moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
 import { goTo, openDialog } from "@/store/desk";
 import { useStudio } from "@/store/studio";
 import { type Group, groupsOf, sameError, sumOf } from "@/store/uploads";
 import { t } from "@/words";
 import { UploadLine } from "./upload-line";
+import { movingWords } from "./upload-words";
 
 const SEARCH_FROM = 8;
 
@@ -51,17 +52,9 @@ export function UploadsView() {
           <ArrowLeft />
         </Button>
         <h1 className="text-lg font-semibold">{t("uploads")}</h1>
-        <p className="flex min-w-0 gap-3 truncate text-soft" data-testid="uploads-sum">
-          {sum.moving && (
-            <span>
-              {sum.left_s === null
-                ? t("uploads.sum.noTime", { percent: sum.percent })
-                : t("uploads.sum", { percent: sum.percent, left: timeLeft(sum.left_s) })}
-            </span>
-          )}
-          {sum.waiting > 0 && <span className="text-look">{t("uploads.waiting", { n: sum.waiting })}</span>}
+        <p className="min-w-0 flex-1 truncate text-soft max-[80rem]:invisible" data-testid="uploads-sum">
+          {sum.moving && movingWords(sum)}
         </p>
-        <span className="flex-1" />
         {groups.length >= SEARCH_FROM && (
           <Search label={t("uploads.find")} value={wanted} onChange={setWanted} className="w-56" />
         )}
@@ -100,6 +93,17 @@ export function UploadsView() {
     </main>
   );
 }
+
+/** What is put right where the storage is set up. */
+const OF_THE_STORAGE: ErrorCode[] = [
+  "unknown_key",
+  "wrong_secret",
+  "permission_denied",
+  "keyring",
+  "not_found",
+  "unreachable",
+  "invalid_argument",
+];
 
 /** Why recordings wait, and how many. */
 interface Reason {
@@ -175,6 +179,15 @@ function Groups({ list, reasons }: { list: Group[]; reasons: Reason[] }) {
                 <div className="pb-3" data-testid="uploads-reason">
                   <Notice error={row.reason.error}>
                     <span className="mr-2 text-soft">{t("uploads.reason", { n: row.reason.count })}</span>
+                    {OF_THE_STORAGE.includes(row.reason.error.code) && (
+                      <Button
+                        look="outline"
+                        size="sm"
+                        onClick={() => openDialog({ name: "settings", tab: "uploads" })}
+                      >
+                        {t("uploads.look")}
+                      </Button>
+                    )}
                   </Notice>
                 </div>
               )}
