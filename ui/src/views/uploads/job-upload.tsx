@@ -12,6 +12,12 @@ import { leading, percentOf, progressOf, uploadsOf } from "@/store/uploads";
 import { t } from "@/words";
 import { nextWords } from "./upload-words";
 
+/** Whether none of its files goes up before it is complete: only an MP4, and what is made of many files, do. */
+function isForLater({ outputs }: Job): boolean {
+  const files = outputs.filter((output) => !output.destination);
+  return files.length > 0 && files.every(({ path, set }) => path && !set && !path.endsWith(".mp4"));
+}
+
 export function JobUpload({ job, dense }: { job: Job; dense: boolean }) {
   const all = useStudio((snapshot) => snapshot.uploads);
   const uploads = useMemo(() => uploadsOf(all, job), [all, job]);
@@ -27,9 +33,11 @@ export function JobUpload({ job, dense }: { job: Job; dense: boolean }) {
   const words =
     state === "waiting" || state === "paused" || state === "stored"
       ? t(`job.upload.${state}`, { storage: name })
-      : state === null || progress.total_bytes === 0
-        ? t(state === null ? "job.upload.later" : "job.upload", { storage: name })
-        : t("job.upload.percent", { storage: name, percent: percentOf(progress) });
+      : state === null && isForLater(job)
+        ? t("job.upload.later", { storage: name })
+        : progress.total_bytes === 0 || job.outputs.some((output) => output.set)
+          ? t("job.upload", { storage: name })
+          : t("job.upload.percent", { storage: name, percent: percentOf(progress) });
   const why = first?.kind === "waiting" ? `${first.error.message} ${first.error.remedy}` : undefined;
   const Icon =
     state === "waiting"

@@ -210,6 +210,24 @@ describe("a recording that runs", () => {
     expect(await screen.findByRole("heading", { name: "Uploads" })).toBeTruthy();
   });
 
+  it("says what goes up only when it is complete, and gives no percent of segments that come and go", async () => {
+    const ada = adaOnAir();
+    const withPath = (path: string, set: Job["outputs"][number]["set"] = null) =>
+      ({ ...ada, outputs: ada.outputs.map((one) => ({ ...one, path, set })) }) satisfies Job;
+    const { studio } = await open(inRoom(four, { jobs: [withPath("/rec/ada.ogg")], storages }));
+    const said = () => screen.getByTestId("job-upload").textContent;
+    expect(said()).toBe("Goes up to Archive afterwards");
+    studio.emit({ type: "job", job: withPath("/rec/ada.mp4") });
+    await waitFor(() => expect(said()).toBe("Goes up to Archive"));
+    const set = { of: "segments", live_playlist: null, count: 9 } as const;
+    studio.emit({ type: "job", job: withPath("/rec/s/show.m3u8", set) });
+    const progress = { sent_bytes: 1, total_bytes: 4, rate_bps: 8, remaining_ms: null };
+    const segment = anUpload("UP_1", { path: "/rec/s/9.ts", state: { kind: "uploading" }, progress });
+    studio.emit({ type: "upload", upload: segment });
+    await waitFor(() => expect(screen.getByTestId("job-upload").dataset.state).toBe("uploading"));
+    expect(said()).toBe("Goes up to Archive");
+  });
+
   it("says nothing of uploads where it goes nowhere", async () => {
     await open(inRoom(four, { jobs: [job("EG_ada", "Ada", wholePerson("ada"))], storages }));
     expect(screen.getByTestId("job")).toBeTruthy();
