@@ -40,6 +40,7 @@ impl Studio {
         let turn = inner.arming.fetch_add(1, Ordering::SeqCst) + 1;
         if let Some(same) = inner.armed_for(&request) {
             inner.discard_previews(Some(&same)).await;
+            inner.board.edit_job(&same, |job| job.request.upload = request.upload);
             return Ok(same);
         }
         if let Some((preview, layout)) = inner.armed_but_for_layout(&request)
@@ -104,7 +105,9 @@ impl Studio {
     /// As [`Studio::arm`].
     pub async fn start(&self, request: RecordRequest) -> Result<EgressId, ApiError> {
         let request = self.inner.with_defaults(request);
+        self.inner.check_upload(request.upload.as_ref())?;
         if let Some(armed) = self.inner.armed_for(&request) {
+            self.inner.board.edit_job(&armed, |job| job.request.upload.clone_from(&request.upload));
             match self.record(armed.clone()).await {
                 Ok(()) => return Ok(armed),
                 // It ended or was taken in this very moment; a new one will do.
@@ -178,13 +181,16 @@ impl Inner {
         request
     }
 
+    /// The preview for a request. Where the files go afterwards is nothing that it has to be made anew for.
     fn armed_for(&self, request: &RecordRequest) -> Option<EgressId> {
+        let elsewhere =
+            |asked: &RecordRequest| RecordRequest { upload: request.upload.clone(), ..asked.clone() };
         self.board.read(|snapshot| {
             let fits = |job: &&Job| {
                 job.preview
                     && !matches!(job.status, EgressStatus::Ending)
                     && !ended(job.status)
-                    && job.request == *request
+                    && elsewhere(&job.request) == *request
                     && job.project_id == snapshot.projects.current
             };
             snapshot.jobs.iter().find(fits).map(|job| job.egress_id.clone())

@@ -353,13 +353,22 @@ async fn a_file_its_segments_and_its_images_go_up_whole() {
     .await;
     assert_eq!(job.status, EgressStatus::Complete);
     let (local, there) = (tree(&bench.recordings()), tree(&store));
-    let names = |files: &std::collections::BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+    let names =
+        |files: &std::collections::BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
     // The manifest comes on its own.
     eventually("the manifests", || names(&tree(&store)) == names(&local)).await;
     for (name, bytes) in tree(&store) {
         assert!(local[&name] == bytes, "{name} differs; {:?}", names(&there));
     }
-    assert!(local.contains_key("evening.mp4") && local.contains_key("evening-hls/playlist.m3u8"), "{:?}", names(&local));
-    assert!(local.keys().filter(|name| name.starts_with("evening-images/image")).count() >= 4, "{:?}", names(&local));
+    assert!(
+        local.contains_key("evening.mp4") && local.contains_key("evening-hls/playlist.m3u8"),
+        "{:?}",
+        names(&local)
+    );
+    assert!(
+        local.keys().filter(|name| name.starts_with("evening-images/image")).count() >= 4,
+        "{:?}",
+        names(&local)
+    );
     studio.shut_down(true).await.unwrap();
 }

@@ -218,3 +218,19 @@ async fn the_keys_of_a_storage_are_in_the_keyring_and_nowhere_else() {
     let gone = studio.start(RecordRequest { upload: to(&id), ..request("show") }).await.unwrap_err();
     assert_eq!(gone.code, ErrorCode::NotFound);
 }
+
+#[tokio::test]
+async fn where_it_goes_can_be_chosen_while_it_is_armed() {
+    let bench = Bench::new();
+    let studio = bench.open().await;
+    let storage = studio.save_storage(folder(&bench)).await.unwrap();
+    let armed = studio.arm(request("show")).await.unwrap();
+    until_job(&studio, &armed, "armed", |job| job.armed).await;
+    let asked = RecordRequest { upload: to(&storage), ..request("show") };
+    assert_eq!(studio.arm(asked.clone()).await.unwrap(), armed);
+    assert_eq!(studio.start(asked).await.unwrap(), armed);
+    let job = until_job(&studio, &armed, "recording", |job| job.status == EgressStatus::Active).await;
+    studio.stop(armed).await.unwrap();
+    let (job, _) = until_stored(&studio, &job).await;
+    assert!(object(&bench, &job).exists());
+}
