@@ -224,6 +224,10 @@ impl Following {
                 Some(set) => self.set(job, &to, output, set).await,
                 None => self.file(job, &to, output).await,
             };
+            let done = match done {
+                Ok(()) if job.request.manifest && ended(job.status) => self.manifest(job, &to, output).await,
+                done => done,
+            };
             if let Err(error) = done {
                 tracing::error!(egress_id = %job.egress_id, %error, detail = error.detail, "not on the list of uploads");
             }
@@ -253,13 +257,21 @@ impl Following {
             }
             None => {}
         }
-        let manifest = manifest_path(path, &job.egress_id);
-        let wanted = job.request.manifest && ended(job.status);
-        if wanted
-            && self.known(job, path).is_some()
-            && self.known(job, &manifest).is_none()
-            && manifest.exists()
-        {
+        Ok(())
+    }
+
+    /// The manifest goes where what it is about goes.
+    async fn manifest(&mut self, job: &Job, to: &UploadRequest, output: &JobOutput) -> Result<(), ApiError> {
+        let Some(path) = output.path.as_deref().map(Path::new) else { return Ok(()) };
+        let beside = match output.set {
+            Some(OutputSet::Images { .. }) => &path.join("image"),
+            _ => path,
+        };
+        let manifest = manifest_path(beside, &job.egress_id);
+        let owner = job.egress_id.as_str();
+        let mut own = self.uploads.values().filter(|upload| upload.owner == owner);
+        let goes = own.any(|upload| upload.path == path || in_set(output, &upload.path));
+        if goes && self.known(job, &manifest).is_none() && manifest.exists() {
             self.put(job, to, &manifest, Content::Closed, Order::Free).await?;
         }
         Ok(())

@@ -159,16 +159,16 @@ pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
     assert!(tokio::time::timeout(PATIENCE, waited).await.is_ok(), "{what}: in vain");
 }
 
-/// All text and data under a folder, by file.
+/// All text and data under a folder, by file. What goes away meanwhile is left out.
 pub fn all_files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        let kind = std::fs::symlink_metadata(&path).unwrap().file_type();
+        let Ok(kind) = std::fs::symlink_metadata(&path).map(|found| found.file_type()) else { continue };
         if kind.is_dir() {
             files.extend(all_files(&path));
-        } else if kind.is_file() {
-            files.push((path.clone(), std::fs::read(&path).unwrap()));
+        } else if let Some(bytes) = kind.is_file().then(|| std::fs::read(&path).ok()).flatten() {
+            files.push((path, bytes));
         }
     }
     files
