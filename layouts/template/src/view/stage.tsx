@@ -33,6 +33,9 @@ function seenAt({ from, to, beganMs, ms, easing }: Flight, now: number): Rect {
   return between(from, to, ease(easing, Math.min(1, (now - beganMs) / Math.max(1, ms))));
 }
 
+/** How far animations are when they begin, ms: about a frame. */
+const LEAD_MS = 40;
+
 const same = (a: Rect, b: Rect) => a.x === b.x && a.y === b.y && a.width === b.width && a.height === b.height;
 
 export function Stage({ placement, draw, onDrawn, still = false }: Props) {
@@ -59,7 +62,7 @@ export function Stage({ placement, draw, onDrawn, still = false }: Props) {
       }
       const duration = still ? 0 : ms;
       const from = before && duration > 0 ? seenAt(before, now) : tile.rect;
-      next.set(tile.key, { from, to: tile.rect, beganMs: now, ms: duration, easing });
+      next.set(tile.key, { from, to: tile.rect, beganMs: now - LEAD_MS, ms: duration, easing });
       const element = root.current?.querySelector(`[data-key="${CSS.escape(tile.key)}"]`);
       if (!element) continue;
       stop(element);
@@ -94,15 +97,21 @@ function play(element: Element, tile: Tile, from: Rect | null, duration: number,
       { opacity: 0, transform: small },
       { opacity: 1, transform: "none" },
     ];
-    element.animate(frames, { duration, easing: "ease-out" });
+    underWay(element.animate(frames, { duration, easing: "ease-out" }));
     return;
   }
   const keyframes = motion(from, tile.rect, duration, easing, tile.fit === "crop");
-  element.animate(keyframes.frame, timing);
-  for (const part of element.querySelectorAll(".picture .moves")) part.animate(keyframes.picture, timing);
+  underWay(element.animate(keyframes.frame, timing));
+  for (const part of element.querySelectorAll(".picture .moves"))
+    underWay(part.animate(keyframes.picture, timing));
   const discs = motion(from, tile.rect, duration, easing, false);
-  for (const part of element.querySelectorAll(".card .moves")) part.animate(discs.picture, timing);
-  for (const part of element.querySelectorAll(".tag")) part.animate(keyframes.tag, timing);
+  for (const part of element.querySelectorAll(".card .moves")) underWay(part.animate(discs.picture, timing));
+  for (const part of element.querySelectorAll(".tag")) underWay(part.animate(keyframes.tag, timing));
+}
+
+/** Lets the first frame of an animation be one that differs: whoever changes the layout sees it a frame earlier. */
+function underWay(animation: Animation) {
+  animation.currentTime = LEAD_MS;
 }
 
 /** Tiles that were there a moment ago. They fade, then they are gone. */
@@ -127,7 +136,9 @@ function useLeaving(placement: Placement, still: boolean): Tile[] {
       const fading = element?.getAnimations().some(({ id }) => id === "leave");
       if (element && !fading) {
         const frames = [{ opacity: 1 }, { opacity: 0 }];
-        element.animate(frames, { id: "leave", duration: ms, fill: "forwards", easing: "ease-out" });
+        underWay(
+          element.animate(frames, { id: "leave", duration: ms, fill: "forwards", easing: "ease-out" }),
+        );
       }
     }
     const timer = setTimeout(() => setLeaving((now) => now.filter((tile) => !leaving.includes(tile))), ms);
