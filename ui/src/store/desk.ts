@@ -62,7 +62,14 @@ export interface Form {
 export type SettingsTab = "recordings" | "live" | "uploads";
 
 export type DialogName =
-  | { name: "settings"; tab?: SettingsTab; storage?: StorageId | "new"; destination?: DestinationId | "new" }
+  | {
+      name: "settings";
+      tab?: SettingsTab;
+      storage?: StorageId | "new";
+      /** What is added is where recordings go from then on. */
+      choose?: boolean;
+      destination?: DestinationId | "new";
+    }
   | { name: "upload-recording"; id: EgressId }
   | { name: "edit-destination"; id: DestinationId }
   | { name: "palette" }

@@ -4,7 +4,7 @@
 
 import { FolderOpen } from "lucide-react";
 import { type RefObject, useRef, useState } from "react";
-import type { Settings } from "@/backend/types";
+import type { Settings, StorageId } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Dialog } from "@/kit/dialog";
 import { Field, Input } from "@/kit/field";
@@ -39,6 +39,11 @@ export function SettingsDialog() {
   const destination = destinations.find((one) => one.id === wanted) ?? null;
   const streaming = wanted === "new" || destination !== null;
   const back = () => openDialog({ name: "settings", tab: dialog?.tab });
+  const stored = (saved: StorageId | null) => {
+    if (!dialog?.choose) return back();
+    if (saved) useDesk.setState({ upload: { storage: saved, backup: null, remove_local: false } });
+    closeDialog();
+  };
   const title = editing
     ? place
       ? t("storage.edit", { name: place.name })
@@ -57,7 +62,7 @@ export function SettingsDialog() {
       <div className={cx("flex min-h-0 flex-col", (editing || streaming) && "hidden")}>
         <SettingsForm first={first} tab={dialog?.tab ?? "recordings"} />
       </div>
-      {editing && <StorageForm key={asked} place={place} onDone={back} />}
+      {editing && <StorageForm key={asked} place={place} onDone={stored} />}
       {streaming && <DestinationForm key={wanted} of={destination} onDone={back} />}
     </Dialog>
   );

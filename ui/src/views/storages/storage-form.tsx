@@ -7,7 +7,7 @@ import { ArrowLeft, CircleCheck, LoaderCircle, TriangleAlert } from "lucide-reac
 import { type FormEvent, useRef, useState } from "react";
 import { asApiError } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
-import type { ApiError, Checked, StorageInput, StoragePlace } from "@/backend/types";
+import type { ApiError, Checked, StorageId, StorageInput, StoragePlace } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Checkbox } from "@/kit/checkbox";
 import { Notice } from "@/kit/notice";
@@ -46,15 +46,22 @@ function useProbe(saved: string | null) {
   return { probe, ask, forget };
 }
 
-/** With a storage it is edited; without one, one is added. */
-export function StorageForm({ place, onDone }: { place: StoragePlace | null; onDone: () => void }) {
+/** With a storage it is edited; without one, one is added. `onDone` is given the one that was saved, if one was. */
+export function StorageForm({
+  place,
+  onDone,
+}: {
+  place: StoragePlace | null;
+  onDone: (saved: StorageId | null) => void;
+}) {
   const keyringError = useStudio((snapshot) => snapshot.projects.keyring_error);
   const [draft, setDraft] = useState<Draft>(() => draftOf(place, keyringError !== null));
   const [kind, setKind] = useState<Kind | null>(place?.profile.storage.kind ?? null);
   const { probe, ask, forget } = useProbe(place?.id ?? null);
   const save = useOwnCommand(async (backend, input: StorageInput) => {
-    if (place) await backend.editStorage(place.id, input);
-    else await backend.saveStorage(input);
+    if (!place) return backend.saveStorage(input);
+    await backend.editStorage(place.id, input);
+    return place.id;
   });
   const set = (part: Partial<Draft>) => {
     setDraft((before) => ({ ...before, ...part }));
@@ -74,7 +81,7 @@ export function StorageForm({ place, onDone }: { place: StoragePlace | null; onD
           />
         </div>
         <div className="flex shrink-0 justify-end border-t border-line p-3">
-          <Button look="quiet" onClick={onDone}>
+          <Button look="quiet" onClick={() => onDone(null)}>
             {t("cancel")}
           </Button>
         </div>
@@ -196,7 +203,7 @@ export function StorageForm({ place, onDone }: { place: StoragePlace | null; onD
             probe.is === "unasked" && <span>{t("storage.check.offer")}</span>
           )}
         </p>
-        <Button look="quiet" onClick={onDone}>
+        <Button look="quiet" onClick={() => onDone(null)}>
           {t("cancel")}
         </Button>
         <Button type="submit" look="main" disabled={!complete || save.isPending} data-testid="storage-save">

@@ -45,7 +45,7 @@ export function UploadChoice({
     { value: ADD, label: t("upload.to.add") },
   ];
   const choose = (storage: StorageId) => {
-    if (storage === ADD) openDialog({ name: "settings", tab: "uploads", storage: "new" });
+    if (storage === ADD) openDialog({ name: "settings", tab: "uploads", storage: "new", choose: true });
     else if (storage === "") onChange(null);
     else
       onChange({

@@ -175,6 +175,20 @@ describe("the next recording", () => {
     expect(kept.state.upload).toEqual(upload);
   });
 
+  it("goes to the storage that was added for it", async () => {
+    clearDesk({ pick: pickAda });
+    const { studio, user } = await open(inRoom(four));
+    await user.click(screen.getByLabelText("Upload to", { selector: "button" }));
+    await user.click(await screen.findByRole("option", { name: "Add a storage…" }));
+    const dialog = within(await screen.findByRole("dialog", { name: "Add a storage" }));
+    await user.click(dialog.getByText("Folder on another disk"));
+    await user.type(dialog.getByLabelText("Folder"), "/mnt/archive");
+    await user.click(dialog.getByTestId("storage-save"));
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    expect(useDesk.getState().upload?.storage).toBe(studio.now.storages[0]?.id);
+    expect(screen.getByLabelText("Upload to", { selector: "button" }).textContent).toContain("archive");
+  });
+
   it("goes nowhere once its storage is forgotten, and says where keys are missing", async () => {
     clearDesk({ pick: pickAda, upload: { ...toShows, storage: "ST_azure" } });
     const { studio, user, called } = await open(inRoom(four, { storages: allStorages }));
