@@ -123,6 +123,12 @@ pub async fn start(opened: State<'_, Opened>, request: RecordRequest) -> Answer<
     opened.studio().await?.start(request).await
 }
 
+/// See [`studio::Studio::record`].
+#[tauri::command]
+pub async fn record(opened: State<'_, Opened>, egress_id: EgressId) -> Answer<()> {
+    opened.studio().await?.record(egress_id).await
+}
+
 /// See [`studio::Studio::stop`].
 #[tauri::command]
 pub async fn stop(opened: State<'_, Opened>, egress_id: EgressId) -> Answer<()> {

@@ -54,6 +54,7 @@ pub fn run() -> anyhow::Result<()> {
             commands::watch,
             commands::arm,
             commands::start,
+            commands::record,
             commands::stop,
             commands::disarm,
             commands::update_layout,

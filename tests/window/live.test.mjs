@@ -166,4 +166,22 @@ test("a show goes live while it is recorded", { timeout: 600_000 }, async (t) =>
       });
     for (const path of files(desktop.dataDir)) assert.ok(!readFileSync(path).includes(KEY), `the key is in ${path}`);
   });
+
+  await step("it is live without being recorded, and recorded once that is wanted", async () => {
+    await steps.choosePerson(window, /^Ada/);
+    if (!(await window.find("button", "Go live without recording"))) await window.click("button", /^(Live to|Go live as well)/);
+    await window.click("button", "Go live without recording");
+    await becomes("Main channel", "live");
+    const before = steps.recordings(desktop);
+    await steps.look(window, "37 live alone");
+    await window.click("button", "Record it as well");
+    await until("a file", () => steps.recordings(desktop).length > before.length, steps.patient);
+    await until("it to be live and recorded", async () => (await window.text()).includes("Recording and live"), steps.patient);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await steps.stopRecording(window);
+    const [path] = steps.recordings(desktop).filter((one) => !before.includes(one));
+    const list = await pictures(path);
+    const { frames, backwards } = cadence(list, { person: ADA, fps: 30 });
+    assert.ok(frames > list.length * 0.9 && list.length > 40 && backwards === 0, `${frames} of ${list.length}`);
+  });
 });

@@ -62,10 +62,11 @@ impl Studio {
         Ok(id)
     }
 
-    /// Attaches the file to an armed job. One message to a process that already receives.
+    /// Attaches the file to an armed job, or to one that streams and nothing else. One message to a process that
+    /// already receives.
     ///
     /// # Errors
-    /// There is no such job, it is not armed, or its process does not take the file.
+    /// There is no such job, it is over or records already, or its process does not take the file.
     pub async fn record(&self, egress_id: EgressId) -> Result<(), ApiError> {
         let handle = self.inner.handle(&egress_id)?;
         if handle.outputs.is_empty() {
@@ -73,7 +74,8 @@ impl Studio {
         }
         let mut taken = false;
         self.inner.board.edit_job(&egress_id, |job| {
-            taken = job.preview && !ended(job.status);
+            let there = |id: &OutputId| job.outputs.iter().any(|output| output.id == *id);
+            taken = !ended(job.status) && !handle.outputs.iter().any(|output| there(&output.id));
             if taken {
                 job.preview = false;
                 job.armed = false;

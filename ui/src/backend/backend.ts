@@ -59,6 +59,8 @@ export interface Backend {
   arm(request: RecordRequest): Promise<EgressId>;
   /** Attaches the file to the job that is held ready for the same, or starts one. */
   start(request: RecordRequest): Promise<EgressId>;
+  /** Records what a job streams as well. */
+  record(egressId: EgressId): Promise<void>;
   stop(id: EgressId): Promise<void>;
   disarm(id: EgressId): Promise<void>;
 

@@ -47,6 +47,7 @@ export const tauriBackend: Backend = {
 
   arm: (request) => invoke("arm", { request }),
   start: (request) => invoke("start", { request }),
+  record: (egressId) => invoke("record", { egressId }),
   stop: (egressId) => invoke("stop", { egressId }),
   disarm: (egressId) => invoke("disarm", { egressId }),
 

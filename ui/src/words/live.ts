@@ -16,6 +16,7 @@ export const live = {
 
   streams: "Live streams of {title}",
   "streams.add": "Add destination",
+  "streams.record": "Record it as well",
   "streams.all": "{n, plural, one {# destination} other {# destinations}}",
   "streams.some": "{n} of {of}",
   "streams.noFile": "live only, no file",

@@ -83,6 +83,10 @@ async fn an_armed_job_goes_on_air_with_its_first_stream() {
     studio.add_stream(id.clone(), stream(KEY)).await.unwrap();
     let job = until_job(&studio, &id, "on air", |job| job.outputs.iter().any(live)).await;
     assert!(!job.preview && !job.armed && studio.running().contains(&id));
+    // What goes out can be recorded as well, once.
+    studio.record(id.clone()).await.unwrap();
+    until_job(&studio, &id, "the file", |job| job.outputs.iter().any(|output| output.path.is_some())).await;
+    assert_eq!(studio.record(id.clone()).await.unwrap_err().code, ErrorCode::FailedPrecondition);
     let wrong = StreamInput::Url { url: "rtmp://nowhere".into(), any_certificate: false };
     assert_eq!(studio.add_stream(id.clone(), wrong).await.unwrap_err().code, ErrorCode::InvalidArgument);
     studio.stop(id.clone()).await.unwrap();

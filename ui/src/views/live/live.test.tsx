@@ -57,6 +57,16 @@ const row = (name: string) => {
 };
 const say = (name: string) => within(row(name)).getByTestId("stream-state").textContent;
 
+describe("a job that only streams", () => {
+  it("can be recorded as well, once", async () => {
+    const { user, called } = await show([streaming([[youtube, live]], false)]);
+    await user.click(screen.getByRole("button", { name: "Record it as well" }));
+    expect(called("record")).toHaveLength(1);
+    await waitFor(() => expect(screen.queryByRole("button", { name: "Record it as well" })).toBeNull());
+    expect(rows()).toEqual(["live"]);
+  });
+});
+
 describe("adding while it runs", () => {
   it("by D and Enter goes live to a saved one, and says how that goes", async () => {
     clearDesk({ pick: pickAda });

@@ -1,15 +1,16 @@
 // Where a running job streams to, in its card. Names for tests: [data-testid=streams][data-live][data-wanted], its
 // summary [data-testid=streams-summary], rows as in stream-row.tsx, button "Add destination" (opens add-panel.tsx),
-// button "<n> ended".
+// button "Record it as well" where nothing is recorded, button "<n> ended".
 
-import { ChevronRight, Plus, Radio } from "lucide-react";
+import { ChevronRight, Circle, Plus, Radio } from "lucide-react";
 import { useState } from "react";
 import { useShallow } from "zustand/react/shallow";
 import type { Job } from "@/backend/types";
 import { Button } from "@/kit/button";
+import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { openAdding, useDesk } from "@/store/desk";
-import { airOf, isStreamOver, type Stream, streamName, streamsOf, useLive } from "@/store/live";
+import { airOf, filesOf, isStreamOver, type Stream, streamName, streamsOf, useLive } from "@/store/live";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { AddPanel } from "./add-panel";
@@ -69,6 +70,7 @@ export function Streams({
             </ul>
           )}
           {stopped.length > 0 && <Ended rows={stopped.map(row)} />}
+          {streams.length > 0 && filesOf(job).length === 0 && !ending && <RecordToo job={job} />}
           {adding ? (
             <AddPanel job={job} />
           ) : (
@@ -88,6 +90,23 @@ export function Streams({
         </>
       )}
     </section>
+  );
+}
+
+/** What goes out can be kept, from now on. */
+function RecordToo({ job }: { job: Job }) {
+  const record = useCommand((backend, id: string) => backend.record(id));
+  return (
+    <Button
+      look="quiet"
+      size="sm"
+      className="-mx-2 justify-start"
+      disabled={record.isPending}
+      onClick={() => record.mutate(job.egress_id)}
+    >
+      <Circle className="fill-current" />
+      <span className="flex-1 text-left">{t("streams.record")}</span>
+    </Button>
   );
 }
 
