@@ -421,14 +421,17 @@ impl Outputs {
         })
     }
 
-    /// Looks at the disks. Records a warning when one runs low; true: finish now.
-    pub fn disk_full(&mut self, facts: &mut Facts) -> bool {
+    /// Looks at the disks. Records a warning when one runs low. What is on a disk that is full is finished while there
+    /// is room for it; the others go on. True: there are no others.
+    pub fn disk_full(&mut self, now_ns: i64, facts: &mut Facts) -> bool {
         let rate: u64 = self.open.values().filter(|o| on_disk(&o.kind)).map(|o| o.rate.bytes_s).sum();
-        for open in self.open.values().filter(|o| !o.finishing) {
+        let goes_on = |open: &Open| !open.finishing && open.until_ns.is_none();
+        let mut full = Vec::new();
+        for (id, open) in self.open.iter().filter(|(_, open)| goes_on(open)) {
             let Some(room) = open.output.room_bytes() else { continue };
             match judge(room, rate, open.output.counts().units) {
                 DiskVerdict::Fine => {}
-                DiskVerdict::Full => return true,
+                DiskVerdict::Full => full.push(id.clone()),
                 DiskVerdict::Low { left_s } if !self.low_disk_told => {
                     self.low_disk_told = true;
                     let warning = ApiError::new(
@@ -442,6 +445,23 @@ impl Outputs {
                 DiskVerdict::Low { .. } => {}
             }
         }
+        if full.is_empty() {
+            return false;
+        }
+        let others = self.open.iter().any(|(id, open)| goes_on(open) && !full.contains(id));
+        if !others {
+            return true;
+        }
+        for open in full.iter().filter_map(|id| self.open.get_mut(id)) {
+            open.until_ns.get_or_insert(now_ns);
+        }
+        let warning = ApiError::new(
+            ErrorCode::DiskFull,
+            Fault::Destination,
+            "A disk is full: the recording on it has ended, whole. Everything else goes on.",
+            "Free some space, or choose a folder on another disk for the next recording.",
+        );
+        facts.record(Fact::Warning { warning });
         false
     }
 }

@@ -116,7 +116,7 @@ pub async fn run<F: Feed>(
             }
             _ = guard_due.tick() => {
                 awake.set(engine.core.outputs.any());
-                end = guard(&mut engine.core, limits, facts);
+                end = guard(&mut engine.core, limits, clock.now_ns(), facts);
                 let alone = alone_since.is_some_and(|since| since.elapsed() > ALONE);
                 if alone && !engine.core.outputs.any() {
                     end = Some(EndReason::StopRequested);
@@ -196,11 +196,16 @@ fn no_stream(url: &Secret) -> ApiError {
     .with_detail(format!("stream {shown} not found"))
 }
 
-fn guard(core: &mut Core, limits: &egress::spec::Limits, facts: &mut Facts) -> Option<EndReason> {
+fn guard(
+    core: &mut Core,
+    limits: &egress::spec::Limits,
+    now_ns: i64,
+    facts: &mut Facts,
+) -> Option<EndReason> {
     if core.stage.ending() {
         return None;
     }
-    if core.outputs.disk_full(facts) {
+    if core.outputs.disk_full(now_ns, facts) {
         return Some(EndReason::DiskFull);
     }
     let (size, length_ns) = core.outputs.largest();
