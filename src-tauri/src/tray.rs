@@ -249,6 +249,7 @@ pub(crate) mod tests {
             manifest: false,
             segments: None,
             images: None,
+            copy_folder: None,
             upload: None,
         };
         Job {

@@ -11,8 +11,11 @@ use proto::{
 
 use crate::filename::without_extension;
 use crate::request::{AdvancedOptions, PageParts, Preset, RecordFormat, RecordRequest, RecordSource};
-use crate::spec::{AfterCrash, AudioCodec, Container, VideoCodec};
+use crate::spec::{AfterCrash, AudioCodec, Container, FileOutput, OutputKind, OutputSpec, VideoCodec};
 use crate::validate::{Accepted, EgressRequest, Local, RequestError, validate};
+
+/// The id of the output that is the file once more, in another folder.
+pub const COPY_OUTPUT: &str = "copy";
 
 /// Checks what the window asks for.
 ///
@@ -41,8 +44,30 @@ pub fn accept(record: &RecordRequest) -> Result<(EgressRequest, Accepted), Reque
         ));
     }
     let (request, local) = (to_protocol(record), local(record));
-    let accepted = validate(&request, &local)?;
+    let mut accepted = validate(&request, &local)?;
+    if let Some(folder) = &record.copy_folder {
+        copy(folder, &local, &mut accepted)?;
+    }
     Ok((request, accepted))
+}
+
+/// Adds the same file once more, in another folder.
+fn copy(folder: &str, local: &Local, accepted: &mut Accepted) -> Result<(), RequestError> {
+    let folder = PathBuf::from(folder);
+    if !folder.is_absolute() || folder == local.folder {
+        return Err(RequestError::field(
+            "copy_folder",
+            "The second folder must be a full path, and another folder than the first.",
+            "Choose a folder on another disk, or none.",
+        ));
+    }
+    let file = accepted.spec.outputs.iter().find_map(|output| match &output.kind {
+        OutputKind::File(file) => Some(file.clone()),
+        _ => None,
+    });
+    let file = file.map(|file| OutputKind::File(FileOutput { folder, ..file }));
+    accepted.spec.outputs.extend(file.map(|kind| OutputSpec { id: COPY_OUTPUT.into(), kind }));
+    Ok(())
 }
 
 /// The request in LiveKit's words.

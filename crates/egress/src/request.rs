@@ -28,6 +28,10 @@ pub struct RecordRequest {
     /// Images besides the file; not of a single track.
     #[serde(default)]
     pub images: Option<ImagesRequest>,
+    /// Absolute path of a second folder, on another disk, that the same file is written to at the same time. Its name
+    /// is the same template; it is not uploaded.
+    #[serde(default)]
+    pub copy_folder: Option<String>,
     /// Where the files go besides; none: they stay in their folder.
     #[serde(default)]
     pub upload: Option<UploadRequest>,

@@ -27,6 +27,7 @@ fn request() -> EgressRequest {
         manifest: true,
         segments: None,
         images: None,
+        copy_folder: None,
         upload: None,
     })
 }

@@ -21,6 +21,7 @@ fn record(source: RecordSource, format: RecordFormat) -> RecordRequest {
         manifest: true,
         segments: None,
         images: None,
+        copy_folder: None,
         upload: None,
     }
 }

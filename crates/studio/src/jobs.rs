@@ -268,7 +268,9 @@ impl Inner {
         }
         let asked = full.outputs.clone();
         let egress = if preview { EgressSpec { outputs: Vec::new(), ..full } } else { full };
-        make_recordings_folder(request.folder.clone().into()).await?;
+        for folder in std::iter::once(&request.folder).chain(&request.copy_folder) {
+            make_recordings_folder(folder.into()).await?;
+        }
         let id = EgressId::random();
         let (project_id, url, token) = if matches!(request.source, RecordSource::Web { .. }) {
             // A page of the web has nothing to do with a room.

@@ -188,6 +188,7 @@ impl Record {
             manifest: self.manifest,
             segments: None,
             images: None,
+            copy_folder: None,
             upload: None,
         })
     }

@@ -28,6 +28,23 @@ describe("what is chosen", () => {
     expect(requestOf(useDesk.getState(), { ...snapshot, room: null })).toBeNull();
   });
 
+  it("has segments, images and a copy besides, as far as there can be such of it", () => {
+    const besides = {
+      segments: { duration_s: 6, live_playlist: false },
+      images: { interval_s: 5 },
+      copy_folder: "/mnt/second",
+    };
+    useDesk.setState({ besides });
+    pickPerson("ada");
+    expect(request()).toMatchObject(besides);
+    // A track is recorded as it is published, and nothing is made of it.
+    pickTrack("TR_ada_cam", "video", true);
+    expect(request()).toMatchObject({ segments: null, images: null, copy_folder: "/mnt/second" });
+    useDesk.setState({ folder: "/mnt/second" });
+    expect(request()?.copy_folder).toBeNull();
+    clearDesk({});
+  });
+
   it("a person becomes a participant egress with LiveKit's default preset", () => {
     pickPerson("ada");
     expect(request()).toEqual({
@@ -39,6 +56,7 @@ describe("what is chosen", () => {
       manifest: true,
       segments: null,
       images: null,
+      copy_folder: null,
       upload: null,
     });
     pickPerson("ada");
@@ -118,6 +136,7 @@ describe("the whole room", () => {
       manifest: true,
       segments: null,
       images: null,
+      copy_folder: null,
       upload: null,
     });
   });

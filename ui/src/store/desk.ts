@@ -103,7 +103,11 @@ interface Desk {
   adding: EgressId | "next" | null;
   /** Where the next recordings go besides; none: nowhere. */
   upload: UploadRequest | null;
+  /** What is made of them besides the file. */
+  besides: Besides;
 }
+
+export type Besides = { [K in "segments" | "images" | "copy_folder"]: RecordRequest[K] };
 
 /** LiveKit's defaults for hand-set options. */
 export const defaultAdvanced: AdvancedOptions = {
@@ -139,6 +143,7 @@ const fresh: Desk = {
   ticked: [],
   adding: null,
   upload: null,
+  besides: { segments: null, images: null, copy_folder: null },
 };
 
 export const useDesk = create<Desk>()(
@@ -146,13 +151,14 @@ export const useDesk = create<Desk>()(
     name: "desk",
     version: 1,
     // How somebody likes to record outlives the window; what was chosen in a room does not.
-    partialize: ({ forms, advanced, afterCrash, folder, name, upload }) => ({
+    partialize: ({ forms, advanced, afterCrash, folder, name, upload, besides }) => ({
       forms,
       advanced,
       afterCrash,
       folder,
       name,
       upload,
+      besides,
     }),
     // What an earlier version kept knows nothing of forms that came later.
     merge: (kept, now) => {
@@ -384,9 +390,18 @@ export function requestOf(desk: Desk, snapshot: Snapshot): RecordRequest | null 
     folder: desk.folder || snapshot.settings.folder,
     name: desk.name || snapshot.settings.name,
     manifest: true,
-    segments: null,
-    images: null,
+    ...besidesOf(desk.besides, source, picture, desk.folder || snapshot.settings.folder),
     upload: uploadOf(desk.upload, snapshot),
+  };
+}
+
+/** What is made besides the file, as far as there can be such of what is chosen. */
+function besidesOf(besides: Besides, source: RecordSource, picture: boolean, folder: string): Besides {
+  const track = source.type === "track";
+  return {
+    segments: track ? null : besides.segments,
+    images: track || !picture ? null : besides.images,
+    copy_folder: besides.copy_folder === folder ? null : besides.copy_folder,
   };
 }
 

@@ -102,6 +102,7 @@ function SettingsForm({ first, tab }: { first: RefObject<HTMLInputElement | null
       manifest: true,
       segments: null,
       images: null,
+      copy_folder: null,
       upload: null,
     },
     null,

@@ -9,6 +9,7 @@ use egress::error::ApiError;
 use egress::fact::{Figures, OutputSet};
 use egress::id::{EgressId, OutputId};
 use egress::manifest::manifest_path;
+use egress::protocol::COPY_OUTPUT;
 use egress::request::UploadRequest;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -219,7 +220,8 @@ impl Following {
     /// Puts on the list what of a job is not there and should be.
     async fn job(&mut self, job: &Job) {
         let Some(to) = job.request.upload.clone() else { return };
-        for output in job.outputs.iter().filter(|output| output.destination.is_none()) {
+        let goes = |output: &&JobOutput| output.destination.is_none() && output.id.as_str() != COPY_OUTPUT;
+        for output in job.outputs.iter().filter(goes) {
             let done = match &output.set {
                 Some(set) => self.set(job, &to, output, set).await,
                 None => self.file(job, &to, output).await,

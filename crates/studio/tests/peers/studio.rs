@@ -35,6 +35,7 @@ async fn main() {
         manifest: false,
         segments: None,
         images: None,
+        copy_folder: None,
         upload: None,
     };
     let id = match what.as_str() {

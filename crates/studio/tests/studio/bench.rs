@@ -97,6 +97,7 @@ pub fn request(room: &str) -> RecordRequest {
         manifest: false,
         segments: None,
         images: None,
+        copy_folder: None,
         upload: None,
     }
 }

@@ -43,6 +43,11 @@ segments: SegmentsRequest | null,
  */
 images: ImagesRequest | null, 
 /**
+ * Absolute path of a second folder, on another disk, that the same file is written to at the same time. Its name
+ * is the same template; it is not uploaded.
+ */
+copy_folder: string | null, 
+/**
  * Where the files go besides; none: they stay in their folder.
  */
 upload: UploadRequest | null, };

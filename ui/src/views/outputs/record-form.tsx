@@ -1,5 +1,5 @@
 // How the next recording is made. Names for tests: "Picture and sound" (preset), "Format" (container), "Folder",
-// "File name", "Upload to" (see upload-choice.tsx), button "Record" ([data-testid=record][data-ready]).
+// "File name", "Besides the file" (besides.tsx), "Upload to" (upload-choice.tsx), button "Record" ([data-testid=record][data-ready]).
 
 import { FolderOpen } from "lucide-react";
 import type { Container, RecordRequest } from "@/backend/types";
@@ -23,6 +23,7 @@ import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { UploadChoice } from "../uploads/upload-choice";
 import { AdvancedFields } from "./advanced-fields";
+import { BesidesFields } from "./besides";
 import { exampleName } from "./example-name";
 
 const PRESETS: How[] = [
@@ -127,6 +128,7 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
           </Button>
         )}
       </Field>
+      <BesidesFields track={request.source.type === "track"} picture={picture} />
       <UploadChoice value={upload} onChange={(next) => useDesk.setState({ upload: next })} />
     </div>
   );
