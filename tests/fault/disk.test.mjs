@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { smallDisk } from '../harness/disk.mjs';
 import { decodeErrors } from '../harness/media.mjs';
 import { atMost, frameMs, Scene } from '../harness/scene.mjs';
+import { nowMs } from '../harness/schedule.mjs';
 
 const HEAVY = { codec: 'h264', width: 1280, height: 720, fps: 30, bitrateBps: 4_000_000, noise: 0.5 };
 
@@ -34,6 +35,25 @@ for (const { what, media, egress } of [
     atMost('material lost at the end, ms', job.endedMs - frameMs(ada, seen.last), 3000);
   });
 }
+
+test('one of two disks is full: what is on it ends, whole, and the other goes on', async (t) => {
+  const disk = await smallDisk(24);
+  t.after(() => disk.unmount());
+  const scene = await Scene.open(t);
+  const ada = await scene.person(1, { video: HEAVY });
+  const job = await scene.job(trackEgress(ada.video.sid), [fileOutput(scene.folder), fileOutput(disk.path, { id: 'copy' })]);
+  const copy = await job.outputEnded('copy', 180_000);
+  assert.equal(copy.error, null);
+  const fullMs = nowMs();
+  await job.elapsed(copy.duration_ns / 1e6 + 5000);
+  assert.ok(!job.events.some((e) => e.fact.type === 'ending'), 'the job goes on');
+  const file = await job.stop();
+  assert.equal((await job.end()).status, 'complete');
+  for (const { path } of [copy, file]) assert.deepEqual(await decodeErrors(path), []);
+  const [short, long] = [cadence(await pictures(copy.path), { person: 1, fps: 30 }), cadence(await pictures(file.path), { person: 1, fps: 30 })];
+  assert.ok(short.frames > 60 && frameMs(ada, long.last) > fullMs, `${short.frames} frames, then ${long.frames}`);
+  assert.ok(long.longestGap <= 1, `a gap of ${long.longestGap} frames where the other disk was full`);
+});
 
 test('something else fills the disk at once: what was recorded is kept and plays', async (t) => {
   const disk = await smallDisk(40);
