@@ -1,5 +1,6 @@
 //! The window's requests in LiveKit's words, so that one path checks them all.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use livekit_protocol as proto;
@@ -203,10 +204,11 @@ fn images(record: &RecordRequest) -> Vec<ImageOutput> {
 }
 
 /// The file's name without its extension, as a template.
-fn stem(record: &RecordRequest) -> &str {
+fn stem(record: &RecordRequest) -> Cow<'_, str> {
     match without_extension(&record.name) {
-        "" => "{identifier}-{time}",
-        name => name,
+        "" => "{identifier}-{time}".into(),
+        folder if folder.ends_with(['/', '\\']) => format!("{folder}{{identifier}}-{{time}}").into(),
+        name => name.into(),
     }
 }
 

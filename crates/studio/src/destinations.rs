@@ -27,6 +27,7 @@ impl Studio {
         let (url, any_certificate) = match stream {
             StreamInput::Url { url, any_certificate } => (url, any_certificate),
             StreamInput::Saved { id } => {
+                self.inner.ask_again().await;
                 let saved = self.inner.saved_destination(&id)?;
                 (self.inner.destination_url(&saved).await?, saved.any_certificate)
             }

@@ -1,6 +1,7 @@
 //! Time, and what is done with jobs that are over.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use egress::error::ApiError;
 use egress::id::{EgressId, OutputId};
@@ -10,6 +11,7 @@ use crate::fold::ended;
 use crate::studio::Studio;
 use crate::surface::Change;
 use crate::tool;
+use upload::UploadState;
 
 /// Unix time, ms.
 pub(crate) fn now_ms() -> i64 {
@@ -77,14 +79,25 @@ impl Studio {
         if !ended(job.status) || self.inner.jobs.lock().contains_key(&egress_id) {
             return Err(precondition("This recording still runs.", "Stop it first."));
         }
+        let waits = |upload: &upload::Upload| {
+            upload.owner == egress_id.as_str() && !matches!(upload.state, UploadState::Stored { .. })
+        };
+        if self.inner.board.read(|snapshot| snapshot.uploads.iter().any(waits)) {
+            return Err(precondition(
+                "This recording is still on the list of uploads.",
+                "Wait until it is stored, or take it off that list first.",
+            ));
+        }
         self.inner.forget(egress_id).await
     }
 }
 
 impl crate::studio::Inner {
     /// Writes a job as it is shown, where no fact of its own has changed it.
-    pub(crate) async fn journal_shown(&self, job: crate::surface::Job) -> Result<(), ApiError> {
-        self.journal.run(move |journal| journal.folded(&job, 0)).await.map_err(ApiError::from)
+    pub(crate) async fn journal_shown(self: &Arc<Self>, id: &EgressId) -> Result<(), ApiError> {
+        let (inner, id) = (self.clone(), id.clone());
+        let newest = move || inner.board.job(&id);
+        self.journal.run(move |journal| journal.folded(newest, 0)).await.map_err(ApiError::from)
     }
 
     /// Takes a job out of the board, the journal and the studio's folder.

@@ -37,6 +37,7 @@ impl Studio {
     pub async fn arm(&self, request: RecordRequest) -> Result<EgressId, ApiError> {
         let inner = &self.inner;
         let request = inner.with_defaults(request);
+        inner.check_upload(request.upload.as_ref())?;
         let turn = inner.arming.fetch_add(1, Ordering::SeqCst) + 1;
         if let Some(same) = inner.armed_for(&request) {
             inner.discard_previews(Some(&same)).await;
@@ -95,7 +96,13 @@ impl Studio {
                         take_back(job, &output.id);
                     }
                 });
-                return Err(error);
+                if at == 0 {
+                    return Err(error);
+                }
+                // What is attached records: nobody is helped by a second job for it.
+                tracing::warn!(%egress_id, output = %output.id, %error, "recorded without all that was asked for");
+                self.inner.board.edit_job(&egress_id, |job| job.warnings.push(error));
+                break;
             }
         }
         Ok(())
@@ -376,7 +383,8 @@ impl Inner {
             let state = JobState::of([&recovery::ours(fact, 0)]);
             match self.board.edit_job(id, |job| show(job, &state)) {
                 Some(job) => {
-                    self.journal.run(move |journal| journal.concluded(&job, 0)).await.map_err(ApiError::from)
+                    let concluded = self.journal.run(move |journal| journal.concluded(|| Some(job), 0));
+                    concluded.await.map_err(ApiError::from)
                 }
                 None => Ok(()),
             }

@@ -219,21 +219,43 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes what the facts up to `last_seq` make of a job.
-    pub(crate) fn folded(&self, job: &Job, last_seq: u64) -> Result<(), JournalError> {
-        self.connection.lock().execute(
+    /// Writes what the facts up to `last_seq` make of a job. Several tasks do: which copy is the newest is asked with
+    /// the journal locked, so that an older one never takes its place.
+    pub(crate) fn folded(
+        &self,
+        newest: impl FnOnce() -> Option<Job>,
+        last_seq: u64,
+    ) -> Result<(), JournalError> {
+        self.write(
             "UPDATE jobs SET job = ?2, last_seq = max(last_seq, ?3) WHERE egress_id = ?1",
-            params![job.egress_id.as_str(), job_json(job)?, i64::try_from(last_seq).unwrap_or(i64::MAX)],
-        )?;
-        Ok(())
+            newest,
+            last_seq,
+        )
     }
 
     /// Writes that a job is over: it is history from now on.
-    pub(crate) fn concluded(&self, job: &Job, last_seq: u64) -> Result<(), JournalError> {
-        self.connection.lock().execute(
+    pub(crate) fn concluded(
+        &self,
+        newest: impl FnOnce() -> Option<Job>,
+        last_seq: u64,
+    ) -> Result<(), JournalError> {
+        self.write(
             "UPDATE jobs SET job = ?2, last_seq = max(last_seq, ?3), running = 0 WHERE egress_id = ?1",
-            params![job.egress_id.as_str(), job_json(job)?, i64::try_from(last_seq).unwrap_or(i64::MAX)],
-        )?;
+            newest,
+            last_seq,
+        )
+    }
+
+    fn write(
+        &self,
+        how: &str,
+        newest: impl FnOnce() -> Option<Job>,
+        last_seq: u64,
+    ) -> Result<(), JournalError> {
+        let connection = self.connection.lock();
+        let Some(job) = newest() else { return Ok(()) };
+        let last_seq = i64::try_from(last_seq).unwrap_or(i64::MAX);
+        connection.execute(how, params![job.egress_id.as_str(), job_json(&job)?, last_seq])?;
         Ok(())
     }
 

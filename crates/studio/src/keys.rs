@@ -1,12 +1,17 @@
 //! The keys of what is saved besides projects (destinations, storages): in the keyring under the id of what they belong
 //! to, or in memory for this run.
 
+use std::time::{Duration, Instant};
+
 use egress::error::ApiError;
 use secrecy::SecretString;
 
 use crate::secrets::SecretStore;
 use crate::studio::Inner;
 use crate::surface::SecretPlace;
+
+/// How long a no of the keyring holds.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// How a key is to be kept.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +63,35 @@ impl Inner {
         if !in_keyring {
             return Ok(None);
         }
-        let kept = owner.to_owned();
-        let key = self.keyring(move |secrets| secrets.get(&kept)).await?;
-        if let Some(key) = &key {
-            self.known_keys.lock().insert(owner.to_owned(), key.clone());
+        // One question at a time, and none again soon after a no: the prompt would come back with every upload.
+        let mut refused = self.refused_keys.lock().await;
+        if let Some(key) = self.known_keys.lock().get(owner).cloned() {
+            return Ok(Some(key));
         }
-        Ok(key)
+        if let Some((at, error)) = refused.get(owner)
+            && at.elapsed() < ASK_AGAIN_AFTER
+        {
+            return Err(error.clone());
+        }
+        let kept = owner.to_owned();
+        match self.keyring(move |secrets| secrets.get(&kept)).await {
+            Ok(key) => {
+                refused.remove(owner);
+                if let Some(key) = &key {
+                    self.known_keys.lock().insert(owner.to_owned(), key.clone());
+                }
+                Ok(key)
+            }
+            Err(error) => {
+                refused.insert(owner.to_owned(), (Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Lets the keyring be asked again at once: the operator wants it.
+    pub(crate) async fn ask_again(&self) {
+        self.refused_keys.lock().await.clear();
     }
 
     /// Forgets a key. If the keyring refuses, it stays.

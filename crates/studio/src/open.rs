@@ -110,6 +110,7 @@ impl Studio {
             lost_secrets: Mutex::default(),
             refused_secrets: tokio::sync::Mutex::default(),
             known_keys: Mutex::default(),
+            refused_keys: tokio::sync::Mutex::default(),
             queue: OnceLock::new(),
             layouts: Mutex::default(),
             jobs: Mutex::default(),
@@ -179,7 +180,7 @@ impl Studio {
         let _ = tokio::time::timeout(CLOSE_WITHIN, all_gone).await;
         inner.closed.send_replace(true);
         if let Some(queue) = inner.queue.get() {
-            queue.clone().shutdown().await;
+            let _ = tokio::time::timeout(CLOSE_WITHIN, queue.clone().shutdown()).await;
         }
         let mut tasks = std::mem::take(&mut *inner.tasks.lock());
         let all = async { while tasks.join_next().await.is_some() {} };
@@ -284,11 +285,21 @@ async fn adopt(inner: Arc<Inner>, row: Row) {
     // The journal may be behind the job's own log by what happened while no studio ran.
     let state = JobState::of(&recovery::logged(&folder.path, 0));
     let mut job = row.job.clone();
-    if state.last_seq() >= row.last_seq {
+    let newer = state.last_seq() >= row.last_seq;
+    if newer {
         show(&mut job, &state);
     }
     let preview = job.preview;
-    if !preview {
+    if !preview
+        && inner
+            .board
+            .edit_job(&id, |job| {
+                if newer {
+                    show(job, &state)
+                }
+            })
+            .is_none()
+    {
         inner.board.publish(Change::Job { job });
     }
     if let Some(process) = living(process.clone(), &folder).await {

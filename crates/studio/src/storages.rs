@@ -23,6 +23,7 @@ impl Studio {
         saved: Option<StorageId>,
     ) -> Result<Checked, ApiError> {
         let before = saved.map(|id| self.inner.saved_storage(&id)).transpose()?;
+        self.inner.ask_again().await;
         let (profile, secret) = self.inner.storage_input(input, before.as_ref()).await?;
         upload::check(&profile, &secret).await
     }

@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) refused_secrets: tokio::sync::Mutex<HashMap<ProjectId, ApiError>>,
     /// Keys of destinations and storages that were given for this run only, or read from the keyring already.
     pub(crate) known_keys: Mutex<HashMap<String, SecretString>>,
+    /// What the keyring said when it was last asked for such a key and did not give it, and when.
+    pub(crate) refused_keys: tokio::sync::Mutex<HashMap<String, (std::time::Instant, ApiError)>>,
     /// The list of uploads, unless it cannot be opened.
     pub(crate) queue: OnceLock<upload::Queue>,
     /// The operator's own layouts.

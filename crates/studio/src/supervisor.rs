@@ -156,9 +156,9 @@ impl Supervisor {
         }
     }
 
-    async fn journal_job(&self, job: Job) {
-        let seq = self.state.last_seq();
-        self.journal(move |journal| journal.folded(&job, seq)).await;
+    async fn journal_job(&self) {
+        let (seq, inner, id) = (self.state.last_seq(), self.inner.clone(), self.id.clone());
+        self.journal(move |journal| journal.folded(move || inner.board.job(&id), seq)).await;
     }
 
     async fn said(&mut self, said: Said) {
@@ -199,8 +199,8 @@ impl Supervisor {
         if self.state.apply(&event).is_some() {
             self.inner.machine_nudge.notify_one();
         }
-        if let Some(job) = self.inner.board.edit_job(&self.id, |job| show(job, &self.state)) {
-            self.journal_job(job).await;
+        if self.inner.board.edit_job(&self.id, |job| show(job, &self.state)).is_some() {
+            self.journal_job().await;
         }
         if self.state.is_over() {
             self.conversation.hang_up();
@@ -222,9 +222,7 @@ impl Supervisor {
             Command::Attach { output, secret, reply } => {
                 self.ask(Asked::Attach, reply, |request| ToJob::Attach { request, output, secret });
                 // After the command is on its way: the disk is slower than the socket.
-                if let Some(job) = self.inner.board.job(&self.id) {
-                    self.journal_job(job).await;
-                }
+                self.journal_job().await;
             }
             Command::Detach { output, reply } => {
                 self.ask(Asked::Other, reply, |request| ToJob::Detach { request, output });
@@ -356,7 +354,9 @@ pub(crate) async fn conclude(
     }
     if let Some(job) = job.clone() {
         tracing::info!(egress_id = %id, status = ?job.status, recovered = job.recovered, "job over");
-        let written = inner.journal.run(move |journal| journal.concluded(&job, last_seq)).await;
+        let (board, id) = (inner.clone(), id.clone());
+        let newest = move || board.board.job(&id).or(Some(job));
+        let written = inner.journal.run(move |journal| journal.concluded(newest, last_seq)).await;
         if let Err(error) = written {
             tracing::error!(egress_id = %id, %error, "the journal is behind");
         }

@@ -161,8 +161,8 @@ impl Journal {
 pub(crate) fn save(connection: &Connection, row: &Row) -> Result<(), JournalError> {
     connection.execute(
         "INSERT INTO uploads (id, seq, row) VALUES (?1, ?2, ?3)
-         ON CONFLICT (id) DO UPDATE SET row = excluded.row",
-        params![row.id.0, row.seq, serde_json::to_string(row)?],
+         ON CONFLICT (id) DO UPDATE SET row = excluded.row, body = CASE WHEN ?4 THEN NULL ELSE body END",
+        params![row.id.0, row.seq, serde_json::to_string(row)?, row.stored.is_some()],
     )?;
     Ok(())
 }

@@ -15,11 +15,13 @@ use crate::carry::{facts, now_ms};
 use crate::inner::Inner;
 use crate::journal::{self, Journal};
 use crate::pace::Yield;
-use crate::surface::{Content, Event, Growth, NewUpload, Options, Secrets, Snapshot, Target, UploadId};
+use crate::surface::{
+    Content, Event, Growth, NewUpload, Options, Secrets, Snapshot, Target, Upload, UploadId,
+};
 use crate::worker::{Order, work};
 
 /// Longest file that is taken into the queue itself.
-const MAX_BODY_BYTES: u64 = 4 << 20;
+const MAX_BODY_BYTES: usize = 64 << 20;
 
 /// The upload queue. A cheap handle; see the [crate]'s page.
 #[derive(Clone)]
@@ -90,7 +92,10 @@ impl Queue {
             return Err(bad_path("The file to be uploaded is not named by its full path."));
         }
         let body = match upload.content {
-            Content::Now => Some(small_file(&upload.path).await?),
+            Content::Now(ref bytes) if bytes.len() > MAX_BODY_BYTES => {
+                return Err(bad_path("The file to be uploaded is too long to be kept in the list."));
+            }
+            Content::Now(ref bytes) => Some(bytes.clone()),
             Content::Closed | Content::Growing => None,
         };
         let (group, after_group) = order(upload.order);
@@ -122,6 +127,19 @@ impl Queue {
             created_at_ms: now_ms(),
         };
         let id = row.id.clone();
+        if row.body {
+            // Versions of the same file that are there already say nothing any more.
+            let older: Vec<UploadId> = {
+                let board = self.inner.board.lock();
+                let same = |one: &&Row| {
+                    one.body && one.stored.is_some() && (&one.path, &one.keys) == (&row.path, &row.keys)
+                };
+                board.rows().filter(same).map(|one| one.id.clone()).collect()
+            };
+            for id in older {
+                self.inner.remove(&id).await?;
+            }
+        }
         row.seq = self.inner.board.lock().take_seq();
         let written = row.clone();
         self.inner.journal.run(move |c| journal::add(c, &written, body.as_deref())).await?;
@@ -179,6 +197,8 @@ impl Queue {
     /// # Errors
     /// There is no such upload, or the list cannot be written.
     pub async fn cancel(&self, id: &UploadId) -> Result<(), ApiError> {
+        // Not begun again between the stop and the removal.
+        self.inner.update(id, |row| row.paused = true).await?.ok_or_else(unknown)?;
         self.stop(id).await;
         let row = self.inner.remove(id).await?.ok_or_else(unknown)?;
         if let (None, Some(multipart)) = (&row.stored, row.multipart.clone())
@@ -252,6 +272,12 @@ impl Queue {
         self.inner.board.lock().snapshot()
     }
 
+    /// One upload, as it is now.
+    pub fn upload(&self, id: &UploadId) -> Option<Upload> {
+        let board = self.inner.board.lock();
+        board.get(id).map(|row| board.show(row))
+    }
+
     /// What happens from now on. A receiver that lags loses the oldest and is told so.
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.inner.events.subscribe()
@@ -286,22 +312,6 @@ fn open_blocking(dir: &Path) -> Result<(Journal, journal::Kept, File), ApiError>
         tracing::error!(aside = %aside.display(), "the list of uploads was damaged; it begins anew");
     }
     Ok((journal, kept, lock))
-}
-
-async fn small_file(path: &Path) -> Result<Vec<u8>, ApiError> {
-    let path = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
-        let size = std::fs::metadata(&path)?.len();
-        if size > MAX_BODY_BYTES {
-            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "longer than 4 MiB"));
-        }
-        std::fs::read(&path)
-    });
-    match read.await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(bad_path("The file to be uploaded cannot be read.").with_detail(error)),
-        Err(_) => Err(journal::JournalError::Gone.into()),
-    }
 }
 
 fn bad_path(message: &str) -> ApiError {

@@ -72,15 +72,15 @@ pub struct NewUpload {
 }
 
 /// What a file is like when it is added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// Complete: nobody writes to it any more.
     Closed,
     /// Still being written: [`Queue::grow`](crate::Queue::grow) tells how far it is final, and
     /// [`Queue::finish`](crate::Queue::finish) that it is complete.
     Growing,
-    /// Taken into the queue as it is at this moment, and written anew later: a playlist. At most 4 MiB.
-    Now,
+    /// These bytes are taken into the queue; the file is written anew later: a playlist. At most 64 MiB.
+    Now(Vec<u8>),
 }
 
 /// What has to be in the store before an upload begins.

@@ -186,7 +186,11 @@ async fn ended_one(inner: &Arc<Inner>, run: Running, outcome: Option<Outcome>) {
 
 async fn failed(inner: &Arc<Inner>, id: &UploadId, error: &StoreError) -> Result<(), ApiError> {
     let Some(row) = inner.board.lock().get(id).cloned() else { return Ok(()) };
-    let secret = inner.secret(row.target()).await.ok();
+    // What is in words already holds no secret, and asking for one may be what failed.
+    let secret = match error {
+        StoreError::Told(_) => None,
+        _ => inner.secret(row.target()).await.ok(),
+    };
     let told = error.told(&row.target().profile.storage, secret.as_ref());
     tracing::warn!(upload = %id, code = ?told.code, detail = %told.detail, "an upload failed and waits");
     if error.lasts() || matches!(error, StoreError::Unreachable(..)) {

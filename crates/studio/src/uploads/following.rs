@@ -25,6 +25,8 @@ use crate::surface::{Change, Job, JobOutput, Numbered, Stored};
 
 /// How often sets of files are looked at for new ones, and streams whether they are behind.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// So many files of a set are put on the list before everything else has its turn again.
+const PUT_AT_ONCE: usize = 100;
 /// What of an MP4 of ours is written once more when it is completed: its `free`, which becomes its `mdat`.
 const MP4_REWRITTEN: std::ops::Range<u64> = 32..48;
 
@@ -37,6 +39,7 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
         queue,
         uploads: HashMap::new(),
         newest: HashMap::new(),
+        cancelled: HashSet::new(),
         listed: HashMap::new(),
         courtesy: Courtesy::default(),
         waiting: HashMap::new(),
@@ -46,6 +49,8 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            // What is off the list is known to be, before a job asks for it anew.
+            biased;
             event = events.recv() => match event {
                 Ok(event) => task.event(event).await,
                 Err(RecvError::Lagged(_)) => task.take_all().await,
@@ -53,7 +58,12 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
             },
             change = changes.recv() => match change {
                 Ok(change) => task.change(&change).await,
-                Err(RecvError::Lagged(_)) => task.jobs().await,
+                Err(RecvError::Lagged(_)) => {
+                    // The next figures fill it.
+                    task.waiting.clear();
+                    task.limit();
+                    task.jobs().await;
+                }
                 Err(RecvError::Closed) => return,
             },
             _ = look.tick() => task.look().await,
@@ -67,6 +77,8 @@ struct Following {
     uploads: HashMap<UploadId, Upload>,
     /// The newest upload of each file of each job: a playlist goes up many times.
     newest: HashMap<(String, PathBuf), UploadId>,
+    /// What of running sets was taken off the list: it is not put there again.
+    cancelled: HashSet<(String, PathBuf)>,
     /// How many files of a set of each output were on the list when its playlist was last put there.
     listed: HashMap<(EgressId, OutputId), usize>,
     courtesy: Courtesy,
@@ -87,6 +99,10 @@ impl Following {
             self.upload(upload).await;
         }
         self.jobs().await;
+    }
+
+    fn limit(&self) {
+        self.queue.set_limit(self.inner.board.read(|snapshot| snapshot.settings.upload_limit_bps));
     }
 
     async fn jobs(&mut self) {
@@ -117,7 +133,11 @@ impl Following {
 
     fn gone(&mut self, id: &UploadId) {
         if let Some(upload) = self.uploads.remove(id) {
+            let stored = matches!(upload.state, UploadState::Stored { .. });
             let key = (upload.owner, upload.path);
+            if !stored && self.newest.get(&key) == Some(id) {
+                self.cancelled.insert(key.clone());
+            }
             if self.newest.get(&key) == Some(id) {
                 self.newest.remove(&key);
             }
@@ -171,7 +191,7 @@ impl Following {
                 }
             }
             Change::JobFigures { egress_id, figures } => self.figures(egress_id, figures),
-            Change::Settings { settings } => self.queue.set_limit(settings.upload_limit_bps),
+            Change::Settings { .. } => self.limit(),
             _ => {}
         }
     }
@@ -213,7 +233,7 @@ impl Following {
     }
 
     fn known(&self, job: &Job, path: &Path) -> Option<&Upload> {
-        let id = self.newest.get(&(job.egress_id.as_str().to_owned(), path.to_owned()))?;
+        let id = self.newest.get(&key_of(job, path))?;
         self.uploads.get(id)
     }
 
@@ -247,6 +267,8 @@ impl Following {
         match known {
             Some((id, true)) if over && holds => self.queue.finish(&id).await?,
             Some((id, true)) if over => self.queue.cancel(&id).await?,
+            // Put there by a run that ended before it could note it.
+            Some(_) if !output.upload_queued => self.queued(job, output).await,
             Some(_) => {}
             None if output.upload_queued => {}
             None if over && holds => {
@@ -294,18 +316,33 @@ impl Following {
             let (set, path, folder) = (set.clone(), path, PathBuf::from(&job.request.folder));
             tokio::task::spawn_blocking(move || sets::look(&set, &path, &folder)).await.unwrap_or_default()
         };
+        let Some(files) = files else {
+            // A disk that is away may come back; what never was need not be looked for.
+            let nothing = output.result.as_ref().is_some_and(|result| result.path.is_none());
+            if over && nothing {
+                self.queued(job, output).await;
+            }
+            return Ok(());
+        };
         let group = format!("{}/{}", job.egress_id, output.id);
+        let mut room = PUT_AT_ONCE;
         for file in &files.files {
-            if self.known(job, file).is_none() && file.exists() {
+            let cancelled = self.cancelled.contains(&key_of(job, file));
+            if !cancelled && self.known(job, file).is_none() && file.exists() {
+                if room == 0 {
+                    return Ok(());
+                }
+                room -= 1;
                 self.put(job, to, file, Content::Closed, Order::In(group.clone())).await?;
             }
         }
         let key = (job.egress_id.clone(), output.id.clone());
         if over || self.listed.get(&key).copied().unwrap_or(0) != files.files.len() {
-            for list in &files.lists {
-                self.put(job, to, list, Content::Now, Order::After(group.clone())).await?;
+            let count = files.files.len();
+            for (list, bytes) in files.lists {
+                self.put(job, to, &list, Content::Now(bytes), Order::After(group.clone())).await?;
             }
-            self.listed.insert(key.clone(), files.files.len());
+            self.listed.insert(key.clone(), count);
         }
         if over {
             self.listed.remove(&key);
@@ -327,7 +364,11 @@ impl Following {
             Ok(Target { profile: saved.profile, secret: saved.id.as_str().to_owned() })
         };
         let below = path.strip_prefix(&job.request.folder).ok().or_else(|| path.file_name().map(Path::new));
-        let name = below.unwrap_or(path).display().to_string().replace(std::path::MAIN_SEPARATOR, "/");
+        let mut name = below.unwrap_or(path).display().to_string().replace(std::path::MAIN_SEPARATOR, "/");
+        if to.remove_local && !of_its_own(&job.request.name) {
+            // Once the file is gone from here the next recording gets its name, and would take its object's place.
+            name = format!("{}/{name}", job.egress_id);
+        }
         let upload = NewUpload {
             path: path.to_owned(),
             name,
@@ -340,8 +381,7 @@ impl Following {
         };
         let id = self.queue.add(upload).await?;
         // Known at once, not only when the queue tells it: the next look must not put it there again.
-        let all = self.queue.snapshot().uploads;
-        if let Some(upload) = all.into_iter().find(|upload| upload.id == id) {
+        if let Some(upload) = self.queue.upload(&id) {
             self.newest.insert((upload.owner.clone(), upload.path.clone()), id.clone());
             self.uploads.insert(id, upload);
         }
@@ -349,13 +389,15 @@ impl Following {
     }
 
     /// Notes that an output is on the list: who takes it off again has cancelled it.
-    async fn queued(&self, job: &Job, output: &JobOutput) {
+    async fn queued(&mut self, job: &Job, output: &JobOutput) {
+        // From here on what is noted says it.
+        self.cancelled.retain(|(owner, _)| owner != job.egress_id.as_str());
         let noted = self.inner.board.edit_job(&job.egress_id, |job| {
             for known in job.outputs.iter_mut().filter(|known| known.id == output.id) {
                 known.upload_queued = true;
             }
         });
-        self.journal(noted).await;
+        self.journal(noted.is_some(), job).await;
     }
 
     /// Tells a job where its outputs are.
@@ -377,13 +419,11 @@ impl Following {
                 }
             }
         });
-        self.journal(told.filter(|_| news)).await;
+        self.journal(news && told.is_some(), job).await;
     }
 
-    async fn journal(&self, job: Option<Job>) {
-        if let Some(job) = job
-            && let Err(error) = self.inner.journal_shown(job).await
-        {
+    async fn journal(&self, news: bool, job: &Job) {
+        if news && let Err(error) = self.inner.journal_shown(&job.egress_id).await {
             tracing::error!(%error, "the journal is behind");
         }
     }
@@ -429,8 +469,20 @@ impl Following {
     }
 }
 
+fn key_of(job: &Job, path: &Path) -> (String, PathBuf) {
+    (job.egress_id.as_str().to_owned(), path.to_owned())
+}
+
 fn is_growing(upload: &Upload) -> bool {
     upload.growing
+}
+
+/// Whether no other recording gets the same name by this template.
+fn of_its_own(template: &str) -> bool {
+    let told_apart = |part| template.contains(part);
+    template.is_empty()
+        || template.ends_with(['/', '\\'])
+        || ["{time}", "{utc}", "{egress_id}"].into_iter().any(told_apart)
 }
 
 /// The path of a file that goes up while it grows: what is appended to an MP4 of ours is final.

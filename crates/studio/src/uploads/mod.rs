@@ -15,11 +15,12 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::{EgressId, StorageId};
 use egress::request::UploadRequest;
 use egress::storage::StorageSecret;
-use upload::{Options, Queue, Secrets, UploadId, UploadState};
+use upload::{LocalFile, Options, Queue, Secrets, UploadId, UploadState};
 
 use crate::error::{closing, no_such_job, precondition};
 use crate::fold::ended;
 use crate::studio::{Inner, Studio};
+use crate::surface::JobOutput;
 
 pub(crate) use following::follow;
 
@@ -30,7 +31,6 @@ impl Studio {
     /// There is no such recording or storage, or it goes up already.
     pub async fn upload_recording(&self, egress_id: EgressId, to: UploadRequest) -> Result<(), ApiError> {
         let inner = &self.inner;
-        inner.uploads()?;
         inner.check_upload(Some(&to))?;
         let job = inner.board.job(&egress_id).ok_or_else(no_such_job)?;
         if job.preview || ended(job.status) && job.outputs.iter().all(|output| output.path.is_none()) {
@@ -45,15 +45,26 @@ impl Studio {
                 "Cancel what is on the list first, to send it elsewhere.",
             ));
         }
-        let Some(job) = inner.board.edit_job(&egress_id, |job| {
+        let stored = |output: &JobOutput| output.stored.as_ref().map(|stored| stored.local);
+        if job.outputs.iter().any(|output| stored(output) == Some(LocalFile::Removed)) {
+            return Err(precondition(
+                "The local file was removed after its upload.",
+                "Copy it from the storage that has it.",
+            ));
+        }
+        // What is there already is only forgotten here: it goes up anew.
+        let queue = inner.uploads()?;
+        for upload in queue.snapshot().uploads.into_iter().filter(|upload| upload.owner == egress_id.as_str())
+        {
+            queue.cancel(&upload.id).await?;
+        }
+        inner.board.edit_job(&egress_id, |job| {
             job.request.upload = Some(to);
             for output in &mut job.outputs {
-                output.upload_queued = false;
+                (output.upload_queued, output.stored) = (false, None);
             }
-        }) else {
-            return Err(no_such_job());
-        };
-        inner.journal_shown(job).await
+        });
+        inner.journal_shown(&egress_id).await
     }
 
     /// Tries an upload again at once, with the keys that are kept now. Without an id: everything that waits.
@@ -61,6 +72,7 @@ impl Studio {
     /// # Errors
     /// The list cannot be written.
     pub async fn retry_upload(&self, id: Option<UploadId>) -> Result<(), ApiError> {
+        self.inner.ask_again().await;
         self.inner.uploads()?.retry_now(id.as_ref()).await
     }
 

@@ -5,41 +5,78 @@ use std::path::{Path, PathBuf};
 
 use egress::fact::OutputSet;
 
-/// The files of an output that are complete, in order, and the lists of them, which are written anew.
+/// The files of an output that are complete, in order, and the lists of them as they are, which are written anew.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct SetFiles {
     pub files: Vec<PathBuf>,
-    pub lists: Vec<PathBuf>,
+    pub lists: Vec<(PathBuf, Vec<u8>)>,
 }
 
-/// Looks at the disk. `path` is the output's: its playlist, or the folder of its images; `folder` is the one that was
-/// chosen to record into. What cannot be read is not there yet.
-pub(crate) fn look(set: &OutputSet, path: &Path, folder: &Path) -> SetFiles {
+/// Looks at the disk; none if it cannot be read. `path` is the output's: its playlist, or the folder of its images;
+/// `folder` is the one that was chosen to record into.
+pub(crate) fn look(set: &OutputSet, path: &Path, folder: &Path) -> Option<SetFiles> {
     match set {
         OutputSet::Segments { live_playlist, .. } => {
-            let Ok(playlist) = std::fs::read_to_string(path) else { return SetFiles::default() };
+            // The list of the newest first: the whole list, read later, has all that it has.
+            let live =
+                live_playlist.iter().filter_map(|live| Some((live.clone(), std::fs::read(live).ok()?)));
+            let mut lists: Vec<_> = live.collect();
+            let playlist = std::fs::read(path).ok()?;
             let base = path.parent().unwrap_or(path);
-            let uris = playlist.lines().map(str::trim);
-            let files =
-                uris.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|uri| base.join(uri));
-            let live = live_playlist.iter().filter(|live| live.exists()).cloned();
-            SetFiles { files: files.collect(), lists: live.chain([path.to_owned()]).collect() }
+            let text = String::from_utf8_lossy(&playlist);
+            let uris = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            let files = uris.map(|uri| base.join(uri)).collect();
+            lists.push((path.to_owned(), playlist));
+            Some(SetFiles { files, lists })
         }
         OutputSet::Images { prefix, .. } => {
             let start = folder.join(prefix);
             let start = start.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let start = if prefix.ends_with('/') { String::new() } else { start };
-            let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-            let mut files: Vec<PathBuf> = entries
+            // Not those of a recording whose name goes on where this one's ends.
+            let ours =
+                |name: &str| name.strip_prefix(&start).is_some_and(|rest| rest.starts_with(['_', '.']));
+            let mut files: Vec<PathBuf> = std::fs::read_dir(path)
+                .ok()?
+                .flatten()
                 .filter(|entry| {
                     let name = entry.file_name();
                     let name = name.to_string_lossy();
-                    name.starts_with(&start) && (name.ends_with(".jpeg") || name.ends_with(".jpg"))
+                    ours(&name) && (name.ends_with(".jpeg") || name.ends_with(".jpg"))
                 })
                 .map(|entry| entry.path())
                 .collect();
             files.sort();
-            SetFiles { files, lists: Vec::new() }
+            Some(SetFiles { files, lists: Vec::new() })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_another_recording_are_not_taken_for_ones_own() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["image_00000.jpeg", "image_00001.jpeg.part", "image-2_00000.jpeg", "image_00001.jpeg"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let set = OutputSet::Images { prefix: "image".into(), count: 2 };
+        let found = look(&set, dir.path(), dir.path()).unwrap();
+        assert_eq!(found.files, ["image_00000.jpeg", "image_00001.jpeg"].map(|name| dir.path().join(name)));
+        assert!(look(&set, &dir.path().join("gone"), dir.path()).is_none());
+    }
+
+    #[test]
+    fn segments_are_those_of_the_list() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("playlist.m3u8");
+        let set = OutputSet::Segments { live_playlist: Some(dir.path().join("live.m3u8")), count: 1 };
+        assert!(look(&set, &path, dir.path()).is_none());
+        std::fs::write(&path, "#EXTM3U\n#EXTINF:2.0,\na_00000.ts\n").unwrap();
+        std::fs::write(dir.path().join("a_00001.ts"), "not listed yet").unwrap();
+        let found = look(&set, &path, dir.path()).unwrap();
+        assert_eq!((found.files, found.lists.len()), (vec![dir.path().join("a_00000.ts")], 1));
     }
 }

@@ -234,3 +234,52 @@ async fn where_it_goes_can_be_chosen_while_it_is_armed() {
     let (job, _) = until_stored(&studio, &job).await;
     assert!(object(&bench, &job).exists());
 }
+
+#[tokio::test]
+async fn what_is_stored_can_be_sent_elsewhere_too_and_stays_in_the_history() {
+    let bench = Bench::new();
+    let studio = bench.open().await;
+    let storage = studio.save_storage(folder(&bench)).await.unwrap();
+    let job = recorded(&studio, RecordRequest { upload: to(&storage), ..request("show") }).await;
+    studio.stop(job.egress_id.clone()).await.unwrap();
+    let (job, first) = until_stored(&studio, &job).await;
+    let second = bench.dir.path().join("second");
+    std::fs::create_dir_all(&second).unwrap();
+    let storage = Storage::Local(LocalFolder { folder: second.clone() });
+    let profile = StorageProfile { storage, prefix: String::new() };
+    let input = StorageInput { name: "Second".into(), profile, secret: None, this_run_only: false };
+    let elsewhere = studio.save_storage(input).await.unwrap();
+    studio.upload_recording(job.egress_id.clone(), to(&elsewhere).unwrap()).await.unwrap();
+    let moved =
+        |job: &Job| job.outputs[0].stored.as_ref().is_some_and(|stored| stored.location != first.location);
+    let job = until_job(&studio, &job.egress_id, "the second object", moved).await;
+    let name = object(&bench, &job).file_name().unwrap().to_owned();
+    assert!(second.join(name).exists() && object(&bench, &job).exists());
+
+    // What still waits keeps its recording in the history.
+    let bucket = studio.save_storage(nowhere(Some(KEY))).await.unwrap();
+    studio.upload_recording(job.egress_id.clone(), to(&bucket).unwrap()).await.unwrap();
+    until(&studio, "the upload", |snapshot| (snapshot.uploads.len() == 1).then_some(())).await;
+    let refused = studio.forget_job(job.egress_id.clone()).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::FailedPrecondition);
+    let [waiting] = &studio.snapshot().uploads[..] else { panic!("one upload") };
+    studio.cancel_upload(waiting.id.clone()).await.unwrap();
+    until(&studio, "an empty list", |snapshot| snapshot.uploads.is_empty().then_some(())).await;
+    studio.forget_job(job.egress_id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_name_that_comes_again_takes_no_objects_place() {
+    let bench = Bench::new();
+    let studio = bench.open().await;
+    let storage = studio.save_storage(folder(&bench)).await.unwrap();
+    let upload = Some(UploadRequest { storage, backup: None, remove_local: true });
+    let mut places = Vec::new();
+    for _ in 0..2 {
+        let asked = RecordRequest { name: "show.mp4".into(), upload: upload.clone(), ..request("show") };
+        let job = recorded(&studio, asked).await;
+        studio.stop(job.egress_id.clone()).await.unwrap();
+        places.push(until_stored(&studio, &job).await.1.location);
+    }
+    assert!(places[0] != places[1] && places.iter().all(|place| Path::new(place).exists()), "{places:?}");
+}

@@ -52,7 +52,7 @@ async fn a_playlist_comes_after_its_segments() {
         text += &format!("#EXTINF:4.0,\n{name}\n");
         std::fs::write(&playlist, &text).unwrap();
         let list = NewUpload {
-            content: Content::Now,
+            content: Content::Now(text.clone().into_bytes()),
             order: Order::After("show".into()),
             ..bench.new_upload(&playlist, "show.m3u8")
         };
