@@ -354,8 +354,8 @@ pub(crate) async fn conclude(
     }
     if let Some(job) = job.clone() {
         tracing::info!(egress_id = %id, status = ?job.status, recovered = job.recovered, "job over");
-        let (board, id) = (inner.clone(), id.clone());
-        let newest = move || board.board.job(&id).or(Some(job));
+        let (studio, own) = (inner.clone(), id.clone());
+        let newest = move || studio.board.job(&own).or(Some(job));
         let written = inner.journal.run(move |journal| journal.concluded(newest, last_seq)).await;
         if let Err(error) = written {
             tracing::error!(egress_id = %id, %error, "the journal is behind");

@@ -452,7 +452,7 @@ impl Outputs {
         if !others {
             return true;
         }
-        for open in full.iter().filter_map(|id| self.open.get_mut(id)) {
+        for (_, open) in self.open.iter_mut().filter(|(id, _)| full.contains(id)) {
             open.until_ns.get_or_insert(now_ns);
         }
         let warning = ApiError::new(
