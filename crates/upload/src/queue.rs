@@ -201,6 +201,8 @@ impl Queue {
         self.inner.update(id, |row| row.paused = true).await?.ok_or_else(unknown)?;
         self.stop(id).await;
         let row = self.inner.remove(id).await?.ok_or_else(unknown)?;
+        // What waited for it waits no longer.
+        self.inner.wake.notify_one();
         if let (None, Some(multipart)) = (&row.stored, row.multipart.clone())
             && let Ok(remote) = self.inner.remote(row.target()).await
         {

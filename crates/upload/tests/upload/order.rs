@@ -62,13 +62,13 @@ async fn a_playlist_comes_after_its_segments() {
     assert_eq!(server.object("show.m3u8").await, Some(text.into_bytes()));
     let arrived = arrived.lock().clone();
     assert_eq!(arrived.iter().filter(|path| path.ends_with(".ts")).count(), 12);
-    // Versions that a newer one had overtaken were left out, and that was said.
+    // Versions that a newer one had overtaken were left out, and those that were there are forgotten; that was said.
     let lists = arrived.iter().filter(|path| path.ends_with(".m3u8")).count();
     let mut gone = 0;
     while let Ok(event) = events.try_recv() {
         gone += usize::from(matches!(event.what, What::Gone { .. }));
     }
-    assert_eq!(lists + gone, 12);
+    assert!(lists + gone >= 12 && gone <= 11, "{lists} went up, {gone} are gone");
     // Others do not wait for a group that is stuck.
     faults.rule(|head, _| match head.uri.path().contains("stuck") {
         true => Act::Answer(500, String::new()),
