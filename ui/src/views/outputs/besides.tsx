@@ -1,5 +1,5 @@
 // What is made besides the file. Names for tests: button "Besides the file" opens it; checkboxes "Segments for the web
-// (HLS)", "A list of the newest as well", "Images", "A second copy on another disk"; "Seconds each", "One every".
+// (HLS)", "A list of the newest as well", "Images", "A second copy on another disk"; "Length", "One every".
 
 import { ChevronDown, FolderOpen } from "lucide-react";
 import { useId, useState } from "react";
