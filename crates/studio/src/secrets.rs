@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use keyring_core::{CredentialStore, Entry, Error as KeyringError};
 pub use file::FileSecrets;
+use keyring_core::{CredentialStore, Entry, Error as KeyringError};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 

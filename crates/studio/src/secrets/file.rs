@@ -41,7 +41,9 @@ impl FileSecrets {
                 _ => Ok(()),
             }
         } else {
-            serde_json::to_vec(kept).map_err(std::io::Error::other).and_then(|text| replace(&self.path, &text))
+            serde_json::to_vec(kept)
+                .map_err(std::io::Error::other)
+                .and_then(|text| replace(&self.path, &text))
         };
         written.map_err(|error| refused(&self.path, &error))
     }
