@@ -18,8 +18,8 @@ use crate::id::OutputId;
 use crate::roster::{ParticipantKind, TrackKind};
 use crate::spec::{
     AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput, Limits,
-    OutputKind, OutputSpec, Selection, SoundFormat, Source, Treatment, VideoCodec, VideoPreference,
-    VideoSelect,
+    OutputKind, OutputSpec, SegmentKind, Selection, SoundFormat, Source, Treatment, VideoCodec,
+    VideoPreference, VideoSelect,
 };
 use crate::stream::StreamUrlError;
 use crate::websocket::{WebSocketUrl, WebSocketUrlError};
@@ -47,6 +47,8 @@ pub struct Local {
     pub after_crash: AfterCrash,
     /// What is sent over WebSockets.
     pub sound: SoundFormat,
+    /// What segments of HLS are.
+    pub segments: SegmentKind,
     /// What ends the job.
     pub limits: Limits,
 }
@@ -492,7 +494,7 @@ fn accept(
             "Choose a folder in the settings.",
         ));
     }
-    outputs.extend(targets.segments.iter().map(|segments| segments.output(&local.folder)));
+    outputs.extend(targets.segments.iter().map(|segments| segments.output(&local.folder, local.segments)));
     let images = targets.images.iter().enumerate();
     outputs.extend(images.map(|(at, images)| images.output(&local.folder, at + 1)));
     if let Some(file) = targets.file {
@@ -506,6 +508,7 @@ fn accept(
             name: file.filepath.to_owned(),
             container: file.container,
             manifest: file.manifest,
+            proxy: None,
         };
         outputs.insert(0, OutputSpec { id: REQUESTED_OUTPUT.into(), kind: OutputKind::File(output) });
     }
