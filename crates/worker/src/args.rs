@@ -189,6 +189,7 @@ impl Record {
             segments: None,
             images: None,
             copy_folder: None,
+            proxy: None,
             upload: None,
         })
     }

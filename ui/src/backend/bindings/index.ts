@@ -52,6 +52,7 @@ export type * from "./ProjectId";
 export type * from "./ProjectInput";
 export type * from "./Projects";
 export type * from "./ProxyLogin";
+export type * from "./ProxyRequest";
 export type * from "./RecordFormat";
 export type * from "./RecordRequest";
 export type * from "./RecordSource";
