@@ -41,7 +41,7 @@ pub struct Cutter {
     /// Where the next segment begins, once it is known and the sound before it has not come whole.
     next_ns: Option<i64>,
     held: Vec<Unit>,
-    /// What the pictures of the open segment are.
+    /// What the pictures are that the open segment begins with.
     pictures: Option<Caps>,
     ended_ns: i64,
 }
@@ -151,6 +151,7 @@ impl Cutter {
         cuts.push(Cut::End { at_ns });
         cuts.push(Cut::Begin { at_ns });
         self.begun_ns = Some(at_ns);
+        self.pictures = None;
         for unit in std::mem::take(&mut self.held) {
             match self.next_ns {
                 None if self.cuts_here(&unit, at_ns) => {
@@ -169,7 +170,7 @@ impl Cutter {
         if unit.lane == Lane::Video || !self.video {
             self.ended_ns = self.ended_ns.max(unit.end_ns());
         }
-        if unit.lane == Lane::Video {
+        if unit.lane == Lane::Video && self.pictures.is_none() {
             self.pictures = Some(unit.caps.clone());
         }
         cuts.push(Cut::Unit(unit));
