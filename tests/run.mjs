@@ -42,6 +42,10 @@ const STAGES = {
     await buildBinaries(PROGRAMS, { quiet: true });
     await files('e2e');
   },
+  api: async () => {
+    await buildBinaries(PROGRAMS, { quiet: true });
+    await files('api');
+  },
   fault: async () => {
     await buildBinaries(PROGRAMS, { quiet: true });
     await files('fault');

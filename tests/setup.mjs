@@ -50,6 +50,7 @@ const PACKAGES = {
   ],
   'to look into recorded files': ['ffmpeg'],
   'to look into buckets': ['curl'],
+  'to test the Egress API': ['python3-venv'],
   'to test streams': ['nginx', 'libnginx-mod-rtmp', 'srt-tools', 'openssl'],
 };
 
@@ -69,6 +70,8 @@ export async function setup(what = 'test') {
     const { azuriteProgram, minioProgram } = await import('./harness/stores.mjs');
     process.env.TALLYLIGHT_MINIO = await once('MinIO', minioProgram, true);
     process.env.TALLYLIGHT_AZURITE = azuriteProgram();
+    const { pythonProgram } = await import('./harness/python.mjs');
+    await once("LiveKit's SDK for Python", pythonProgram);
   }
 }
 

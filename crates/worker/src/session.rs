@@ -10,7 +10,7 @@ use egress::roster::RoomSummary;
 use studio::projects::JsonProjects;
 use studio::secrets::MemorySecrets;
 use studio::surface::{ProjectInput, Rooms};
-use studio::{Studio, StudioOptions, default_data_dir};
+use studio::{EgressDefaults, Studio, StudioOptions, default_data_dir};
 
 use crate::args::{Access, invalid};
 use crate::report;
@@ -115,18 +115,34 @@ impl Session {
     }
 }
 
+/// A studio that serves others, in a folder that is its own alone.
+///
+/// # Errors
+/// Another service has the folder, or it cannot be used.
+pub async fn served(
+    data_dir: Option<PathBuf>,
+    recordings: Option<PathBuf>,
+    defaults: EgressDefaults,
+) -> Result<Studio, ApiError> {
+    let dir = match data_dir {
+        Some(dir) => dir,
+        // Always the same one: what an earlier run has left belongs to this one.
+        None => base_dir()?.join("serve"),
+    };
+    Studio::open(StudioOptions {
+        default_folder: recordings,
+        egress: defaults,
+        lock_within: Duration::from_secs(10),
+        ..options(dir)
+    })
+    .await
+}
+
 async fn open(data_dir: Option<PathBuf>) -> Result<Studio, ApiError> {
     if let Some(dir) = data_dir {
         return Studio::open(options(dir)).await;
     }
-    let base = default_data_dir().ok_or_else(|| {
-        ApiError::new(
-            ErrorCode::Storage,
-            Fault::Environment,
-            "This user has no home folder for Tallylight's journal.",
-            "Name a folder with --data-dir.",
-        )
-    })?;
+    let base = base_dir()?;
     // Scripts run several at once. Each takes the first folder that is free, and with it what an earlier
     // worker that died left there.
     let mut taken = None;
@@ -137,6 +153,17 @@ async fn open(data_dir: Option<PathBuf>) -> Result<Studio, ApiError> {
         }
     }
     Err(taken.expect("there is at least one number, and all were taken"))
+}
+
+fn base_dir() -> Result<PathBuf, ApiError> {
+    default_data_dir().ok_or_else(|| {
+        ApiError::new(
+            ErrorCode::Storage,
+            Fault::Environment,
+            "This user has no home folder for Tallylight's journal.",
+            "Name a folder with --data-dir.",
+        )
+    })
 }
 
 fn options(dir: PathBuf) -> StudioOptions {
