@@ -188,6 +188,7 @@ async fn anything_at_all() {
     .await
     .unwrap();
     let api = Api::new(studio.clone(), ApiKeys::new("key", API_SECRET.into()));
+    api.open();
     let endpoint = Endpoint { bind: "127.0.0.1".parse().unwrap(), port: 0, tls: None };
     let server = Server::for_calls(&endpoint).await.unwrap();
     let address = server.address().unwrap();

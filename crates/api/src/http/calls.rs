@@ -1,6 +1,7 @@
 //! The calls, one by one.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -58,6 +59,12 @@ pub async fn answer(
 async fn start(api: &Api, request: EgressRequest) -> Result<EgressInfo, TwirpError> {
     if *api.draining.borrow() {
         return Err(TwirpError::new(Code::Unavailable, "server is shutting down"));
+    }
+    if !api.open.load(Ordering::Relaxed) {
+        // LiveKit's words for a service that is not there.
+        let words =
+            "no response from servers: The LiveKit server has not been reached yet. Try again in a moment.";
+        return Err(TwirpError::new(Code::Unavailable, words));
     }
     webhook::check(webhook::of_request(&request), &api.keys)?;
     let (egress_id, room_id) = (Some(EgressId::random()), String::new());

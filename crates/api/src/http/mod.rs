@@ -12,6 +12,7 @@ mod token;
 mod twirp;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -45,13 +46,20 @@ const PREFIX: &str = "/twirp/livekit.Egress/";
 pub struct Api {
     studio: Studio,
     keys: ApiKeys,
+    open: AtomicBool,
     draining: watch::Sender<bool>,
 }
 
 impl Api {
-    /// The API of a studio, for whoever holds one of the keys.
+    /// The API of a studio, for whoever holds one of the keys. Until [`Api::open`] it starts nothing.
     pub fn new(studio: Studio, keys: ApiKeys) -> Arc<Self> {
-        Arc::new(Self { studio, keys, draining: watch::Sender::new(false) })
+        let (open, draining) = (AtomicBool::new(false), watch::Sender::new(false));
+        Arc::new(Self { studio, keys, open, draining })
+    }
+
+    /// From now on requests are taken: the LiveKit server is reached.
+    pub fn open(&self) {
+        self.open.store(true, Ordering::Relaxed);
     }
 
     /// From now on nothing is started. What runs can still be listed, changed and stopped.

@@ -128,7 +128,8 @@ impl From<ApiError> for TwirpError {
                 Code::FailedPrecondition
             }
             ErrorCode::FailedPrecondition => Code::FailedPrecondition,
-            ErrorCode::DiskFull | ErrorCode::LimitReached => Code::ResourceExhausted,
+            ErrorCode::AlreadyExists => Code::AlreadyExists,
+            ErrorCode::DiskFull | ErrorCode::LimitReached | ErrorCode::Exhausted => Code::ResourceExhausted,
             ErrorCode::Storage if error.fault == Fault::Input => Code::InvalidArgument,
             ErrorCode::Storage => Code::Unavailable,
             ErrorCode::Aborted => Code::Aborted,

@@ -1,6 +1,6 @@
 //! What is told, and when.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use livekit_protocol as proto;
 use livekit_protocol::{EgressInfo, EgressStatus};
 
 /// Egresses whose end was told and is remembered, so that it is not told twice.
-const REMEMBERED: usize = 4096;
+const REMEMBERED: usize = 1024;
 
 /// What happened to an egress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,8 @@ impl Event {
 pub struct Told {
     /// The last of each that runs.
     running: HashMap<String, EgressInfo>,
-    ended: HashSet<String>,
+    /// The last of each that is over. An upload may still become of it.
+    ended: HashMap<String, EgressInfo>,
     oldest: VecDeque<String>,
 }
 
@@ -97,22 +98,21 @@ impl Told {
 
     /// What is to be told of an egress that is so now; none if that was told.
     pub fn event(&mut self, info: &EgressInfo) -> Option<Kind> {
-        if self.ended.contains(&info.egress_id) {
-            return None;
-        }
-        if over(info) {
-            self.end(info);
-            return Some(Kind::Ended);
-        }
-        match self.running.insert(info.egress_id.clone(), info.clone()) {
-            None => Some(Kind::Started),
-            Some(last) => (news(&last) != news(info)).then_some(Kind::Updated),
-        }
+        let id = &info.egress_id;
+        let last = self.ended.get(id).or_else(|| self.running.get(id));
+        let kind = match last {
+            Some(last) if news(last) == news(info) => return None,
+            None if !over(info) => Kind::Started,
+            _ if over(info) && !self.ended.contains_key(id) => Kind::Ended,
+            _ => Kind::Updated,
+        };
+        self.known(info);
+        Some(kind)
     }
 
     fn end(&mut self, info: &EgressInfo) {
         self.running.remove(&info.egress_id);
-        if self.ended.insert(info.egress_id.clone()) {
+        if self.ended.insert(info.egress_id.clone(), info.clone()).is_none() {
             self.oldest.push_back(info.egress_id.clone());
         }
         while self.oldest.len() > REMEMBERED {
@@ -150,6 +150,9 @@ mod tests {
         assert_eq!(told.event(&info(EgressStatus::EgressEnding, 4)), Some(Kind::Updated));
         assert_eq!(told.event(&info(EgressStatus::EgressComplete, 5)), Some(Kind::Ended));
         assert_eq!(told.event(&info(EgressStatus::EgressComplete, 6)), None);
+        let stored = EgressInfo { backup_storage_used: true, ..info(EgressStatus::EgressComplete, 7) };
+        assert_eq!(told.event(&stored), Some(Kind::Updated), "an upload was late");
+        assert_eq!(told.event(&stored), None);
     }
 
     #[test]

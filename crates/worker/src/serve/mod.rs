@@ -22,7 +22,7 @@ use studio::surface::ProjectInput;
 use studio::{ConfiguredStorage, EgressDefaults, EgressFilter, Studio};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use upload::UploadState;
 
 use crate::args::{Access, invalid};
@@ -34,6 +34,8 @@ pub use log::begin as begin_log;
 
 /// How long the last webhooks may take when the service ends.
 const WEBHOOKS_WITHIN: Duration = Duration::from_secs(30);
+/// How long calls that are under way may take then.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// Between two tries to reach the LiveKit server at the start.
 const LOGIN_WAIT: Duration = Duration::from_secs(3);
 /// Between two looks at what is still under way.
@@ -171,56 +173,50 @@ pub async fn run(access: &Access, prepared: Prepared) -> Result<(), ApiError> {
     let status = Status::new(studio.clone(), node_id, config.cluster_id.clone(), api.draining());
     let pages = pages(config, &status).await?;
     let (closing, closed) = watch::channel(false);
-    let mut tasks: Vec<JoinHandle<()>> = vec![tokio::spawn(status.count())];
+    let counting = tokio::spawn(status.count());
+    let mut servers = JoinSet::new();
     for (page, router) in pages {
-        tasks.push(tokio::spawn(page.run(router, closed.clone())));
+        servers.spawn(page.run(router, closed.clone()));
     }
     let hooks = webhooks(&prepared, &studio)?;
     let telling = tokio::spawn(hooks.clone().follow(studio.clone(), closed.clone()));
+    let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
+    let address = server.address().map(|address| format!("{scheme}://{address}"));
+    servers.spawn(server.run(api.clone().router(), closed.clone()));
 
-    let ended = tokio::select! {
-        logged_in = login(&studio, config, &prepared) => logged_in.map(|()| false),
-        _ = wish.wait_for(|wish| *wish > Wish::Go) => Ok(true),
+    let logged_in = tokio::select! {
+        logged_in = login(&studio, config, &prepared) => logged_in,
+        _ = wish.wait_for(|wish| *wish > Wish::Go) => Ok(()),
     };
-    let done = match ended {
-        Err(error) => Err(error),
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
-            match server.address() {
-                Ok(address) => tracing::info!("the API is at {scheme}://{address}"),
-                Err(error) => tracing::warn!(%error, "the API has no address"),
-            }
-            let serving = tokio::spawn(server.run(api.clone().router(), closed.clone()));
-            tasks.push(serving);
-            until_over(&studio, &api, &mut wish).await
-        }
-    };
-    let closed = studio.shut_down(*wish.borrow() == Wish::End).await;
+    if logged_in.is_ok() {
+        api.open();
+        tracing::info!("the API is at {}", address.unwrap_or_default());
+        until_over(&studio, &api, &mut wish).await;
+    }
+    let ended = *wish.borrow() == Wish::End;
+    let shut = studio.shut_down(ended).await;
     closing.send_replace(true);
     let _ = telling.await;
     hooks.finish(WEBHOOKS_WITHIN).await;
-    tasks.iter().for_each(JoinHandle::abort);
-    done.and(closed)
+    let answered = async { while servers.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(ANSWERS_WITHIN, answered).await;
+    counting.abort();
+    logged_in.and(shut)
 }
 
 /// Serves until there is a wish to end, and then until it may.
-async fn until_over(
-    studio: &Studio,
-    api: &Arc<Api>,
-    wish: &mut watch::Receiver<Wish>,
-) -> Result<(), ApiError> {
+async fn until_over(studio: &Studio, api: &Api, wish: &mut watch::Receiver<Wish>) {
     let _ = wish.wait_for(|wish| *wish > Wish::Go).await;
     api.drain();
     tracing::info!("nothing new is taken");
     let mut told = tokio::time::Instant::now() - TELL_EVERY;
     loop {
         if *wish.borrow() == Wish::End {
-            return Ok(());
+            return;
         }
         let (running, uploads) = (studio.running().len(), uploads(studio));
         if running == 0 && uploads == 0 {
-            return Ok(());
+            return;
         }
         if told.elapsed() >= TELL_EVERY {
             tracing::info!(running, uploads, "waiting for what is under way");
