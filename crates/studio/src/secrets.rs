@@ -1,10 +1,13 @@
-//! Where secrets are kept, of projects and of what else has one: in the OS keyring, or in memory for this run only. Never
-//! anywhere else.
+//! Where secrets are kept, of projects and of what else has one: in the OS keyring, or in memory for this run only. A
+//! service without a keyring keeps those that it must finish uploads with in a file of its own. Never anywhere else.
+
+mod file;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use egress::error::{ApiError, ErrorCode, Fault};
+pub use file::FileSecrets;
 use keyring_core::{CredentialStore, Entry, Error as KeyringError};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
