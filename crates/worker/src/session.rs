@@ -8,7 +8,7 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::EgressId;
 use egress::roster::RoomSummary;
 use studio::projects::JsonProjects;
-use studio::secrets::MemorySecrets;
+use studio::secrets::{FileSecrets, MemorySecrets};
 use studio::surface::{ProjectInput, Rooms};
 use studio::{EgressDefaults, Studio, StudioOptions, default_data_dir};
 
@@ -130,6 +130,8 @@ pub async fn served(
         None => base_dir()?.join("serve"),
     };
     Studio::open(StudioOptions {
+        // Keys that came with a request, for as long as its uploads need them.
+        secrets: Arc::new(FileSecrets::new(dir.join("secrets.json"))),
         default_folder: recordings,
         egress: defaults,
         lock_within: Duration::from_secs(10),

@@ -14,7 +14,7 @@ use livekit_protocol as proto;
 use livekit_protocol::EgressInfo;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
-use studio::surface::{Change, Snapshot};
+use studio::surface::{Change, Numbered, Snapshot};
 use studio::{EgressFilter, Studio};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
@@ -65,24 +65,23 @@ impl Status {
 
     /// Counts what happens, until the studio closes.
     pub async fn count(self: Arc<Self>) {
-        let mut changes = self.studio.changes();
+        let (mut changes, mut egresses) = (self.studio.changes(), self.studio.egress_changes());
         loop {
-            match changes.recv().await {
-                Ok(change) => match &change.change {
-                    Change::Job { job } if job.ended_at_ms.is_some() && !job.preview => {
-                        if let Ok(info) = self.studio.egress(&job.egress_id) {
-                            self.counted.lock().ended(&info);
-                        }
-                    }
-                    Change::Upload { upload } => {
+            tokio::select! {
+                change = changes.recv() => match change.as_deref() {
+                    Ok(Numbered { change: Change::Upload { upload }, .. }) => {
                         if matches!(upload.state, UploadState::Stored { .. }) {
                             self.counted.lock().stored(format!("{:?}", upload.id), upload.on_backup);
                         }
                     }
-                    _ => {}
+                    Err(RecvError::Closed) => return,
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
                 },
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return,
+                info = egresses.recv() => match info {
+                    Ok(info) => self.counted.lock().ended(&info),
+                    Err(RecvError::Closed) => return,
+                    Err(RecvError::Lagged(_)) => {}
+                },
             }
         }
     }

@@ -249,7 +249,8 @@ pub fn read(text: &str, from: &str, environment: impl Fn(&str) -> Option<String>
     let text = if text.trim().is_empty() { "{}" } else { text };
     let document = yaml_serde::Deserializer::from_str(text);
     let config: Result<Config, _> = serde_ignored::deserialize(document, |path| {
-        unknown.insert(path.to_string());
+        // What may be missing is a step of its own in there, by the name of a question mark.
+        unknown.insert(path.to_string().replace(".?", ""));
     });
     let mut config = config.map_err(|error| {
         invalid(
