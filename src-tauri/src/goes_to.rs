@@ -109,3 +109,26 @@ pub async fn pause_upload(opened: State<'_, Opened>, id: UploadId, paused: bool)
 pub async fn cancel_upload(opened: State<'_, Opened>, id: UploadId) -> Answer<()> {
     opened.studio().await?.cancel_upload(id).await
 }
+
+/// See [`studio::Studio::retry_set`].
+#[tauri::command]
+pub async fn retry_set(opened: State<'_, Opened>, egress_id: EgressId, output: OutputId) -> Answer<()> {
+    opened.studio().await?.retry_set(egress_id, output).await
+}
+
+/// See [`studio::Studio::pause_set`].
+#[tauri::command]
+pub async fn pause_set(
+    opened: State<'_, Opened>,
+    egress_id: EgressId,
+    output: OutputId,
+    paused: bool,
+) -> Answer<()> {
+    opened.studio().await?.pause_set(egress_id, output, paused).await
+}
+
+/// See [`studio::Studio::cancel_set`].
+#[tauri::command]
+pub async fn cancel_set(opened: State<'_, Opened>, egress_id: EgressId, output: OutputId) -> Answer<()> {
+    opened.studio().await?.cancel_set(egress_id, output).await
+}

@@ -235,6 +235,7 @@ pub(crate) mod tests {
     use super::*;
     use egress::fact::ConnectionState;
     use egress::request::{RecordFormat, RecordRequest, RecordSource};
+    use studio::surface::Origin;
 
     /// A job of these words.
     pub(crate) fn job(id: &str, title: &str, status: EgressStatus, preview: bool) -> Job {
@@ -255,6 +256,8 @@ pub(crate) mod tests {
         Job {
             egress_id: id.into(),
             project_id: None,
+            origin: Origin::Window,
+            stores: Vec::new(),
             request,
             title: title.to_owned(),
             status,

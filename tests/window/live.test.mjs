@@ -5,8 +5,9 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { cadence, pictures } from "../harness/content.mjs";
+import { beeps, cadence, pictures } from "../harness/content.mjs";
 import { RtmpServer } from "../harness/ingest.mjs";
+import { heard, Listener } from "../harness/listener.mjs";
 import { LiveKit } from "../harness/livekit.mjs";
 import { Person } from "../harness/people.mjs";
 import { openDesktop } from "./desktop.mjs";
@@ -17,10 +18,13 @@ const ADA = 1;
 /** No file of Tallylight's may contain it. */
 const KEY = "planted-key-of-the-main-channel";
 
-let server, rtmp, ada, desktop, window;
+/** Nor this: it lets one in where captions are written. */
+const TOKEN = "planted-token-of-the-captions";
+
+let server, rtmp, listener, ada, desktop, window;
 
 before(async () => {
-  [server, rtmp] = await Promise.all([LiveKit.start(), RtmpServer.start()]);
+  [server, rtmp, listener] = await Promise.all([LiveKit.start(), RtmpServer.start(), Listener.start()]);
   rtmp.refused.add("wrong");
   ada = new Person({ server, room: "morning-show", person: ADA, name: "Ada" });
   await ada.join({ video: { width: 640, height: 360, fps: 30 }, audio: true });
@@ -36,6 +40,7 @@ after(async () => {
   await desktop?.close();
   await ada?.quit();
   await rtmp?.stop();
+  await listener?.stop();
   await server?.stop();
 });
 
@@ -116,6 +121,43 @@ test("a show goes live while it is recorded", { timeout: 600_000 }, async (t) =>
     await becomes("127.0.0.1", "live");
   });
 
+  await step("sound alone goes to a WebSocket for captions, is refused and tried again like the others, and can be heard there", async () => {
+    listener.refuses = 403;
+    await window.keys("d");
+    await window.type("textbox", "Address with key", listener.url(`?token=${TOKEN}`));
+    await window.click("combobox", "Sound");
+    await steps.look(window, "34a sound alone");
+    await window.click("option", /^16 kHz mono/);
+    await window.click("checkbox", "Save for later");
+    await window.type("textbox", /^Name/, "Captions");
+    await window.click("button", "Go live");
+    await becomes("Captions", "refused");
+    assert.equal(listener.calls.length, 0);
+    listener.refuses = 0;
+    await window.click("button", "Try Captions again");
+    await becomes("Captions", "live");
+    await until("the sound", () => listener.calls[0].blocks.length > 300, { within_ms: 30_000 });
+    await window.click("button", "Details of Captions");
+    await until("what it is in words", async () => (await window.text()).includes("Sound only, 16 kHz mono"), steps.patient);
+    await steps.look(window, "34b captions");
+    const [call] = listener.calls;
+    assert.equal(call.url, `/in?token=${TOKEN}`);
+    const told = heard(call, { rateHz: 16_000, channels: 1 });
+    const count = beeps(told, ADA).length;
+    assert.ok(count >= 3, `${count} beeps of Ada in ${told.seconds} s`);
+    assert.ok(!(await window.text()).includes(TOKEN), "the token is shown");
+    // Everything else has gone on.
+    await becomes("Main channel", "live");
+    await until("the question", async () => {
+      if (await window.find("button", "Take off air")) return true;
+      await window.click("button", "Remove", { within_ms: 2000 });
+      return false;
+    }, { ...steps.patient, every_ms: 500 });
+    await window.click("button", "Take off air");
+    await until("goodbye", () => call.closed !== null);
+    await until("its row to go", async () => (await streams()).every(({ name }) => name !== "Captions"), steps.patient);
+  });
+
   await step("one is taken off air; the recording goes on", async () => {
     await window.click("button", /^Details of 127/);
     // The details open in their own time, and what moves is missed by a click.
@@ -154,17 +196,28 @@ test("a show goes live while it is recorded", { timeout: 600_000 }, async (t) =>
     await steps.choosePerson(window, /^Ada/);
     await window.click("button", /^Go live as well/);
     await window.click("checkbox", /^Main channel/);
+    await window.click("checkbox", /^Captions/);
     await steps.look(window, "36 before the show");
     await window.keys("r");
     await becomes("Main channel", "live");
+    await becomes("Captions", "live");
     await steps.waitForRecording(window, { seconds: 2 });
+    await until("sound", () => listener.calls[1]?.blocks.length > 50);
     await steps.stopRecording(window);
     const files = (folder) =>
       readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
         const path = join(folder, entry.name);
         return entry.isDirectory() ? files(path) : entry.isFile() && statSync(path).size < 1 << 26 ? [path] : [];
       });
-    for (const path of files(desktop.dataDir)) assert.ok(!readFileSync(path).includes(KEY), `the key is in ${path}`);
+    for (const path of files(desktop.dataDir)) {
+      const text = readFileSync(path);
+      assert.ok(!text.includes(KEY), `the key is in ${path}`);
+      assert.ok(!text.includes(TOKEN), `the token is in ${path}`);
+    }
+    // The rest of the shows go without captions.
+    await steps.choosePerson(window, /^Ada/);
+    if (!(await window.find("checkbox", /^Captions/))) await window.click("button", /^(Live to|Go live as well)/);
+    await window.click("checkbox", /^Captions/);
   });
 
   await step("it is live without being recorded, and recorded once that is wanted", async () => {

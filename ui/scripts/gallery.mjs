@@ -52,6 +52,9 @@ const acts = {
     await page.getByTestId("project-save").click();
     await page.getByTestId("notice").waitFor();
   },
+  "live-socket": async (page) => {
+    await page.getByLabel("Address with key", { exact: true }).fill("wss://captions.example/listen?token=x");
+  },
   "layouts-end": async (page) => {
     await page.getByTestId("layout-broken").last().scrollIntoViewIfNeeded();
   },

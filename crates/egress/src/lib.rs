@@ -23,6 +23,7 @@ pub mod filename;
 pub mod id;
 pub mod info;
 pub mod layout;
+pub mod live_url;
 pub mod manifest;
 pub mod protocol;
 pub mod redact;

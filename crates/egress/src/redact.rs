@@ -214,6 +214,20 @@ pub fn redact_url(url: &str) -> String {
     }
 }
 
+/// A text of somebody else's without these secrets. A text from which they cannot be taken out is not told at all.
+pub(crate) fn scrub(text: &str, mut secrets: Vec<&str>) -> String {
+    secrets.retain(|secret| !secret.is_empty());
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    let mut scrubbed = text.to_owned();
+    for secret in secrets {
+        if secret.len() < 4 && scrubbed.contains(secret) {
+            return String::new();
+        }
+        scrubbed = scrubbed.replace(secret, "{...}");
+    }
+    scrubbed
+}
+
 /// `{abc...xyz}`: at most a third of it at either end, at most three characters.
 fn abbreviate(secret: &str) -> String {
     let chars: Vec<char> = secret.chars().collect();

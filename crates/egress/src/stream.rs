@@ -5,7 +5,7 @@ use url::Host;
 use url::form_urlencoded;
 
 use crate::error::{ApiError, ErrorCode, Fault};
-use crate::redact::redact_url;
+use crate::redact::{redact_url, scrub};
 use crate::spec::StreamProtocol;
 use crate::wire::Secret;
 
@@ -127,7 +127,8 @@ impl StreamUrl {
             _ => Err((
                 "invalid scheme",
                 "Nothing is streamed to an address of this kind.",
-                "Give one that begins with rtmp://, rtmps://, mux://, twitch:// or srt://.",
+                "Give one that begins with rtmp://, rtmps://, mux://, twitch:// or srt://; for sound alone, ws:// or \
+                 wss://.",
             )),
         };
         let target = target.map_err(|(reason, message, remedy)| fail(reason, message, remedy))?;
@@ -193,16 +194,7 @@ impl StreamUrl {
                 secrets.extend(passphrase.into_iter().chain(id).map(ExposeSecret::expose_secret));
             }
         }
-        secrets.retain(|secret| !secret.is_empty());
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        let mut scrubbed = text.to_owned();
-        for secret in secrets {
-            if secret.len() < 4 && scrubbed.contains(secret) {
-                return String::new();
-            }
-            scrubbed = scrubbed.replace(secret, "{...}");
-        }
-        scrubbed
+        scrub(text, secrets)
     }
 }
 

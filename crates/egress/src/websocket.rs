@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::error::{ApiError, ErrorCode, Fault};
 use crate::id::OutputId;
-use crate::redact::redact_url;
+use crate::redact::{redact_url, scrub};
 use crate::spec::{OutputKind, OutputSpec, SoundFormat, WebSocketOutput};
 use crate::wire::Secret;
 
@@ -79,6 +79,19 @@ impl WebSocketUrl {
         self.raw.expose_secret() == other.trim()
     }
 
+    /// A text of somebody else's without what is secret in this address: user, password and the values of the query,
+    /// as they stand in it and as they are meant. A text from which that cannot be taken out is not told at all.
+    pub fn scrub(&self, text: &str) -> String {
+        let raw = self.raw.expose_secret();
+        let Ok(url) = Url::parse(raw) else { return String::new() };
+        let meant: Vec<String> = url.query_pairs().map(|(_, value)| value.into_owned()).collect();
+        let query = url.query().unwrap_or_default();
+        let written = query.split('&').map(|part| part.split_once('=').map_or(part, |(_, value)| value));
+        let login = [url.username(), url.password().unwrap_or_default()];
+        let all = written.chain(login).chain(meant.iter().map(String::as_str));
+        scrub(text, all.chain([raw, query]).collect())
+    }
+
     /// Sound that is sent there, as an output of a job.
     pub fn output(&self, id: OutputId, format: SoundFormat) -> OutputSpec {
         OutputSpec {
@@ -104,6 +117,11 @@ mod tests {
         }
         let url = WebSocketUrl::parse("ws://me:word@h/a?token=abcdefghi").unwrap();
         assert!(!url.shown().contains("abcdefghi") && !url.shown().contains("word"), "{}", url.shown());
+        assert_eq!(url.scrub("no abcdefghi for me:word"), "");
+        let url = WebSocketUrl::parse("ws://someone:password@h/a?token=abc%20defghi&lang=en").unwrap();
+        assert_eq!(url.scrub("not abc defghi, abc%20defghi or password"), "not {...}, {...} or {...}");
+        assert_eq!(url.scrub("wrong language: en"), "");
+        let url = WebSocketUrl::parse("ws://me:word@h/a?token=abcdefghi").unwrap();
         assert!(url.is("ws://me:word@h/a?token=abcdefghi") && !url.is("ws://h/a"));
     }
 

@@ -4,8 +4,8 @@
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::DestinationState;
 use egress::id::{DestinationId, EgressId, OutputId};
-use egress::stream::StreamUrl;
-use egress::validate::stream_output;
+use egress::live_url::LiveUrl;
+use egress::spec::{SoundFormat, StreamProtocol};
 use egress::wire::Secret;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -24,16 +24,16 @@ impl Studio {
     /// # Errors
     /// There is no such job or destination, the job is over, the address is none, or the key is not at hand.
     pub async fn add_stream(&self, egress_id: EgressId, stream: StreamInput) -> Result<OutputId, ApiError> {
-        let (url, any_certificate) = match stream {
-            StreamInput::Url { url, any_certificate } => (url, any_certificate),
+        let (url, any_certificate, sound) = match stream {
+            StreamInput::Url { url, any_certificate, sound } => (url, any_certificate, sound),
             StreamInput::Saved { id } => {
                 self.inner.ask_again().await;
                 let saved = self.inner.saved_destination(&id)?;
-                (self.inner.destination_url(&saved).await?, saved.any_certificate)
+                (self.inner.destination_url(&saved).await?, saved.any_certificate, saved.sound)
             }
         };
-        let url = StreamUrl::parse(url.expose_secret())?;
-        self.attach_stream(&egress_id, &url, any_certificate).await
+        let url = LiveUrl::parse(url.expose_secret())?;
+        self.attach_stream(&egress_id, &url, any_certificate, sound).await
     }
 
     /// Finishes one output of a job. The job goes on with the others; one that streams and nothing else ends with
@@ -75,9 +75,11 @@ impl Studio {
         }
         let mut errors: Vec<ApiError> = Vec::new();
         for raw in add {
-            let added = match StreamUrl::parse(raw.expose_secret()) {
-                Ok(url) => self.attach_stream(&egress_id, &url, false).await.map(drop),
-                Err(error) => Err(error.into()),
+            let added = match LiveUrl::parse(raw.expose_secret()) {
+                Ok(url) => {
+                    self.attach_stream(&egress_id, &url, false, SoundFormat::default()).await.map(drop)
+                }
+                Err(error) => Err(error),
             };
             errors.extend(added.err());
         }
@@ -96,8 +98,9 @@ impl Studio {
     async fn attach_stream(
         &self,
         egress_id: &EgressId,
-        url: &StreamUrl,
+        url: &LiveUrl,
         any_certificate: bool,
+        sound: SoundFormat,
     ) -> Result<OutputId, ApiError> {
         let inner = &self.inner;
         let handle = inner.handle(egress_id)?;
@@ -113,6 +116,7 @@ impl Studio {
             output.destination = Some(JobDestination {
                 address: url.shown().to_owned(),
                 protocol: url.protocol(),
+                sound: (url.protocol() == StreamProtocol::Websocket).then_some(sound),
                 state: DestinationState::Connecting,
                 since_ms: crate::history::now_ms(),
             });
@@ -124,7 +128,7 @@ impl Studio {
         let Some((id, was_preview)) = taken else {
             return Err(precondition("This recording is over already.", "Start a new one."));
         };
-        let output = stream_output(id.clone(), url, any_certificate);
+        let output = url.output(id.clone(), any_certificate, sound);
         let secret = Some(url.secret());
         let attached = call(&handle, |reply| Command::Attach { output, secret, reply }).await;
         if attached.is_err() {
@@ -171,7 +175,7 @@ impl Studio {
             (None, Some(saved)) => inner.destination_url(saved).await?,
             (None, None) => SecretString::default(),
         };
-        let url = StreamUrl::parse(raw.expose_secret())?;
+        let url = LiveUrl::parse(raw.expose_secret())?;
         let kept = before.as_ref().is_some_and(|before| before.in_keyring);
         let keeping = Keeping { given, kept, this_run_only: input.this_run_only };
         inner.keep_key(id.as_str(), raw, keeping).await?;
@@ -182,6 +186,7 @@ impl Studio {
             address: url.shown().to_owned(),
             protocol: url.protocol(),
             any_certificate: input.any_certificate,
+            sound: input.sound,
             in_keyring: !input.this_run_only,
         };
         {
@@ -245,6 +250,7 @@ impl Inner {
             address: saved.address,
             protocol: saved.protocol,
             any_certificate: saved.any_certificate,
+            sound: saved.sound,
         };
         let destinations: Vec<Destination> = saved.into_iter().map(shown).collect();
         self.board.edit(|snapshot| {

@@ -43,10 +43,12 @@ pub(crate) fn show(job: &mut Job, state: &JobState) {
         shown.started_at_ms = output.started_at_ns.map(ms);
         shown.result = output.result.cloned();
         if let Some(destination) = output.destination {
-            let protocol = shown.destination.as_ref().map(|known| known.protocol);
+            let known = shown.destination.as_ref();
+            let (protocol, sound) = (known.map(|known| known.protocol), known.and_then(|known| known.sound));
             shown.destination = Some(JobDestination {
                 address: destination.address.clone(),
                 protocol: protocol.unwrap_or(protocol_of(&destination.address)),
+                sound,
                 state: destination.state.clone(),
                 since_ms: ms(destination.since_ns),
             });

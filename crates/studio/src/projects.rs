@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use egress::error::ApiError;
 use egress::id::{DestinationId, ProjectId, StorageId};
-use egress::spec::StreamProtocol;
+use egress::spec::{SoundFormat, StreamProtocol};
 use egress::storage::StorageProfile;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,9 @@ pub struct SavedDestination {
     pub protocol: StreamProtocol,
     /// RTMPS: whether any certificate is taken.
     pub any_certificate: bool,
+    /// What is sent, of a WebSocket.
+    #[serde(default)]
+    pub sound: SoundFormat,
     /// Whether the address with its key was put into the keyring.
     pub in_keyring: bool,
 }

@@ -11,7 +11,7 @@ use egress::id::{DestinationId, EgressId, OutputId, ProjectId, StorageId, TrackI
 use egress::layout::Broken;
 use egress::request::RecordRequest;
 use egress::roster::{RoomSummary, Roster};
-use egress::spec::StreamProtocol;
+use egress::spec::{SoundFormat, StreamProtocol};
 use egress::storage::{StorageProfile, StorageSecret};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -362,6 +362,9 @@ pub struct JobDestination {
     pub address: String,
     /// How it is sent.
     pub protocol: StreamProtocol,
+    /// What is sent over a WebSocket, where that is known.
+    #[serde(default)]
+    pub sound: Option<SoundFormat>,
     /// How it is.
     pub state: DestinationState,
     /// Since when, unix time, ms.
@@ -382,6 +385,9 @@ pub struct Destination {
     pub protocol: StreamProtocol,
     /// RTMPS: whether any certificate is taken.
     pub any_certificate: bool,
+    /// What is sent, of a WebSocket.
+    #[serde(default)]
+    pub sound: SoundFormat,
     /// Where its address with the key is kept.
     pub key: SecretPlace,
 }
@@ -396,6 +402,9 @@ pub struct DestinationInput {
     pub url: Option<secrecy::SecretString>,
     /// RTMPS: take any certificate, as of a server of one's own.
     pub any_certificate: bool,
+    /// What to send, to a WebSocket.
+    #[serde(default)]
+    pub sound: SoundFormat,
     /// Keep the address in memory only.
     pub this_run_only: bool,
 }
@@ -416,6 +425,9 @@ pub enum StreamInput {
         url: secrecy::SecretString,
         /// RTMPS: take any certificate, as of a server of one's own.
         any_certificate: bool,
+        /// What to send, to a WebSocket.
+        #[serde(default)]
+        sound: SoundFormat,
     },
 }
 

@@ -187,6 +187,13 @@ impl Board {
         self.rows.values().any(|row| row.on_backup && row.group.as_deref() == Some(group))
     }
 
+    /// Whether the operator has paused a group: all of it that is not stored.
+    pub(crate) fn group_paused(&self, group: &str) -> bool {
+        let of_it = |row: &&Row| row.stored.is_none() && row.group.as_deref() == Some(group);
+        let mut open = self.rows.values().filter(of_it).peekable();
+        open.peek().is_some() && open.all(|row| row.paused)
+    }
+
     /// Indices of the parts that can go up now.
     pub(crate) fn due_parts(&self, row: &Row) -> Vec<u32> {
         let have = self.parts.get(&row.id);

@@ -108,18 +108,53 @@ impl Inner {
         changed.await.map_err(|_| journal::JournalError::Gone)?
     }
 
+    /// Changes many rows in one step, on the disk first. Those that are not there are passed over; the others are
+    /// returned as they are now.
+    pub(crate) async fn update_all(
+        self: &Arc<Self>,
+        ids: &[UploadId],
+        how: impl Fn(&mut Row) + Send + 'static,
+    ) -> Result<Vec<Row>, ApiError> {
+        let (inner, ids) = (self.clone(), ids.to_vec());
+        let changed = tokio::spawn(async move {
+            let _one = inner.changing.lock().await;
+            let mut rows: Vec<Row> = {
+                let board = inner.board.lock();
+                ids.iter().filter_map(|id| board.get(id).cloned()).collect()
+            };
+            rows.iter_mut().for_each(how);
+            let written = rows.clone();
+            inner.journal.run(move |c| journal::save_all(c, &written)).await?;
+            for row in &rows {
+                inner.board.lock().put(row.clone());
+                inner.tell(&row.id);
+            }
+            Ok(rows)
+        });
+        changed.await.map_err(|_| journal::JournalError::Gone)?
+    }
+
     /// Takes an upload off the list.
     pub(crate) async fn remove(self: &Arc<Self>, id: &UploadId) -> Result<Option<Row>, ApiError> {
-        let (inner, id) = (self.clone(), id.clone());
+        Ok(self.remove_all(std::slice::from_ref(id)).await?.pop())
+    }
+
+    /// Takes uploads off the list in one step, and returns those that were on it.
+    pub(crate) async fn remove_all(self: &Arc<Self>, ids: &[UploadId]) -> Result<Vec<Row>, ApiError> {
+        let (inner, ids) = (self.clone(), ids.to_vec());
         let removed = tokio::spawn(async move {
             let _one = inner.changing.lock().await;
-            let gone = id.clone();
+            let gone = ids.clone();
             inner.journal.run(move |c| journal::remove(c, &gone)).await?;
-            let row = inner.board.lock().remove(&id);
-            if row.is_some() {
-                inner.send(What::Gone { id });
+            let mut rows = Vec::new();
+            for id in ids {
+                let row = inner.board.lock().remove(&id);
+                if let Some(row) = row {
+                    rows.push(row);
+                    inner.send(What::Gone { id });
+                }
             }
-            Ok(row)
+            Ok(rows)
         });
         removed.await.map_err(|_| journal::JournalError::Gone)?
     }

@@ -167,6 +167,14 @@ pub(crate) fn save(connection: &Connection, row: &Row) -> Result<(), JournalErro
     Ok(())
 }
 
+/// Writes many rows in one step.
+pub(crate) fn save_all(connection: &Connection, rows: &[Row]) -> Result<(), JournalError> {
+    let transaction = connection.unchecked_transaction()?;
+    rows.iter().try_for_each(|row| save(&transaction, row))?;
+    transaction.commit()?;
+    Ok(())
+}
+
 /// Writes a row that is new, with the bytes it stands for.
 pub(crate) fn add(connection: &Connection, row: &Row, body: Option<&[u8]>) -> Result<(), JournalError> {
     connection.execute(
@@ -215,9 +223,13 @@ pub(crate) fn drop_part(connection: &Connection, id: &UploadId, index: u32) -> R
     Ok(())
 }
 
-/// Forgets an upload.
-pub(crate) fn remove(connection: &Connection, id: &UploadId) -> Result<(), JournalError> {
-    connection.execute("DELETE FROM uploads WHERE id = ?1", [&id.0])?;
+/// Forgets uploads, in one step.
+pub(crate) fn remove(connection: &Connection, ids: &[UploadId]) -> Result<(), JournalError> {
+    let transaction = connection.unchecked_transaction()?;
+    for id in ids {
+        transaction.execute("DELETE FROM uploads WHERE id = ?1", [&id.0])?;
+    }
+    transaction.commit()?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::storage::object_key;
 use parking_lot::Mutex;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::board::{Board, Row, order};
@@ -99,6 +99,8 @@ impl Queue {
             Content::Closed | Content::Growing => None,
         };
         let (group, after_group) = order(upload.order);
+        // What joins a group that the operator has paused waits with it.
+        let paused = group.as_ref().is_some_and(|group| self.inner.board.lock().group_paused(group));
         let mut row = Row {
             id: UploadId::random(),
             seq: 0,
@@ -121,7 +123,7 @@ impl Queue {
             attempts: 0,
             next_try_ms: 0,
             error: None,
-            paused: false,
+            paused,
             stored: None,
             removed: false,
             created_at_ms: now_ms(),
@@ -132,13 +134,13 @@ impl Queue {
             let older: Vec<UploadId> = {
                 let board = self.inner.board.lock();
                 let same = |one: &&Row| {
-                    one.body && one.stored.is_some() && (&one.path, &one.keys) == (&row.path, &row.keys)
+                    one.body
+                        && (one.stored.is_some() || one.paused && paused)
+                        && (&one.path, &one.keys) == (&row.path, &row.keys)
                 };
                 board.rows().filter(same).map(|one| one.id.clone()).collect()
             };
-            for id in older {
-                self.inner.remove(&id).await?;
-            }
+            self.inner.remove_all(&older).await?;
         }
         row.seq = self.inner.board.lock().take_seq();
         let written = row.clone();
@@ -197,16 +199,27 @@ impl Queue {
     /// # Errors
     /// There is no such upload, or the list cannot be written.
     pub async fn cancel(&self, id: &UploadId) -> Result<(), ApiError> {
+        self.inner.board.lock().get(id).ok_or_else(unknown)?;
+        self.cancel_all(std::slice::from_ref(id)).await
+    }
+
+    /// As [`cancel`](Self::cancel), for many in one step. Those that are not on the list are passed over.
+    ///
+    /// # Errors
+    /// The list cannot be written.
+    pub async fn cancel_all(&self, ids: &[UploadId]) -> Result<(), ApiError> {
         // Not begun again between the stop and the removal.
-        self.inner.update(id, |row| row.paused = true).await?.ok_or_else(unknown)?;
-        self.stop(id).await;
-        let row = self.inner.remove(id).await?.ok_or_else(unknown)?;
-        // What waited for it waits no longer.
+        self.inner.update_all(ids, |row| row.paused = true).await?;
+        self.stop(ids).await;
+        let rows = self.inner.remove_all(ids).await?;
+        // What waited for them waits no longer.
         self.inner.wake.notify_one();
-        if let (None, Some(multipart)) = (&row.stored, row.multipart.clone())
-            && let Ok(remote) = self.inner.remote(row.target()).await
-        {
-            tokio::spawn(async move { remote.abort(row.key(), &multipart).await });
+        for row in rows {
+            if let (None, Some(multipart)) = (&row.stored, row.multipart.clone())
+                && let Ok(remote) = self.inner.remote(row.target()).await
+            {
+                tokio::spawn(async move { remote.abort(row.key(), &multipart).await });
+            }
         }
         Ok(())
     }
@@ -217,22 +230,29 @@ impl Queue {
     /// # Errors
     /// The list cannot be written.
     pub async fn retry_now(&self, id: Option<&UploadId>) -> Result<(), ApiError> {
-        self.inner.close_remotes();
         let ids: Vec<UploadId> = {
             let board = self.inner.board.lock();
             board.rows().filter(|row| id.is_none_or(|id| *id == row.id)).map(|row| row.id.clone()).collect()
         };
-        for id in ids {
-            let waits = self.inner.board.lock().get(&id).is_some_and(|row| row.next_try_ms > 0);
-            if waits {
-                self.inner
-                    .update(&id, |row| {
-                        row.next_try_ms = 0;
-                        row.error = None;
-                    })
-                    .await?;
-            }
-        }
+        self.retry_all(&ids).await
+    }
+
+    /// As [`retry_now`](Self::retry_now), for these.
+    ///
+    /// # Errors
+    /// The list cannot be written.
+    pub async fn retry_all(&self, ids: &[UploadId]) -> Result<(), ApiError> {
+        self.inner.close_remotes();
+        let waiting: Vec<UploadId> = {
+            let board = self.inner.board.lock();
+            let waits = |id: &&UploadId| board.get(id).is_some_and(|row| row.next_try_ms > 0);
+            ids.iter().filter(waits).cloned().collect()
+        };
+        let at_once = |row: &mut Row| {
+            row.next_try_ms = 0;
+            row.error = None;
+        };
+        self.inner.update_all(&waiting, at_once).await?;
         self.inner.wake.notify_one();
         Ok(())
     }
@@ -242,18 +262,29 @@ impl Queue {
     /// # Errors
     /// There is no such upload, or the list cannot be written.
     pub async fn pause(&self, id: &UploadId, paused: bool) -> Result<(), ApiError> {
-        self.inner.update(id, move |row| row.paused = paused).await?.ok_or_else(unknown)?;
+        self.inner.board.lock().get(id).ok_or_else(unknown)?;
+        self.pause_all(std::slice::from_ref(id), paused).await
+    }
+
+    /// As [`pause`](Self::pause), for many in one step. What joins a group of which all that is not stored is paused
+    /// is paused as well.
+    ///
+    /// # Errors
+    /// The list cannot be written.
+    pub async fn pause_all(&self, ids: &[UploadId], paused: bool) -> Result<(), ApiError> {
+        self.inner.update_all(ids, move |row| row.paused = paused).await?;
         if paused {
-            self.stop(id).await;
+            self.stop(ids).await;
         }
         self.inner.wake.notify_one();
         Ok(())
     }
 
-    async fn stop(&self, id: &UploadId) {
-        let (done, stopped) = oneshot::channel();
-        if self.orders.send(Order::Stop(id.clone(), done)).is_ok() {
-            let _ = stopped.await;
+    async fn stop(&self, ids: &[UploadId]) {
+        let (running, mut stopped) = mpsc::channel(1);
+        if self.orders.send(Order::Stop(ids.iter().cloned().collect(), running)).is_ok() {
+            // Nothing is ever sent: it closes when the last of them has ended.
+            let _ = stopped.recv().await;
         }
     }
 

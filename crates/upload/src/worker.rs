@@ -1,12 +1,12 @@
 //! The task that starts uploads when it is their turn, and deals with those that fail.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use egress::error::ApiError;
 use rand::Rng;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -24,8 +24,8 @@ const RATE_OVER_S: f64 = 5.0;
 /// What the handle asks of the worker.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Break off an upload that is under way.
-    Stop(UploadId, oneshot::Sender<()>),
+    /// Break off those of these that are under way. The sender is dropped when all have ended.
+    Stop(HashSet<UploadId>, mpsc::Sender<()>),
     /// Break off everything and end.
     End,
 }
@@ -35,7 +35,8 @@ struct Running {
     abort: AbortHandle,
     meter: Arc<Meter>,
     rate: Rate,
-    stopped: Vec<oneshot::Sender<()>>,
+    /// Held by who waits for its end.
+    stopped: Vec<mpsc::Sender<()>>,
 }
 
 struct Rate {
@@ -81,13 +82,10 @@ pub(crate) async fn work(inner: Arc<Inner>, mut orders: mpsc::UnboundedReceiver<
                 }
             }
             order = orders.recv() => match order {
-                Some(Order::Stop(id, done)) => {
-                    match running.values_mut().find(|run| run.id == id) {
-                        Some(run) => {
-                            run.abort.abort();
-                            run.stopped.push(done);
-                        }
-                        None => drop(done.send(())),
+                Some(Order::Stop(ids, waits)) => {
+                    for run in running.values_mut().filter(|run| ids.contains(&run.id)) {
+                        run.abort.abort();
+                        run.stopped.push(waits.clone());
                     }
                 }
                 Some(Order::End) | None => break,
@@ -179,9 +177,7 @@ async fn ended_one(inner: &Arc<Inner>, run: Running, outcome: Option<Outcome>) {
     }
     inner.tell(&id);
     inner.wake.notify_one();
-    for stopped in stopped {
-        let _ = stopped.send(());
-    }
+    drop(stopped);
 }
 
 async fn failed(inner: &Arc<Inner>, id: &UploadId, error: &StoreError) -> Result<(), ApiError> {

@@ -101,6 +101,10 @@ export interface Backend {
   pauseUpload(id: UploadId, paused: boolean): Promise<void>;
   /** Takes an upload off the list. The local file stays. */
   cancelUpload(id: UploadId): Promise<void>;
+  /** The same for all uploads of an output of many files; what is paused or cancelled holds for what is still to come of it. */
+  retrySet(egressId: EgressId, output: OutputId): Promise<void>;
+  pauseSet(egressId: EgressId, output: OutputId, paused: boolean): Promise<void>;
+  cancelSet(egressId: EgressId, output: OutputId): Promise<void>;
 
   chooseFolder(): Promise<string | null>;
   openFolder(id: EgressId, output: OutputId): Promise<void>;

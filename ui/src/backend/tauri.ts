@@ -76,6 +76,9 @@ export const tauriBackend: Backend = {
   retryUpload: (id) => invoke("retry_upload", { id }),
   pauseUpload: (id, paused) => invoke("pause_upload", { id, paused }),
   cancelUpload: (id) => invoke("cancel_upload", { id }),
+  retrySet: (egressId, output) => invoke("retry_set", { egressId, output }),
+  pauseSet: (egressId, output, paused) => invoke("pause_set", { egressId, output, paused }),
+  cancelSet: (egressId, output) => invoke("cancel_set", { egressId, output }),
 
   chooseFolder: () => invoke("choose_folder"),
   openFolder: (egressId, outputId) => invoke("open_folder", { egressId, outputId }),

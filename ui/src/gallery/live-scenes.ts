@@ -35,6 +35,10 @@ export const saved = [
   }),
   destination("church", "St. Mary’s", { key: "missing" }),
   destination("arabic", "قناة الصباح"),
+  destination("captions", "Captions", {
+    address: "wss://captions.example/listen?token={...}&lang={...}",
+    sound: "mono16k",
+  }),
 ];
 
 const live = (retries = 0): DestinationState => ({ is: "live", retries });
@@ -53,7 +57,8 @@ const sent = (
 ): Sent => {
   const id = `stream-${n}`;
   const uptime = state.is === "live" ? {} : { uptime_ms: null };
-  return [stream(id, address(to), state), streamFigures(id, { ...uptime, ...connection }, change)];
+  const sound = to === "captions" ? "mono16k" : null;
+  return [stream(id, address(to), state, sound), streamFigures(id, { ...uptime, ...connection }, change)];
 };
 
 const on = (streams: Sent[], change: Partial<Job> = {}, withFile = true): Job => {
@@ -88,8 +93,10 @@ const each = [
 const ten = Array.from({ length: 10 }, (_, i): Sent => {
   const n = i + 1;
   const to = saved[i]?.id ?? `rtmp-${n}`;
+  if (to === "captions") return sent(n, to, live(), {}, { bitrate_bps: 256_000, frames: 0 });
+  if (i === 5) return sent(n, to, { is: "connecting" }, { tries: 1 });
   if (i === 2) return sent(n, to, away, { tries: 12, next_try_ms: 21_300 });
-  if (i === 6) return sent(n, to, { is: "refused", error: refusedKey });
+  if (i === 7) return sent(n, to, { is: "refused", error: refusedKey });
   if (i === 8) return sent(n, to, away, { tries: 2, next_try_ms: null });
   return sent(n, to, live(), to === "venue" ? { rtt_ms: 38 } : {}, { dropped_frames: i === 4 ? 31 : 0 });
 });
@@ -119,6 +126,20 @@ export const liveScenes: Record<string, Scene> = {
     live: { open: "EG_ada/stream-3" },
     sizes: [[1024, 700]],
   },
+  "live-captions": {
+    snapshot: room([on(ten)]),
+    pick: pickAda,
+    live: { open: "EG_ada/stream-7" },
+    sizes: both,
+  },
+  "live-add-socket": {
+    snapshot: room([on(two)]),
+    pick: pickAda,
+    adding: "EG_ada",
+    act: "live-socket",
+    sizes: both,
+  },
+  "live-edit-socket": { snapshot: room([]), dialog: { name: "edit-destination", id: "captions" } },
   "live-remove": {
     snapshot: room([on(two)]),
     pick: pickAda,

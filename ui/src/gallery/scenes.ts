@@ -54,6 +54,7 @@ export interface Scene {
     | "format-menu"
     | "stop"
     | "forget"
+    | "live-socket"
     | "live-wrong"
     | "live-settings"
     | "storage-forget"

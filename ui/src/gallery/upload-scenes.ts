@@ -53,19 +53,56 @@ const hlsJob = withUpload(
     ],
   }),
 );
-const segments = Array.from({ length: 214 }, (_, i) =>
+const segments = Array.from({ length: 3 }, (_, n) => n + 211).map((i) =>
   anUpload(`UP_seg${i}`, {
     owner: "EG_hls",
     path: `${FOLDER}/morning-show/show_${String(i).padStart(5, "0")}.ts`,
-    state: { kind: i === 0 ? "uploading" : "queued" },
+    state: { kind: i === 211 ? "uploading" : "queued" },
     progress: {
-      sent_bytes: i === 0 ? 900_000 : 0,
+      sent_bytes: i === 211 ? 900_000 : 0,
       total_bytes: 1_120_000,
-      rate_bps: i === 0 ? 12_000_000 : 0,
+      rate_bps: i === 211 ? 12_000_000 : 0,
       remaining_ms: null,
     },
   }),
 );
+
+/** Sets of two recordings: one whose images wait for the storage, and one that runs, paused. */
+const setJobs = ["EG_images", "EG_running"].map((id, i) =>
+  withUpload(
+    past(id, i === 0 ? "Panel of the afternoon" : "Ada Lovelace", {
+      ...(i === 1 ? { status: "active", end_reason: null, ended_at_ms: null } : {}),
+      outputs: (hlsJob.outputs[0] ? [hlsJob.outputs[0]] : []).map((output) => ({
+        ...output,
+        id: i === 0 ? "images" : "segments",
+        path: i === 0 ? `${FOLDER}/panel-images` : `${FOLDER}/ada-hls/playlist.m3u8`,
+        set:
+          i === 0
+            ? { of: "images", prefix: "panel-images/image", count: 1280 }
+            : { of: "segments", live_playlist: null, count: 0 },
+      })),
+    }),
+  ),
+);
+const ofSets: Upload[] = [
+  ...segments,
+  ...Array.from({ length: 40 }, (_, i) =>
+    anUpload(`UP_image${i}`, {
+      owner: "EG_images",
+      path: `${FOLDER}/panel-images/image_${String(1240 + i).padStart(5, "0")}.jpeg`,
+      state: waiting({ next_try_ms: NOW_MS + 42_000 }),
+      progress: { sent_bytes: 0, total_bytes: 180_000, rate_bps: 0, remaining_ms: null },
+    }),
+  ),
+  ...Array.from({ length: 96 }, (_, i) =>
+    anUpload(`UP_running${i}`, {
+      owner: "EG_running",
+      path: `${FOLDER}/ada-hls/segment_${String(i).padStart(5, "0")}.ts`,
+      state: { kind: "paused" },
+      progress: { sent_bytes: 0, total_bytes: 1_120_000, rate_bps: 0, remaining_ms: null },
+    }),
+  ),
+];
 
 const there = (change: Partial<Upload> = {}): Upload =>
   anUpload("UP_chloe", {
@@ -167,6 +204,11 @@ const small: [number, number][] = [
 ];
 
 export const uploadScenes: Record<string, Scene> = {
+  "uploads-sets": {
+    snapshot: inRoom(four, { storages: allStorages, uploads: ofSets, jobs: [hlsJob, ...setJobs] }),
+    page: "uploads",
+    sizes: small,
+  },
   "storages-none": { snapshot: inRoom(four), dialog: { name: "settings", tab: "uploads" }, sizes: small },
   storages: {
     snapshot: inRoom(four, { storages: allStorages }),

@@ -125,7 +125,7 @@ describe("destinations", () => {
   it("say how they are", () => {
     const words = (state: DestinationState, tries?: number, next_try_ms: number | null = null) =>
       stateWords(
-        { address: A, protocol: "rtmp", state, since_ms: 0 },
+        { address: A, protocol: "rtmp", sound: null, state, since_ms: 0 },
         tries === undefined ? null : streamFigures("s", { uptime_ms: null, tries, next_try_ms }),
       );
     expect(words({ is: "connecting" })).toBe("Connecting…");

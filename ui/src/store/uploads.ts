@@ -4,6 +4,19 @@ import type { ApiError, Job, JobOutput, Upload, UploadProgress, UploadState } fr
 
 export type StateKind = UploadState["kind"];
 
+/** Segments or images in one line: how many there are, where that is known, and how many of them are not there yet. */
+export function countsOf({
+  set,
+  uploads,
+}: Line): { of: "segments" | "images"; all: number | null; open: number } | null {
+  if (!set?.set) return null;
+  const lists = /\.(m3u8|json)$/;
+  const open = uploads.filter((upload) => !isStored(upload) && !lists.test(upload.path)).length;
+  // What is stored leaves the list, and how many there are in all is told at the end.
+  const { of, count } = set.set;
+  return { of, all: count > 0 ? Math.max(count, open) : null, open };
+}
+
 /** Whether all of it is there. */
 export const isStored = (upload: Upload): boolean => upload.state.kind === "stored";
 
@@ -43,6 +56,8 @@ export interface Line {
   path: string;
   /** Whether it stands for an output of many files. */
   many: boolean;
+  /** Which output that is, where its recording is known. */
+  set: JobOutput | null;
 }
 
 /** All uploads of one recording. */
@@ -69,7 +84,7 @@ function grouped<T>(all: T[], key: (one: T) => string): Map<string, T[]> {
 const folderOf = (path: string) => path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")));
 
 /** The output of many files that a file is one of: a segment or a playlist, or an image. */
-function setOf(job: Job | null, path: string): JobOutput | null {
+export function setOf(job: Job | null, path: string): JobOutput | null {
   const holds = ({ set, path: own }: JobOutput) => {
     if (!set || !own) return false;
     return folderOf(path) === (set.of === "segments" ? folderOf(own) : own);
@@ -92,7 +107,7 @@ function linesOf(job: Job | null, uploads: Upload[]): Line[] {
     const [first] = some;
     const set = first ? setOf(job, first.path) : null;
     const many = set !== null || some.length > 1;
-    return { id, uploads: some, path: set?.path ?? first?.path ?? "", many };
+    return { id, uploads: some, path: set?.path ?? first?.path ?? "", many, set };
   });
 }
 

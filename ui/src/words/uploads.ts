@@ -9,7 +9,6 @@ export const uploadWords = {
   "storage.add": "Add storage",
   "storage.new": "Add a storage",
   "storage.edit": "Edit {name}",
-  "storage.edit.short": "Edit",
   "storage.forget": "Forget {name}",
   "storage.forget.short": "Forget",
   "storage.forget.what": "Its keys are removed from this computer. What is stored there stays.",
@@ -130,6 +129,10 @@ export const uploadWords = {
   "uploads.reason":
     "{n, plural, one {# recording waits} other {# recordings wait}} for this, safe on this computer.",
   "uploads.recording": "Recording {id}",
+  "uploads.segments": "{n, plural, one {# segment} other {# segments}}",
+  "uploads.images": "{n, plural, one {# image} other {# images}}",
+  "uploads.set": "{all}, {n} waiting",
+  "uploads.set.open": "{some} waiting",
   "uploads.files": "{n, plural, one {# file} other {# files}}",
   "upload.backup.mark": "backup",
   "upload.size": "{sent} of {total}",
@@ -160,6 +163,8 @@ export const uploadWords = {
   "upload.cancel": "Take {name} off the list",
   "upload.cancel.short": "Take off the list: the local file stays",
   "upload.cancel.ask": "Take it off the list? The file stays on this computer.",
+  "upload.cancel.askSet":
+    "Take all of it off the list? Nothing more of it goes up. The files stay on this computer, and what is stored stays stored.",
   "upload.cancel.keep": "Leave it",
   "upload.cancel.now": "Take it off",
   "upload.recording": "Upload {title}",

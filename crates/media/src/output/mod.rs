@@ -1,6 +1,7 @@
 //! Units go out: into files that are playable at every moment, and to servers.
 
 pub mod container;
+mod course;
 pub mod disk;
 pub mod file;
 pub mod images;

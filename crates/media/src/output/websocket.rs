@@ -1,20 +1,18 @@
 //! Sound over a WebSocket, as LiveKit sends it: interleaved samples of 16 bits in binary messages, and
 //! `{"muted":true|false}` in text.
 
-use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use egress::destination::{Destination, Effect, Happening};
+use egress::destination::Happening;
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{DestinationFigures, DestinationResult, DestinationState};
+use egress::fact::DestinationFigures;
 use egress::id::OutputId;
 use egress::spec::SoundFormat;
 use egress::websocket::WebSocketUrl;
 use egress::wire::Secret;
 use futures_util::{SinkExt, StreamExt};
 use gstreamer as gst;
-use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -27,7 +25,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::chain::{Chain, ChainEvent, timed};
-use crate::output::stream::last_state;
+use crate::output::course::{Course, Link, Told};
 use crate::output::{Counts, Ended, Output, OutputReport, Raw, Rendition};
 
 /// How long a server may take until it takes sound.
@@ -68,15 +66,6 @@ enum Order {
     End,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Shared {
-    counts: Counts,
-    figures: DestinationFigures,
-    can_retry: bool,
-    result: DestinationResult,
-    error: Option<ApiError>,
-}
-
 /// Sound that is being sent.
 #[derive(Debug)]
 pub struct Socket {
@@ -84,32 +73,25 @@ pub struct Socket {
     chain: Option<Chain>,
     muted: bool,
     queue: UnboundedSender<Order>,
-    shared: Arc<Mutex<Shared>>,
+    told: Told,
 }
 
 impl Socket {
     /// Begins to connect; `report` is called from the output's thread.
     pub fn start(plan: SocketPlan, report: impl Fn(OutputReport) + Send + 'static) -> Self {
         let (queue, orders) = unbounded_channel();
-        let shared = Arc::new(Mutex::new(Shared::default()));
+        let told = Told::default();
         let url = plan.url.clone();
         let chain = chain(plan.format, queue.clone());
         if chain.is_none() {
             let _ = queue.send(Order::End);
         }
-        report(OutputReport::Destination { output: plan.id.clone(), state: DestinationState::Connecting });
         let speaker = Speaker {
+            course: Course::new(plan.id.clone(), told.clone(), report),
             plan,
-            report,
-            began: Instant::now(),
-            destination: Destination::new(0),
             connection: None,
             connecting: None,
-            counts: Counts::default(),
-            result: DestinationResult::default(),
-            error: None,
             muted: false,
-            shared: shared.clone(),
         };
         // A thread cannot be had only when the machine is out of everything; the report of that is the
         // closed queue.
@@ -120,7 +102,7 @@ impl Socket {
                 Err(error) => tracing::error!(%error, "no runtime for a WebSocket"),
             }
         });
-        Self { url, chain, muted: false, queue, shared }
+        Self { url, chain, muted: false, queue, told }
     }
 }
 
@@ -157,16 +139,15 @@ impl Output for Socket {
     }
 
     fn abandoned(&mut self) -> Ended {
-        let shared = self.shared.lock().clone();
-        Ended::Destination(last_state(shared.result, shared.error))
+        self.told.ended()
     }
 
     fn counts(&self) -> Counts {
-        self.shared.lock().counts
+        self.told.counts()
     }
 
     fn destination(&mut self) -> Option<DestinationFigures> {
-        Some(self.shared.lock().figures.clone())
+        Some(self.told.figures())
     }
 
     fn goes_to(&self, url: &str) -> bool {
@@ -174,14 +155,7 @@ impl Output for Socket {
     }
 
     fn retry(&mut self) -> Result<(), ApiError> {
-        if !self.shared.lock().can_retry {
-            return Err(ApiError::new(
-                ErrorCode::FailedPrecondition,
-                Fault::Input,
-                "This destination is live or being connected to.",
-                "There is nothing to try again.",
-            ));
-        }
+        self.told.may_retry()?;
         let _ = self.queue.send(Order::Retry);
         Ok(())
     }
@@ -222,16 +196,10 @@ fn chain(format: SoundFormat, queue: UnboundedSender<Order>) -> Option<Chain> {
 /// What runs in the output's thread.
 struct Speaker<R> {
     plan: SocketPlan,
-    report: R,
-    began: Instant,
-    destination: Destination,
+    course: Course<R>,
     connection: Option<Connection>,
     connecting: Option<JoinHandle<Result<Connection, Happening>>>,
-    counts: Counts,
-    result: DestinationResult,
-    error: Option<ApiError>,
     muted: bool,
-    shared: Arc<Mutex<Shared>>,
 }
 
 impl<R: Fn(OutputReport)> Speaker<R> {
@@ -240,7 +208,7 @@ impl<R: Fn(OutputReport)> Speaker<R> {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pings = interval(PINGS_EVERY);
         pings.reset();
-        self.apply(vec![Effect::Connect]);
+        self.apply(vec![Link::Connect]);
         loop {
             tokio::select! {
                 biased;
@@ -271,7 +239,7 @@ impl<R: Fn(OutputReport)> Speaker<R> {
                     // Dropped: the job is gone.
                     None => return,
                 },
-                heard = heard(&mut self.connection) => {
+                heard = heard(&mut self.connection, &self.plan.url) => {
                     if let Some(happening) = heard {
                         self.step(happening);
                     }
@@ -283,17 +251,13 @@ impl<R: Fn(OutputReport)> Speaker<R> {
         }
     }
 
-    fn now_ms(&self) -> i64 {
-        self.began.elapsed().as_millis() as i64
-    }
-
     async fn sound(&mut self, time_ns: i64, samples: Vec<u8>, late: bool) {
         if self.connection.is_none() {
             // What comes while nobody is there to take it is not wanted later: live is now.
             return;
         }
         if late {
-            self.counts.dropped += 1;
+            self.course.counts.dropped += 1;
             return;
         }
         let bytes = samples.len() as u64;
@@ -301,14 +265,11 @@ impl<R: Fn(OutputReport)> Speaker<R> {
         if self.connection.is_none() {
             return;
         }
-        self.counts.size_bytes += bytes;
-        self.counts.units += 1;
-        self.counts.ended_ns = time_ns + BLOCK_NS;
-        if self.counts.started_ns == 0 {
-            self.counts.started_ns = time_ns;
-            self.result.started_at_ns = time_ns;
-            (self.report)(OutputReport::Active { output: self.plan.id.clone(), started_at_ns: time_ns });
-        }
+        let counts = &mut self.course.counts;
+        counts.size_bytes += bytes;
+        counts.units += 1;
+        counts.ended_ns = time_ns + BLOCK_NS;
+        self.course.sent(time_ns);
     }
 
     async fn say_muted(&mut self) {
@@ -334,33 +295,15 @@ impl<R: Fn(OutputReport)> Speaker<R> {
     }
 
     fn step(&mut self, happening: Happening) {
-        match &happening {
-            Happening::Lost(error)
-            | Happening::HungUp(error)
-            | Happening::Denied(error)
-            | Happening::Taken(error) => {
-                tracing::info!(output = %self.plan.id, %error, detail = error.detail, "websocket");
-                self.error = Some(error.clone());
-            }
-            Happening::Connected => self.error = None,
-            Happening::Retry | Happening::Tick => {}
-        }
-        let (destination, effects) = self.destination.clone().step(happening, self.now_ms(), rand::random());
-        self.destination = destination;
-        self.apply(effects);
+        let links = self.course.step(happening);
+        self.apply(links);
     }
 
-    fn apply(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Connect => {
-                    self.let_go();
-                    self.connecting = Some(tokio::spawn(connect(self.plan.address.clone())));
-                }
-                Effect::LetGo => self.let_go(),
-                Effect::Tell(state) => {
-                    (self.report)(OutputReport::Destination { output: self.plan.id.clone(), state });
-                }
+    fn apply(&mut self, links: Vec<Link>) {
+        for link in links {
+            self.let_go();
+            if link == Link::Connect {
+                self.connecting = Some(tokio::spawn(connect(self.plan.address.clone())));
             }
         }
     }
@@ -372,25 +315,8 @@ impl<R: Fn(OutputReport)> Speaker<R> {
         }
     }
 
-    /// Puts the figures where the job's loop finds them.
     fn tell(&mut self, waiting: usize) {
-        let now = self.now_ms();
-        self.result.size_bytes = self.counts.size_bytes;
-        self.result.ended_at_ns = self.counts.ended_ns;
-        self.result.retries = self.destination.retries();
-        *self.shared.lock() = Shared {
-            counts: self.counts,
-            figures: DestinationFigures {
-                uptime_ms: self.destination.uptime_ms(now),
-                tries: self.destination.tries(),
-                next_try_ms: self.destination.next_try_ms(now),
-                rtt_ms: None,
-                waiting_ms: waiting as i64 * BLOCK_NS / 1_000_000,
-            },
-            can_retry: self.destination.can_retry(),
-            result: self.result.clone(),
-            error: self.error.clone(),
-        };
+        self.course.tell(None, waiting as i64 * BLOCK_NS / 1_000_000);
     }
 
     async fn finish(mut self) {
@@ -404,8 +330,7 @@ impl<R: Fn(OutputReport)> Speaker<R> {
             let _ = timeout(ENDS_WITHIN, goodbye).await;
         }
         self.let_go();
-        let state = last_state(self.result, self.error);
-        (self.report)(OutputReport::Ended { output: self.plan.id, ended: Ended::Destination(state) });
+        self.course.end();
     }
 }
 
@@ -426,13 +351,14 @@ async fn connected(
 }
 
 /// What the other side says; for ever, where there is none.
-async fn heard(connection: &mut Option<Connection>) -> Option<Happening> {
+async fn heard(connection: &mut Option<Connection>, url: &WebSocketUrl) -> Option<Happening> {
     let Some(connection) = connection else { return std::future::pending().await };
     match connection.next().await {
         // Pongs, and what it has to say, are not for us.
         Some(Ok(Message::Close(why))) => {
             let policy = why.as_ref().is_some_and(|frame| frame.code == CloseCode::Policy);
-            let said = why.map(|frame| frame.to_string()).unwrap_or_default();
+            // Some servers tell what they did not like, and that may be the token.
+            let said = why.map(|frame| url.scrub(&frame.to_string())).unwrap_or_default();
             Some(if policy {
                 Happening::Denied(no("The server does not want this sound.", &said))
             } else {
@@ -471,14 +397,8 @@ async fn connect(address: Secret) -> Result<Connection, Happening> {
                 ))
             })
         }
-        Ok(Err(Error::Io(error))) => Err(Happening::Lost(away(
-            "Nobody takes sound at this address.",
-            "Check address and port, and whether the server runs.",
-            &error.to_string(),
-        ))),
-        Ok(Err(Error::Tls(error))) => {
-            Err(Happening::Denied(no("The server's certificate is not to be trusted.", &error.to_string())))
-        }
+        Ok(Err(Error::Io(error))) => Err(not_reached(&error.to_string())),
+        Ok(Err(Error::Tls(error))) => Err(untrusted(&error.to_string())),
         Ok(Err(_)) => Err(Happening::Lost(away(
             "What answers at this address is no WebSocket.",
             "Check the address.",
@@ -486,6 +406,31 @@ async fn connect(address: Secret) -> Result<Connection, Happening> {
         ))),
         Err(_) => Err(Happening::Lost(silent())),
     }
+}
+
+/// What an error below the WebSocket means; TLS is one of those that come as such.
+fn not_reached(error: &str) -> Happening {
+    if error.to_lowercase().contains("certificate") {
+        return untrusted(error);
+    }
+    let unknown = error.contains("lookup") || error.contains("resolve");
+    Happening::Lost(if unknown {
+        away(
+            "The server's name is not known.",
+            "Check the address; if it is right, check this computer's network.",
+            error,
+        )
+    } else {
+        away(
+            "Nobody takes sound at this address.",
+            "Check address and port, and whether the server runs.",
+            error,
+        )
+    })
+}
+
+fn untrusted(error: &str) -> Happening {
+    Happening::Denied(no("The server's certificate is not to be trusted.", error))
 }
 
 fn away(message: &str, remedy: &str, detail: &str) -> ApiError {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use egress::error::ApiError;
 use egress::fact::{Figures, OutputSet};
@@ -41,6 +41,7 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
         newest: HashMap::new(),
         cancelled: HashSet::new(),
         listed: HashMap::new(),
+        versions: HashMap::new(),
         courtesy: Courtesy::default(),
         waiting: HashMap::new(),
     };
@@ -71,6 +72,9 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
     }
 }
 
+/// What tells one version of a file from the next: its time of change and its length, bytes.
+type Version = (SystemTime, u64);
+
 struct Following {
     inner: Arc<Inner>,
     queue: Queue,
@@ -81,6 +85,8 @@ struct Following {
     cancelled: HashSet<(String, PathBuf)>,
     /// How many files of a set of each output were on the list when its playlist was last put there.
     listed: HashMap<(EgressId, OutputId), usize>,
+    /// Which version of files that are written over was last put on the list.
+    versions: HashMap<(String, PathBuf), Version>,
     courtesy: Courtesy,
     /// What waits to be sent in each job that streams, ms.
     waiting: HashMap<EgressId, i64>,
@@ -164,7 +170,7 @@ impl Following {
         let stored = matches!(upload.state, UploadState::Stored { .. });
         self.uploads.insert(upload.id.clone(), upload.clone());
         let job = self.inner.board.job(&upload.owner.as_str().into());
-        let of_set = job.as_ref().is_some_and(|job| part_of_set(job, &upload.path));
+        let of_set = job.as_ref().is_some_and(|job| set_of(job, &upload.path).is_some());
         if stored && of_set {
             // Thousands of them would hide what is still on its way.
             self.hide(&upload.id);
@@ -362,14 +368,25 @@ impl Following {
                     return Ok(());
                 }
                 room -= 1;
-                self.put(job, to, file, Content::Closed, Order::In(group.clone())).await?;
+                let order = Order::In(group.clone());
+                if !self.put_of_set(job, to, output, (file, Content::Closed, order)).await? {
+                    return Ok(());
+                }
             }
+        }
+        if let Some(image) = &files.replaced
+            && !self.replaced(job, to, output, (image, &group)).await?
+        {
+            return Ok(());
         }
         let key = (job.egress_id.clone(), output.id.clone());
         if over || self.listed.get(&key).copied().unwrap_or(0) != files.files.len() {
             let count = files.files.len();
             for (list, bytes) in files.lists {
-                self.put(job, to, &list, Content::Now(bytes), Order::After(group.clone())).await?;
+                let order = Order::After(group.clone());
+                if !self.put_of_set(job, to, output, (&list, Content::Now(bytes), order)).await? {
+                    return Ok(());
+                }
             }
             self.listed.insert(key.clone(), count);
         }
@@ -380,6 +397,64 @@ impl Following {
         Ok(())
     }
 
+    /// A file that is written over goes up again when it has changed, one version after the other: what comes while one
+    /// is on its way is not wanted, but for the newest. Returned is whether that is on the list.
+    async fn replaced(
+        &mut self,
+        job: &Job,
+        to: &Route,
+        output: &JobOutput,
+        (path, group): (&Path, &str),
+    ) -> Result<bool, ApiError> {
+        let key = key_of(job, path);
+        if self.cancelled.contains(&key) {
+            return Ok(true);
+        }
+        let read = {
+            let (path, known) = (path.to_owned(), self.versions.get(&key).copied());
+            let going =
+                self.known(job, &path).is_some_and(|up| !matches!(up.state, UploadState::Stored { .. }));
+            tokio::task::spawn_blocking(move || {
+                let file = std::fs::metadata(&path).ok()?;
+                let version = (file.modified().ok()?, file.len());
+                // First its version: what is read may be newer, and then goes up twice.
+                let news = known != Some(version);
+                let bytes = if news && !going { Some(std::fs::read(&path).ok()?) } else { None };
+                Some((news, version, bytes))
+            })
+        };
+        match read.await.unwrap_or_default() {
+            Some((true, version, Some(bytes))) => {
+                let order = Order::In(group.to_owned());
+                let goes = self.put_of_set(job, to, output, (path, Content::Now(bytes), order)).await?;
+                self.versions.insert(key, version);
+                Ok(goes)
+            }
+            Some((news, ..)) => Ok(!news),
+            // Between two versions, or on a disk that is away.
+            None => Ok(closed(output.state)),
+        }
+    }
+
+    /// Puts a file of a set on the list; false: the set was taken off meanwhile, and this with it.
+    async fn put_of_set(
+        &mut self,
+        job: &Job,
+        to: &Route,
+        output: &JobOutput,
+        (path, content, order): (&Path, Content, Order),
+    ) -> Result<bool, ApiError> {
+        let id = self.put(job, to, path, content, order).await?;
+        let off =
+            self.inner.board.job(&job.egress_id).is_none_or(|job| {
+                job.outputs.iter().any(|known| known.id == output.id && known.upload_queued)
+            });
+        if off {
+            self.queue.cancel_all(&[id]).await?;
+        }
+        Ok(!off)
+    }
+
     async fn put(
         &mut self,
         job: &Job,
@@ -387,7 +462,7 @@ impl Following {
         path: &Path,
         content: Content,
         order: Order,
-    ) -> Result<(), ApiError> {
+    ) -> Result<UploadId, ApiError> {
         let below = path.strip_prefix(&to.folder).ok().or_else(|| path.file_name().map(Path::new));
         let mut name = below.unwrap_or(path).display().to_string().replace(std::path::MAIN_SEPARATOR, "/");
         if to.apart {
@@ -407,15 +482,16 @@ impl Following {
         // Known at once, not only when the queue tells it: the next look must not put it there again.
         if let Some(upload) = self.queue.upload(&id) {
             self.newest.insert((upload.owner.clone(), upload.path.clone()), id.clone());
-            self.uploads.insert(id, upload);
+            self.uploads.insert(id.clone(), upload);
         }
-        Ok(())
+        Ok(id)
     }
 
     /// Notes that an output is on the list: who takes it off again has cancelled it.
     async fn queued(&mut self, job: &Job, output: &JobOutput) {
         // From here on what is noted says it.
         self.cancelled.retain(|(owner, _)| owner != job.egress_id.as_str());
+        self.versions.retain(|(owner, _), _| owner != job.egress_id.as_str());
         let noted = self.inner.board.edit_job(&job.egress_id, |job| {
             for known in job.outputs.iter_mut().filter(|known| known.id == output.id) {
                 known.upload_queued = true;
@@ -510,8 +586,9 @@ fn growing(output: &JobOutput) -> Option<&Path> {
     (output.set.is_none() && path.extension().is_some_and(|extension| extension == "mp4")).then_some(path)
 }
 
-fn part_of_set(job: &Job, path: &Path) -> bool {
-    job.outputs.iter().any(|output| in_set(output, path))
+/// The output of many files that a file is one of.
+pub(super) fn set_of<'a>(job: &'a Job, path: &Path) -> Option<&'a JobOutput> {
+    job.outputs.iter().find(|output| in_set(output, path))
 }
 
 /// Whether a file is one of an output of many, its lists among them.

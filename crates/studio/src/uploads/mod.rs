@@ -13,10 +13,10 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::id::{EgressId, StorageId};
+use egress::id::{EgressId, OutputId, StorageId};
 use egress::request::UploadRequest;
 use egress::storage::StorageSecret;
-use upload::{LocalFile, Options, Queue, Secrets, UploadId, UploadState};
+use upload::{LocalFile, Options, Queue, Secrets, Upload, UploadId, UploadState};
 
 use crate::error::{closing, no_such_job, precondition};
 use crate::fold::ended;
@@ -55,10 +55,8 @@ impl Studio {
         }
         // What is there already is only forgotten here: it goes up anew.
         let queue = inner.uploads()?;
-        for upload in queue.snapshot().uploads.into_iter().filter(|upload| upload.owner == egress_id.as_str())
-        {
-            queue.cancel(&upload.id).await?;
-        }
+        let own = queue.snapshot().uploads.into_iter().filter(|upload| upload.owner == egress_id.as_str());
+        queue.cancel_all(&own.map(|upload| upload.id).collect::<Vec<_>>()).await?;
         inner.board.edit_job(&egress_id, |job| {
             job.request.upload = Some(to);
             job.stores.clear();
@@ -92,6 +90,52 @@ impl Studio {
     /// There is no such upload, or the list cannot be written.
     pub async fn cancel_upload(&self, id: UploadId) -> Result<(), ApiError> {
         self.inner.uploads()?.cancel(&id).await
+    }
+
+    /// Tries what waits of an output of many files again at once, with the keys that are kept now.
+    ///
+    /// # Errors
+    /// There is no such job, or the list cannot be written.
+    pub async fn retry_set(&self, egress_id: EgressId, output: OutputId) -> Result<(), ApiError> {
+        self.inner.ask_again().await;
+        let waits = |state: &UploadState| matches!(state, UploadState::Waiting { .. });
+        let ids = self.inner.of_set(&egress_id, &output, waits)?;
+        self.inner.uploads()?.retry_all(&ids).await
+    }
+
+    /// Pauses what is not stored yet of an output of many files, and with it what is still to come of it; or lets it go
+    /// on.
+    ///
+    /// # Errors
+    /// There is no such job, or the list cannot be written.
+    pub async fn pause_set(
+        &self,
+        egress_id: EgressId,
+        output: OutputId,
+        paused: bool,
+    ) -> Result<(), ApiError> {
+        let open = |state: &UploadState| !matches!(state, UploadState::Stored { .. });
+        let ids = self.inner.of_set(&egress_id, &output, open)?;
+        self.inner.uploads()?.pause_all(&ids, paused).await
+    }
+
+    /// Takes an output of many files off the list; nothing more of it is put there. The local files stay, and so does
+    /// what is stored already.
+    ///
+    /// # Errors
+    /// There is no such job, or the list cannot be written.
+    pub async fn cancel_set(&self, egress_id: EgressId, output: OutputId) -> Result<(), ApiError> {
+        let inner = &self.inner;
+        // First, so that nothing is put there behind our back.
+        inner.board.edit_job(&egress_id, |job| {
+            for known in job.outputs.iter_mut().filter(|known| known.id == output) {
+                known.upload_queued = true;
+            }
+        });
+        inner.journal_shown(&egress_id).await?;
+        // What is stored is forgotten as well: a part of it is not the recording.
+        let ids = inner.of_set(&egress_id, &output, |_| true)?;
+        inner.uploads()?.cancel_all(&ids).await
     }
 }
 
@@ -142,6 +186,23 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    /// What is on the list of an output of many files, in these states.
+    fn of_set(
+        &self,
+        egress_id: &EgressId,
+        output: &OutputId,
+        states: impl Fn(&UploadState) -> bool,
+    ) -> Result<Vec<UploadId>, ApiError> {
+        let job = self.board.job(egress_id).ok_or_else(no_such_job)?;
+        let of_it = |upload: &Upload| {
+            upload.owner == egress_id.as_str()
+                && states(&upload.state)
+                && following::set_of(&job, &upload.path).is_some_and(|set| set.id == *output)
+        };
+        let all = self.uploads()?.snapshot().uploads;
+        Ok(all.into_iter().filter(of_it).map(|upload| upload.id).collect())
     }
 
     /// Whether something goes to a storage, or will.

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use egress::fact::OutputSet;
 
-/// The files of an output that are complete, in order, and the lists of them as they are, which are written anew.
+/// The files of an output that are complete, in order; the lists of them as they are, which are written anew; and the one
+/// that each takes the place of, where they have one name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct SetFiles {
     pub files: Vec<PathBuf>,
     pub lists: Vec<(PathBuf, Vec<u8>)>,
+    pub replaced: Option<PathBuf>,
 }
 
 /// Looks at the disk; none if it cannot be read. `path` is the output's: its playlist, or the folder of its images;
@@ -27,15 +29,15 @@ pub(crate) fn look(set: &OutputSet, path: &Path, folder: &Path) -> Option<SetFil
             let uris = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
             let files = uris.map(|uri| base.join(uri)).collect();
             lists.push((path.to_owned(), playlist));
-            Some(SetFiles { files, lists })
+            Some(SetFiles { files, lists, replaced: None })
         }
         OutputSet::Images { prefix, .. } => {
             let start = folder.join(prefix);
             let start = start.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let start = if prefix.ends_with('/') { String::new() } else { start };
             // Not those of a recording whose name goes on where this one's ends.
-            let ours =
-                |name: &str| name.strip_prefix(&start).is_some_and(|rest| rest.starts_with(['_', '.']));
+            let ours = |name: &str| name.strip_prefix(&start).is_some_and(|rest| rest.starts_with('_'));
+            let replaced = Some(path.join(format!("{start}.jpeg"))).filter(|image| image.is_file());
             let mut files: Vec<PathBuf> = std::fs::read_dir(path)
                 .ok()?
                 .flatten()
@@ -47,7 +49,7 @@ pub(crate) fn look(set: &OutputSet, path: &Path, folder: &Path) -> Option<SetFil
                 .map(|entry| entry.path())
                 .collect();
             files.sort();
-            Some(SetFiles { files, lists: Vec::new() })
+            Some(SetFiles { files, lists: Vec::new(), replaced })
         }
     }
 }
@@ -65,7 +67,11 @@ mod tests {
         let set = OutputSet::Images { prefix: "image".into(), count: 2 };
         let found = look(&set, dir.path(), dir.path()).unwrap();
         assert_eq!(found.files, ["image_00000.jpeg", "image_00001.jpeg"].map(|name| dir.path().join(name)));
+        assert_eq!(found.replaced, None);
         assert!(look(&set, &dir.path().join("gone"), dir.path()).is_none());
+        std::fs::write(dir.path().join("image.jpeg"), "").unwrap();
+        let found = look(&set, dir.path(), dir.path()).unwrap();
+        assert_eq!((found.files.len(), found.replaced), (2, Some(dir.path().join("image.jpeg"))));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test peer fails by panicking")]
 
+mod sets;
+
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,6 +25,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
+
+use crate::sets::Sets;
 
 /// What the peer writes instead of media: one line each tick.
 const LINE: &[u8] = b"media\n";
@@ -88,6 +92,7 @@ struct Job {
     watched: Vec<TrackId>,
     streams: Vec<(OutputId, String, Secret)>,
     ticks: i64,
+    sets: Option<Sets>,
 }
 
 fn run() {
@@ -120,6 +125,7 @@ async fn live(launch: Launch) {
         watched: vec![],
         streams: vec![],
         ticks: 0,
+        sets: None,
     };
     job.say(Fact::Started { pid: std::process::id() }).await;
     job.say(Fact::Connection { state: ConnectionState::Connected }).await;
@@ -166,9 +172,13 @@ async fn live(launch: Launch) {
                     return job.finish(EndReason::StopRequested).await;
                 }
                 ToJob::Watch { tracks } => job.watched = tracks,
-                ToJob::Attach { request, output: OutputSpec { id, kind: OutputKind::Stream(stream) }, secret } => {
+                ToJob::Attach { request, output: OutputSpec { id, kind }, secret: Some(url) } => {
                     job.send(&FromJob::Reply { request, error: None }).await;
-                    let (address, url) = (stream.address, secret.unwrap());
+                    let address = match kind {
+                        OutputKind::Stream(stream) => stream.address,
+                        OutputKind::WebSocket(socket) => format!("{}#{:?}", socket.address, socket.format),
+                        other => panic!("{other:?} has no address"),
+                    };
                     job.streams.push((id.clone(), address, url));
                     job.tell_stream(&id, DestinationState::Connecting).await;
                     job.tell_stream(&id, DestinationState::Live { retries: 0 }).await;
@@ -265,12 +275,23 @@ impl Job {
         let started = now_ns();
         file.write_all(LINE).unwrap();
         self.say(Fact::OutputActive { output: output.id.clone(), started_at_ns: started }).await;
-        self.output = Some((output, path, file, started));
+        self.output = Some((output, path.clone(), file, started));
+        if self.launch.spec.room_name == "sets" {
+            let (folder, name) = (path.parent().unwrap(), self.launch.spec.egress_id.to_string());
+            let (sets, facts) = Sets::begin(folder, &name);
+            self.sets = Some(sets);
+            for fact in facts {
+                self.say(fact).await;
+            }
+        }
     }
 
     /// True: the source is over.
     async fn tick(&mut self) -> bool {
         self.ticks += 1;
+        if let Some(sets) = &mut self.sets {
+            sets.step();
+        }
         let mut figures = Figures { cpu_percent: self.ticks as f64, ..Figures::default() };
         if let Some((output, path, file, _)) = &mut self.output {
             file.write_all(LINE).unwrap();
@@ -309,6 +330,9 @@ impl Job {
 
     async fn finish(&mut self, reason: EndReason) {
         self.say(Fact::Ending { reason }).await;
+        for fact in self.sets.take().map(Sets::finish).unwrap_or_default() {
+            self.say(fact).await;
+        }
         if let Some((output, path, mut file, started_at_ns)) = self.output.take() {
             file.write_all(b"whole").unwrap();
             let ended_at_ns = now_ns();

@@ -2,6 +2,7 @@
 
 use egress::error::ErrorCode;
 use egress::fact::{DestinationState, EgressStatus, OutputState};
+use egress::spec::{SoundFormat, StreamProtocol};
 use secrecy::SecretString;
 use studio::surface::{DestinationInput, JobOutput, SecretPlace, StreamInput};
 
@@ -15,11 +16,17 @@ fn url(key: &str) -> SecretString {
 }
 
 fn stream(key: &str) -> StreamInput {
-    StreamInput::Url { url: url(key), any_certificate: false }
+    StreamInput::Url { url: url(key), any_certificate: false, sound: SoundFormat::default() }
 }
 
 fn input(name: &str, url: Option<SecretString>, this_run_only: bool) -> DestinationInput {
-    DestinationInput { name: name.into(), url, any_certificate: false, this_run_only }
+    DestinationInput {
+        name: name.into(),
+        url,
+        any_certificate: false,
+        sound: SoundFormat::default(),
+        this_run_only,
+    }
 }
 
 fn live(output: &JobOutput) -> bool {
@@ -87,7 +94,11 @@ async fn an_armed_job_goes_on_air_with_its_first_stream() {
     studio.record(id.clone()).await.unwrap();
     until_job(&studio, &id, "the file", |job| job.outputs.iter().any(|output| output.path.is_some())).await;
     assert_eq!(studio.record(id.clone()).await.unwrap_err().code, ErrorCode::FailedPrecondition);
-    let wrong = StreamInput::Url { url: "rtmp://nowhere".into(), any_certificate: false };
+    let wrong = StreamInput::Url {
+        url: "rtmp://nowhere".into(),
+        any_certificate: false,
+        sound: SoundFormat::default(),
+    };
     assert_eq!(studio.add_stream(id.clone(), wrong).await.unwrap_err().code, ErrorCode::InvalidArgument);
     studio.stop(id.clone()).await.unwrap();
     until_job(&studio, &id, "the end", |job| job.ended_at_ms.is_some()).await;
@@ -134,5 +145,61 @@ async fn destinations_are_saved_with_their_key_in_the_keyring() {
     studio.shut_down(true).await.unwrap();
     for (path, bytes) in all_files(bench.dir.path()) {
         assert!(!String::from_utf8_lossy(&bytes).contains(KEY), "the key is in {}", path.display());
+    }
+}
+
+/// The address of a WebSocket, whose token no other text may contain.
+fn socket() -> SecretString {
+    format!("wss://captions.example/in?token={KEY}&lang=en").into()
+}
+
+#[tokio::test]
+async fn sound_goes_to_a_websocket_like_any_destination_and_its_token_is_nowhere() {
+    let bench = Bench::new();
+    let studio = bench.open().await;
+    let small = DestinationInput { sound: SoundFormat::Mono16k, ..input("Captions", Some(socket()), false) };
+    let saved = studio.save_destination(small).await.unwrap();
+    let wrong = studio.save_destination(input("x", Some("wss://?token=abcdefgh".into()), false)).await;
+    assert_eq!(wrong.unwrap_err().detail, "invalid url {...}: malformed");
+    studio.shut_down(true).await.unwrap();
+
+    // What is kept of it says how the sound is sent.
+    let studio = bench.open().await;
+    let list = studio.snapshot().destinations;
+    assert_eq!(
+        (list[0].protocol, list[0].sound, list[0].address.as_str()),
+        (StreamProtocol::Websocket, SoundFormat::Mono16k, "wss://captions.example/in?token={...}&lang={...}")
+    );
+    let id = studio.start(request("show")).await.unwrap();
+    until_job(&studio, &id, "recording", |job| job.status == EgressStatus::Active).await;
+    let output = studio.add_stream(id.clone(), StreamInput::Saved { id: saved.clone() }).await.unwrap();
+    let job = until_job(&studio, &id, "live", |job| job.outputs.iter().any(live)).await;
+    let shown = job.outputs.iter().find(|o| o.id == output).unwrap().destination.clone().unwrap();
+    assert_eq!((shown.protocol, shown.sound), (StreamProtocol::Websocket, Some(SoundFormat::Mono16k)));
+    // The peer tells in the address what it was asked for.
+    assert!(shown.address.ends_with("#Mono16k"), "{}", shown.address);
+    studio.retry_output(id.clone(), output.clone()).await.unwrap();
+    studio.remove_output(id.clone(), output.clone()).await.unwrap();
+    let over = |o: &JobOutput| o.id == output && o.state == OutputState::Done;
+    until_job(&studio, &id, "stopped", |job| job.outputs.iter().any(over)).await;
+
+    // By its address, in LiveKit's format.
+    studio.update_stream(id.clone(), vec![socket()], vec![]).await.unwrap();
+    let wide = |o: &JobOutput| {
+        live(o) && o.destination.as_ref().is_some_and(|to| to.sound == Some(SoundFormat::Stereo48k))
+    };
+    until_job(&studio, &id, "live again", |job| job.outputs.iter().any(wide)).await;
+    studio.update_stream(id.clone(), vec![], vec![socket()]).await.unwrap();
+    until_job(&studio, &id, "none", |job| !job.outputs.iter().any(live)).await;
+
+    // Edited without its address it keeps that, and takes what is new.
+    studio.edit_destination(saved.clone(), input("Captions", None, false)).await.unwrap();
+    assert_eq!(studio.snapshot().destinations[0].sound, SoundFormat::Stereo48k);
+    studio.stop(id.clone()).await.unwrap();
+    let job = until_job(&studio, &id, "the end", |job| job.status == EgressStatus::Complete).await;
+    assert!(!format!("{job:?} {:?}", studio.snapshot()).contains(KEY));
+    studio.shut_down(true).await.unwrap();
+    for (path, bytes) in all_files(bench.dir.path()) {
+        assert!(!String::from_utf8_lossy(&bytes).contains(KEY), "the token is in {}", path.display());
     }
 }

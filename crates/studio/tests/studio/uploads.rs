@@ -286,3 +286,72 @@ async fn a_name_that_comes_again_takes_no_objects_place() {
     }
     assert!(places.iter().all(|place| Path::new(place).exists()), "{places:?}");
 }
+
+/// The folder that the peer of the room `sets` writes one of its sets to.
+fn folder_of(bench: &Bench, job: &Job, of: &str) -> PathBuf {
+    bench.recordings().join(format!("{}-{of}", job.egress_id))
+}
+
+#[tokio::test]
+async fn an_image_that_is_written_over_goes_up_again_and_the_last_one_certainly() {
+    let bench = Bench::new();
+    let studio = bench.open().await;
+    let storage = studio.save_storage(folder(&bench)).await.unwrap();
+    let job = recorded(&studio, RecordRequest { upload: to(&storage), ..request("sets") }).await;
+    let image = folder_of(&bench, &job, "images").join("image.jpeg");
+    let copy = store(&bench).join("shows/2026").join(image.strip_prefix(bench.recordings()).unwrap());
+    let mut before = Vec::new();
+    for version in 0..3 {
+        let newer = || std::fs::read(&copy).is_ok_and(|now| now != before);
+        eventually(&format!("version {version}"), newer).await;
+        before = std::fs::read(&copy).unwrap();
+    }
+    studio.stop(job.egress_id.clone()).await.unwrap();
+    let stored = |job: &Job| job.outputs.iter().any(|o| o.id.as_str() == "images" && o.stored.is_some());
+    until_job(&studio, &job.egress_id, "the images", stored).await;
+    assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(&image).unwrap());
+    assert_ne!(std::fs::read(&copy).unwrap(), before);
+    // The versions before it are not kept on the list.
+    let of_it = |upload: &&upload::Upload| upload.path == image;
+    assert!(studio.snapshot().uploads.iter().filter(of_it).count() <= 1);
+}
+
+#[tokio::test]
+async fn a_set_is_paused_goes_on_and_is_taken_off_as_one_with_what_is_still_to_come() {
+    let bench = Bench::new();
+    let studio = bench.open().await;
+    let bucket = studio.save_storage(nowhere(Some(KEY))).await.unwrap();
+    let job = recorded(&studio, RecordRequest { upload: to(&bucket), ..request("sets") }).await;
+    let (id, hls) = (job.egress_id.clone(), folder_of(&bench, &job, "hls"));
+    let states = |snapshot: &studio::surface::Snapshot| -> Vec<UploadState> {
+        let of_it = snapshot.uploads.iter().filter(|upload| upload.path.starts_with(&hls));
+        of_it.map(|upload| upload.state.clone()).collect()
+    };
+    let all = |snapshot: &studio::surface::Snapshot, more: usize, paused: bool| {
+        let states = states(snapshot);
+        let fits = states.len() > more && states.iter().all(|s| (*s == UploadState::Paused) == paused);
+        fits.then_some(states.len())
+    };
+    let output = || "segments".into();
+    until(&studio, "some of it", |snapshot| all(snapshot, 10, false)).await;
+    studio.pause_set(id.clone(), output(), true).await.unwrap();
+    let paused = until(&studio, "the pause", |snapshot| all(snapshot, 10, true)).await;
+    // What comes meanwhile waits with it.
+    until(&studio, "more of it", |snapshot| all(snapshot, paused + 30, true)).await;
+    studio.pause_set(id.clone(), output(), false).await.unwrap();
+    until(&studio, "it to go on", |snapshot| all(snapshot, paused, false)).await;
+    studio.retry_set(id.clone(), output()).await.unwrap();
+
+    studio.cancel_set(id.clone(), output()).await.unwrap();
+    until(&studio, "it to go", |snapshot| states(snapshot).is_empty().then_some(())).await;
+    // The other set and the file are still there.
+    assert!(studio.snapshot().uploads.iter().any(|upload| upload.path.ends_with("image.jpeg")));
+    let written = || std::fs::read_dir(&hls).unwrap().count();
+    let then = written();
+    eventually("segments to come", || written() > then + 100).await;
+    assert!(states(&studio.snapshot()).is_empty(), "they are put on the list again");
+    studio.stop(id.clone()).await.unwrap();
+    let job = until_job(&studio, &id, "the end", |job| job.ended_at_ms.is_some()).await;
+    assert!(job.outputs.iter().all(|output| output.stored.is_none()));
+    assert!(states(&studio.snapshot()).is_empty());
+}

@@ -63,6 +63,7 @@ export type * from "./SecretPlace";
 export type * from "./SegmentsRequest";
 export type * from "./Settings";
 export type * from "./Snapshot";
+export type * from "./SoundFormat";
 export type * from "./Storage";
 export type * from "./StorageId";
 export type * from "./StorageInput";

@@ -14,7 +14,7 @@ import { rememberSaved, savedOn, useLive } from "@/store/live";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { DestinationFields, inputOf, isWrong, streamOf, useDraft } from "./destination-fields";
-import { protocolWords } from "./stream-words";
+import { protocolWords, soundWords } from "./stream-words";
 
 export function AddPanel({ job }: { job: Job }) {
   const list = useStudio((snapshot) => snapshot.destinations);
@@ -154,7 +154,7 @@ function SavedRow({
         aria-label={
           missing ? t("dest.missing.enter", { name: one.name }) : t("live.go.to", { name: one.name })
         }
-        title={`${one.name}\n${one.address}`}
+        title={[one.name, one.address, soundWords(one)].filter(Boolean).join("\n")}
         disabled={on || busy}
         onClick={missing ? edit : onPick}
         className="flex h-8 w-full items-center gap-2 rounded-sm px-2 text-left not-disabled:hover:bg-chosen focus-visible:-outline-offset-2 disabled:text-faint"

@@ -1,9 +1,10 @@
 // An address to stream to, and how it is kept. Names for tests: labels "Address with key", "Name"; buttons "Show the
-// address", "Hide the address"; checkboxes "Accept any certificate", "Save for later", "Keep the key for this run only".
+// address", "Hide the address"; of a WebSocket the choice "Sound"; checkboxes "Accept any certificate", "Save for later", "Keep the key for this run only".
 
 import { useState } from "react";
-import type { ApiError, Destination, DestinationInput, StreamInput } from "@/backend/types";
+import type { ApiError, Destination, DestinationInput, SoundFormat, StreamInput } from "@/backend/types";
 import { Checkbox } from "@/kit/checkbox";
+import { Choice } from "@/kit/choice";
 import { Field, Input } from "@/kit/field";
 import { SecretInput } from "@/kit/secret";
 import { useStudio } from "@/store/studio";
@@ -16,9 +17,13 @@ export interface Draft {
   save: boolean;
   thisRunOnly: boolean;
   anyCertificate: boolean;
+  sound: SoundFormat;
 }
 
+const SOUNDS: SoundFormat[] = ["stereo48k", "mono16k"];
+
 const isTls = (address: string) => /^\s*rtmps:\/\//i.test(address);
+const isSocket = (address: string) => /^\s*wss?:\/\//i.test(address);
 
 /** A draft, empty or of a saved destination. Without a keyring nothing is kept longer than this run. */
 export function useDraft(of: Destination | null, save: boolean) {
@@ -29,6 +34,7 @@ export function useDraft(of: Destination | null, save: boolean) {
     save,
     thisRunOnly: of?.key === "this_run" || (keyringError !== null && (!of || of.key === "missing")),
     anyCertificate: of?.any_certificate ?? false,
+    sound: of?.sound ?? "stereo48k",
   };
   const [draft, setDraft] = useState(fresh);
   return {
@@ -47,6 +53,7 @@ export function inputOf(draft: Draft, of: Destination | null = null): Destinatio
     name: draft.name.trim(),
     url: draft.url.trim() || null,
     any_certificate: anyCertificate(draft, of),
+    sound: draft.sound,
     this_run_only: draft.thisRunOnly,
   };
 }
@@ -55,6 +62,7 @@ export const streamOf = (draft: Draft): StreamInput => ({
   type: "url",
   url: draft.url.trim(),
   any_certificate: anyCertificate(draft, null),
+  sound: draft.sound,
 });
 
 /** Whether an error is about what was typed. */
@@ -80,12 +88,13 @@ export function DestinationFields({
 }) {
   const keyringError = useStudio((snapshot) => snapshot.projects.keyring_error);
   const kept = of !== null && of.key !== "missing";
+  const address = draft.url.trim() || (of?.address ?? "");
+  const socket = isSocket(address);
+  const what = socket ? t("dest.sound.what") : t("dest.url.hint");
+  const hint = kept ? t("dest.url.kept", { address: of.address }) : what;
   return (
     <>
-      <Field
-        label={t("dest.url")}
-        hint={kept ? t("dest.url.kept", { address: of.address }) : t("dest.url.hint")}
-      >
+      <Field label={t("dest.url")} hint={hint}>
         {(ids) => (
           <SecretInput
             {...ids}
@@ -99,13 +108,29 @@ export function DestinationFields({
           />
         )}
       </Field>
-      {isTls(draft.url.trim() || (of?.address ?? "")) && (
+      {isTls(address) && (
         <Checkbox checked={draft.anyCertificate} onChange={(on) => set({ anyCertificate: on })}>
           <span>
             {t("dest.anyCertificate")}
             <span className="block text-xs text-faint">{t("dest.anyCertificate.what")}</span>
           </span>
         </Checkbox>
+      )}
+      {socket && (
+        <Field label={t("dest.sound")} hint={kept ? t("dest.sound.what") : undefined}>
+          {({ id }) => (
+            <Choice
+              id={id}
+              value={draft.sound}
+              options={SOUNDS.map((sound) => ({
+                value: sound,
+                label: t(`dest.sound.${sound}`),
+                hint: t(`dest.sound.${sound}.what`),
+              }))}
+              onChange={(sound) => set({ sound })}
+            />
+          )}
+        </Field>
       )}
       {choose && (
         <Checkbox checked={draft.save} onChange={(on) => set({ save: on })}>

@@ -142,14 +142,46 @@ describe("adding while it runs", () => {
       type: "url",
       url: "rtmps://live.example/app/key1",
       any_certificate: true,
+      sound: "stereo48k",
     });
     expect(called("saveDestination")[0]?.args[0]).toEqual({
       name: "Ours",
       url: "rtmps://live.example/app/key1",
       any_certificate: true,
+      sound: "stereo48k",
       this_run_only: true,
     });
     await waitFor(() => expect(say("Ours")).toBe("Connecting…"));
+  });
+
+  it("to a WebSocket says that only sound goes there, and lets it be chosen how", async () => {
+    clearDesk({ pick: pickAda });
+    const { user, called, studio } = await show([adaOnAir()], []);
+    await user.keyboard("d");
+    const field = await screen.findByLabelText("Address with key");
+    await user.type(field, "rtmp://captions.example/in");
+    expect(screen.queryByLabelText("Sound")).toBeNull();
+    await user.clear(field);
+    await user.type(field, "wss://captions.example/in?token=secretword");
+    expect(screen.getByText("Only sound goes to a WebSocket: for captions and transcripts.")).toBeTruthy();
+    expect(screen.queryByRole("checkbox", { name: /^Accept any certificate/ })).toBeNull();
+    await user.click(screen.getByRole("combobox", { name: "Sound" }));
+    await user.click(await screen.findByRole("option", { name: /^16 kHz mono/ }));
+    await user.click(screen.getByRole("checkbox", { name: "Save for later" }));
+    await user.type(screen.getByLabelText("Name"), "Captions");
+    await user.click(screen.getByRole("button", { name: "Go live" }));
+    await waitFor(() => expect(called("saveDestination")).toHaveLength(1));
+    expect(called("addStream")[0]?.args[1]).toMatchObject({ type: "url", sound: "mono16k" });
+    expect(studio.now.destinations[0]).toMatchObject({ protocol: "websocket", sound: "mono16k" });
+    expect(document.body.textContent).not.toContain("secretword");
+    studio.streams.pass(500);
+    await waitFor(() => expect(say("Captions")).toBe("Live"));
+    await user.click(screen.getByRole("button", { name: "Details of Captions" }));
+    const details = within(await screen.findByTestId("stream-details"));
+    expect(details.getByText("WebSocket")).toBeTruthy();
+    expect(details.getByText("Sound only, 16 kHz mono")).toBeTruthy();
+    // It has no pictures that could be left out.
+    expect(details.queryByText(/frames/)).toBeNull();
   });
 
   it("offers to pass over a certificate only where there is one", async () => {

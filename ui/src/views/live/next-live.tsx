@@ -20,7 +20,7 @@ import { t } from "@/words";
 import { tellError } from "../tell";
 import { DestinationFields, inputOf, isWrong, streamOf, useDraft } from "./destination-fields";
 import { goLive } from "./go-live";
-import { protocolWords } from "./stream-words";
+import { protocolWords, soundWords } from "./stream-words";
 
 export function NextLive({ standing }: { standing: Standing }) {
   const open = useDesk((desk) => desk.adding === "next");
@@ -152,7 +152,7 @@ function Tick({ one, on }: { one: Destination; on: boolean }) {
   return (
     <li
       className="flex items-center gap-2 rounded-sm px-1 hover:bg-control"
-      title={`${one.name}\n${one.address}`}
+      title={[one.name, one.address, soundWords(one)].filter(Boolean).join("\n")}
     >
       <Checkbox
         checked={on}

@@ -138,7 +138,7 @@ describe("saved destinations", () => {
     await waitFor(() => expect(called("editDestination")).toHaveLength(1));
     expect(called("editDestination")[0]?.args).toEqual([
       "twitch",
-      { name: "Twitch main", url: null, any_certificate: false, this_run_only: false },
+      { name: "Twitch main", url: null, any_certificate: false, sound: "stereo48k", this_run_only: false },
     ]);
     expect(await list().findByText("Twitch main")).toBeTruthy();
   });

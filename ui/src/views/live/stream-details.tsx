@@ -21,7 +21,7 @@ import {
   useLive,
 } from "@/store/live";
 import { t } from "@/words";
-import { protocolWords, uptimeWords } from "./stream-words";
+import { protocolWords, soundWords, uptimeWords } from "./stream-words";
 
 export function StreamDetails({ job, stream, name }: { job: Job; stream: Stream; name: string }) {
   const key = keyOf(job.egress_id, stream.id);
@@ -92,6 +92,7 @@ function Facts({ stream: { destination }, figures }: { stream: Stream; figures: 
   const result = resultOf(state);
   const retries = "retries" in state ? state.retries : (result?.retries ?? 0);
   const uptime = uptimeWords(figures);
+  const sound = soundWords(destination);
   return (
     <>
       <p data-testid="stream-address" data-selectable className="[overflow-wrap:anywhere] text-soft">
@@ -99,6 +100,7 @@ function Facts({ stream: { destination }, figures }: { stream: Stream; figures: 
       </p>
       <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-3 gap-y-0.5">
         <Fact name={t("stream.protocol")}>{protocolWords(destination)}</Fact>
+        {sound && <Fact name={t("stream.sound")}>{sound}</Fact>}
         {uptime && <Fact name={t("stream.uptime")}>{uptime}</Fact>}
         {result && result.started_at_ns > 0 && (
           <Fact name={t("stream.uptime")}>{length((result.ended_at_ns - result.started_at_ns) / 1e6)}</Fact>
@@ -106,7 +108,9 @@ function Facts({ stream: { destination }, figures }: { stream: Stream; figures: 
         <Fact name={t("stream.sent")}>{bytes(result?.size_bytes ?? figures?.size_bytes ?? 0)}</Fact>
         {figures && !over && (
           <>
-            <Fact name={t("figure.dropped")}>{t("stream.dropped", { n: figures.dropped_frames })}</Fact>
+            {destination.protocol !== "websocket" && (
+              <Fact name={t("figure.dropped")}>{t("stream.dropped", { n: figures.dropped_frames })}</Fact>
+            )}
             {figures.destination?.rtt_ms != null && (
               <Fact name={t("stream.rtt")}>{t("rtt", { ms: Math.round(figures.destination.rtt_ms) })}</Fact>
             )}

@@ -1,6 +1,6 @@
 // How a stream is, in a producer's words.
 
-import type { JobDestination, OutputFigures } from "@/backend/types";
+import type { JobDestination, OutputFigures, SoundFormat } from "@/backend/types";
 import { timecode } from "@/lib/format";
 import { t } from "@/words";
 
@@ -9,6 +9,14 @@ export function protocolWords({ address, protocol }: Pick<JobDestination, "addre
   if (protocol === "srt") return "SRT";
   if (protocol === "websocket") return "WebSocket";
   return /^(rtmps|mux|twitch):/i.test(address) ? "RTMPS" : "RTMP";
+}
+
+/** What goes to a destination that does not take the whole programme; none where it does, or where nobody knows. */
+export function soundWords({
+  protocol,
+  sound,
+}: Pick<JobDestination, "protocol"> & { sound: SoundFormat | null }): string | null {
+  return protocol === "websocket" && sound ? t(`stream.sound.${sound}`) : null;
 }
 
 /** Seconds until the next try, rounded up: nothing is tried while it says more than none. */

@@ -2,13 +2,11 @@
 // "Edit <name>" and "Forget <name>"; while it asks, [data-testid=storage-forget] with "Keep it" and "Forget"; button
 // "Add storage".
 
-import { HardDriveUpload, KeyRound, Pencil, Plus, Trash2 } from "lucide-react";
-import { useState } from "react";
+import { HardDriveUpload, Plus } from "lucide-react";
 import type { Storage, StorageId, StoragePlace } from "@/backend/types";
 import { Button } from "@/kit/button";
-import { Notice } from "@/kit/notice";
+import { KeptRow } from "@/kit/kept-row";
 import { useOwnCommand } from "@/lib/commands";
-import { cx } from "@/lib/cx";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
 import { KIND_ICONS } from "./kinds";
@@ -69,79 +67,31 @@ export function StorageList({ onEdit }: { onEdit: (id: StorageId | "new") => voi
 
 function StorageRow({ place, onEdit }: { place: StoragePlace; onEdit: (id: StorageId) => void }) {
   const { id, name, profile, keys } = place;
-  const [asking, setAsking] = useState(false);
   const forget = useOwnCommand((backend, which: StorageId) => backend.forgetStorage(which));
-  const Icon = KIND_ICONS[profile.storage.kind];
-  const where = fullPlaceOf(profile);
+  const missing = keys === "missing";
+  const note = missing ? t("storage.keysMissing") : t("storage.keysThisRun");
   return (
-    <li className="p-2.5" data-testid="storage" data-storage={id} data-keys={keys}>
-      <div className="flex items-center gap-3">
-        <Icon className="ml-0.5 size-5 shrink-0 stroke-[1.5] text-faint" aria-hidden />
-        <div className="min-w-0 flex-1">
-          <p className="flex items-baseline gap-2">
-            <span dir="auto" className="truncate text-left font-medium" title={name}>
-              {name}
-            </span>
-            {keys !== "keyring" && (
-              <span
-                className={cx(
-                  "flex shrink-0 items-center gap-1 text-xs",
-                  keys === "missing" ? "font-medium text-look" : "text-faint",
-                )}
-              >
-                {keys === "missing" && <KeyRound className="size-3 self-center" aria-hidden />}
-                {keys === "missing" ? t("storage.keysMissing") : t("storage.keysThisRun")}
-              </span>
-            )}
-          </p>
-          <p className="truncate text-xs text-faint" title={where}>
-            {t(`storage.kind.${profile.storage.kind}`)} · {where}
-          </p>
-        </div>
-        <Button
-          look={keys === "missing" ? "outline" : "quiet"}
-          size={keys === "missing" ? "sm" : "icon-sm"}
-          aria-label={t("storage.edit", { name })}
-          title={t("storage.edit.short")}
-          onClick={() => onEdit(id)}
-        >
-          {keys === "missing" ? t("upload.to.keys.enter") : <Pencil />}
-        </Button>
-        <Button
-          look="quiet"
-          size="icon-sm"
-          aria-label={t("storage.forget", { name })}
-          title={t("storage.forget.short")}
-          onClick={() => setAsking(true)}
-        >
-          <Trash2 />
-        </Button>
-      </div>
-      {asking && (
-        <div
-          className="appear mt-2.5 flex flex-col gap-2 border-t border-line pt-2.5"
-          data-testid="storage-forget"
-        >
-          {forget.error && <Notice error={forget.error} />}
-          <div className="flex items-center gap-2">
-            <p className="min-w-0 flex-1 text-soft">{t("storage.forget.what")}</p>
-            <Button
-              look="quiet"
-              size="sm"
-              autoFocus
-              onClick={() => {
-                setAsking(false);
-                forget.reset();
-              }}
-            >
-              {t("storage.keep")}
-            </Button>
-            <Button look="outline" size="sm" disabled={forget.isPending} onClick={() => forget.mutate(id)}>
-              {t("storage.forget.short")}
-            </Button>
-          </div>
-        </div>
-      )}
-    </li>
+    <KeptRow
+      icon={KIND_ICONS[profile.storage.kind]}
+      name={name}
+      where={`${t(`storage.kind.${profile.storage.kind}`)} · ${fullPlaceOf(profile)}`}
+      note={keys === "keyring" ? null : note}
+      missing={missing}
+      edit={t("storage.edit", { name })}
+      editShort={t("upload.to.keys.enter")}
+      onEdit={() => onEdit(id)}
+      forget={{
+        label: t("storage.forget", { name }),
+        what: t("storage.forget.what"),
+        keep: t("storage.keep"),
+        now: t("storage.forget.short"),
+        error: forget.error,
+        isPending: forget.isPending,
+        onForget: () => forget.mutate(id),
+        reset: forget.reset,
+        testId: "storage-forget",
+      }}
+      mark={{ "data-testid": "storage", "data-storage": id, "data-keys": keys }}
+    />
   );
 }

@@ -26,7 +26,7 @@ import { cx } from "@/lib/cx";
 import { fileName } from "@/lib/format";
 import { isStored, type Line, leading, percentOf, progressOf, type StateKind } from "@/store/uploads";
 import { t } from "@/words";
-import { detailWords, stateWords } from "./upload-words";
+import { detailWords, filesWords, stateWords } from "./upload-words";
 
 const ICONS: Record<StateKind, LucideIcon> = {
   following: LoaderCircle,
@@ -70,7 +70,7 @@ export function UploadLine({ line, now_ms }: { line: Line; now_ms: number }) {
           </span>
           {many && (
             <span className="shrink-0 text-xs text-faint" data-testid="upload-files">
-              {t("uploads.files", { n: uploads.length })}
+              {filesWords(line)}
             </span>
           )}
           {first.on_backup && (
@@ -94,9 +94,9 @@ export function UploadLine({ line, now_ms }: { line: Line; now_ms: number }) {
           </span>
         </p>
         {isStored(first) && !many && first.location && <Location upload={first} name={name} />}
-        {asking && <Confirm uploads={uploads} onKeep={() => setAsking(false)} />}
+        {asking && <Confirm line={line} onKeep={() => setAsking(false)} />}
       </div>
-      {!asking && <Actions uploads={uploads} name={name} onCancel={() => setAsking(true)} />}
+      {!asking && <Actions line={line} name={name} onCancel={() => setAsking(true)} />}
       {barred && <Bar percent={percentOf(progress)} held={state === "waiting" || state === "paused"} />}
     </li>
   );
@@ -152,10 +152,17 @@ function Location({ upload: { location, local }, name }: { upload: Upload; name:
   );
 }
 
-/** The same done to each file of a line. */
-function useEach(call: "pause" | "resume" | "retry" | "cancel") {
-  return useCommand(async (backend, uploads: Upload[]) => {
-    for (const { id } of uploads) {
+/** The same done to all of a line: at once to the output that it stands for, else to each file. */
+function useAll(call: "pause" | "resume" | "retry" | "cancel", { set, uploads }: Line) {
+  return useCommand(async (backend, some: Upload[]) => {
+    const [first] = uploads;
+    if (set && first) {
+      if (call === "retry") await backend.retrySet(first.owner, set.id);
+      else if (call === "cancel") await backend.cancelSet(first.owner, set.id);
+      else await backend.pauseSet(first.owner, set.id, call === "pause");
+      return;
+    }
+    for (const { id } of some) {
       if (call === "retry") await backend.retryUpload(id);
       else if (call === "cancel") await backend.cancelUpload(id);
       else await backend.pauseUpload(id, call === "pause");
@@ -163,10 +170,11 @@ function useEach(call: "pause" | "resume" | "retry" | "cancel") {
   });
 }
 
-function Actions({ uploads, name, onCancel }: { uploads: Upload[]; name: string; onCancel: () => void }) {
-  const pause = useEach("pause");
-  const resume = useEach("resume");
-  const retry = useEach("retry");
+function Actions({ line, name, onCancel }: { line: Line; name: string; onCancel: () => void }) {
+  const { uploads } = line;
+  const pause = useAll("pause", line);
+  const resume = useAll("resume", line);
+  const retry = useAll("retry", line);
   const open = uploads.filter((upload) => !isStored(upload));
   const waiting = open.filter((upload) => upload.state.kind === "waiting");
   const paused = open.filter((upload) => upload.state.kind === "paused");
@@ -222,11 +230,11 @@ function Actions({ uploads, name, onCancel }: { uploads: Upload[]; name: string;
   );
 }
 
-function Confirm({ uploads, onKeep }: { uploads: Upload[]; onKeep: () => void }) {
-  const cancel = useEach("cancel");
+function Confirm({ line, onKeep }: { line: Line; onKeep: () => void }) {
+  const cancel = useAll("cancel", line);
   return (
     <div className="appear mt-2 flex items-center gap-2" data-testid="upload-cancel">
-      <p className="min-w-0 flex-1 text-soft">{t("upload.cancel.ask")}</p>
+      <p className="min-w-0 flex-1 text-soft">{t(line.set ? "upload.cancel.askSet" : "upload.cancel.ask")}</p>
       <Button look="quiet" size="sm" autoFocus onClick={onKeep}>
         {t("upload.cancel.keep")}
       </Button>
@@ -234,7 +242,7 @@ function Confirm({ uploads, onKeep }: { uploads: Upload[]; onKeep: () => void })
         look="outline"
         size="sm"
         disabled={cancel.isPending}
-        onClick={() => cancel.mutate(uploads.filter((upload) => !isStored(upload)))}
+        onClick={() => cancel.mutate(line.uploads.filter((upload) => !isStored(upload)))}
       >
         {t("upload.cancel.now")}
       </Button>

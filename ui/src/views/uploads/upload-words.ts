@@ -2,13 +2,22 @@
 
 import type { Upload, UploadProgress } from "@/backend/types";
 import { bitrate, bytes, timeLeft } from "@/lib/format";
-import { leading, percentOf, progressOf, type Sum } from "@/store/uploads";
+import { countsOf, type Line, leading, percentOf, progressOf, type Sum } from "@/store/uploads";
 import { t } from "@/words";
 
 /** How far all that moves is. */
 export function movingWords({ percent, left_s }: Sum): string {
   if (left_s === null) return t("uploads.status", { percent });
   return t("uploads.status.left", { percent, left: timeLeft(left_s) });
+}
+
+/** How many files a line stands for: `412 segments, 3 waiting`. */
+export function filesWords(line: Line): string {
+  const counts = countsOf(line);
+  if (!counts) return t("uploads.files", { n: line.uploads.length });
+  const of = (n: number) => t(`uploads.${counts.of}`, { n });
+  if (counts.all === null) return t("uploads.set.open", { some: of(counts.open) });
+  return counts.open > 0 ? t("uploads.set", { all: of(counts.all), n: counts.open }) : of(counts.all);
 }
 
 /** When something is tried again. */

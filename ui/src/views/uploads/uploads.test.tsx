@@ -121,14 +121,25 @@ describe("the list of uploads", () => {
     if (!output) throw new Error("the fixture has an output");
     const set = { of: "segments", live_playlist: null, count: 200 } as const;
     const hls = { ...past("EG_hls", "Whole room"), outputs: [{ ...output, path: "/rec/s/show.m3u8", set }] };
-    const segments = Array.from({ length: 200 }, (_, n) =>
+    // What is stored has left the list; its playlist is none of the segments.
+    const segments = Array.from({ length: 3 }, (_, n) =>
       anUpload(`UP_${n}`, { owner: "EG_hls", path: `/rec/s/show_${n}.ts` }),
     );
-    const { user, called } = await openUploads(segments, [hls]);
+    segments.push(anUpload("UP_list", { owner: "EG_hls", path: "/rec/s/show.m3u8" }));
+    const { user, called, studio } = await openUploads(segments, [hls]);
     expect(lines()).toHaveLength(1);
-    expect(screen.getByTestId("upload-files").textContent).toBe("200 files");
+    expect(screen.getByTestId("upload-files").textContent).toBe("200 segments, 3 waiting");
     await user.click(screen.getByRole("button", { name: "Pause show.m3u8" }));
-    await waitFor(() => expect(called("pauseUpload")).toHaveLength(200));
+    await waitFor(() => expect(called("pauseSet")[0]?.args).toEqual(["EG_hls", output.id, true]));
+    await user.click(await screen.findByRole("button", { name: "Go on with show.m3u8" }));
+    await waitFor(() => expect(called("pauseSet")[1]?.args).toEqual(["EG_hls", output.id, false]));
+    await user.click(screen.getByRole("button", { name: "Take show.m3u8 off the list" }));
+    expect(screen.getByText(/^Take all of it off the list\?/)).toBeTruthy();
+    await user.click(screen.getByRole("button", { name: "Take it off" }));
+    await waitFor(() => expect(called("cancelSet")[0]?.args).toEqual(["EG_hls", output.id]));
+    await waitFor(() => expect(screen.queryByTestId("upload")).toBeNull());
+    expect(studio.now.uploads).toEqual([]);
+    expect(called("cancelUpload")).toEqual([]);
   });
 
   it("of hundreds keeps few in the page, and any can be found", async () => {

@@ -5,18 +5,17 @@ mod connection;
 mod queue;
 mod words;
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use egress::destination::{Destination, Effect, Happening, Progress};
-use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{DestinationFigures, DestinationResult, DestinationState};
+use egress::destination::{Happening, Progress};
+use egress::error::ApiError;
+use egress::fact::DestinationFigures;
 use egress::id::OutputId;
 use egress::stream::StreamUrl;
-use parking_lot::Mutex;
 
+use crate::output::course::{Course, Link, Told};
 use crate::output::stream::connection::{Connection, Status};
 use crate::output::stream::queue::Queue;
 use crate::output::{Counts, Ended, Output, OutputReport, Rendition};
@@ -49,7 +48,7 @@ pub struct StreamPlan {
 pub struct Stream {
     url: StreamUrl,
     queue: Sender<Message>,
-    shared: Arc<Mutex<Shared>>,
+    told: Told,
 }
 
 #[derive(Debug)]
@@ -59,28 +58,17 @@ enum Message {
     Finish,
 }
 
-/// What the stream's thread tells at every moment.
-#[derive(Debug, Clone, Default)]
-struct Shared {
-    counts: Counts,
-    figures: DestinationFigures,
-    can_retry: bool,
-    result: DestinationResult,
-    error: Option<ApiError>,
-}
-
 impl Stream {
     /// Starts to stream as soon as there is something to send; `report` is called from the stream's thread.
     pub fn start(plan: StreamPlan, report: impl Fn(OutputReport) + Send + 'static) -> Self {
         let (queue, messages) = channel();
-        let shared = Arc::new(Mutex::new(Shared::default()));
+        let told = Told::default();
         let url = plan.url.clone();
-        report(OutputReport::Destination { output: plan.id.clone(), state: DestinationState::Connecting });
-        let sender = Speaker::new(plan, shared.clone(), report);
+        let sender = Speaker::new(plan, told.clone(), report);
         // A thread cannot be had only when the machine is out of everything; the report of that is the
         // closed queue.
         let _ = thread::Builder::new().name("stream".to_owned()).spawn(move || sender.run(&messages));
-        Self { url, queue, shared }
+        Self { url, queue, told }
     }
 }
 
@@ -99,16 +87,15 @@ impl Output for Stream {
     }
 
     fn abandoned(&mut self) -> Ended {
-        let shared = self.shared.lock().clone();
-        Ended::Destination(last_state(shared.result, shared.error))
+        self.told.ended()
     }
 
     fn counts(&self) -> Counts {
-        self.shared.lock().counts
+        self.told.counts()
     }
 
     fn destination(&mut self) -> Option<DestinationFigures> {
-        Some(self.shared.lock().figures.clone())
+        Some(self.told.figures())
     }
 
     fn goes_to(&self, url: &str) -> bool {
@@ -116,40 +103,19 @@ impl Output for Stream {
     }
 
     fn retry(&mut self) -> Result<(), ApiError> {
-        if !self.shared.lock().can_retry {
-            return Err(ApiError::new(
-                ErrorCode::FailedPrecondition,
-                Fault::Input,
-                "This destination is live or being connected to.",
-                "There is nothing to try again.",
-            ));
-        }
+        self.told.may_retry()?;
         let _ = self.queue.send(Message::Retry);
         Ok(())
-    }
-}
-
-/// The last state of a destination: failed where nothing ever reached it.
-pub(super) fn last_state(result: DestinationResult, error: Option<ApiError>) -> DestinationState {
-    match error {
-        Some(error) if result.started_at_ns == 0 => DestinationState::Failed { error, result },
-        _ => DestinationState::Stopped { result },
     }
 }
 
 /// What runs in the stream's thread.
 struct Speaker<R> {
     plan: StreamPlan,
-    shared: Arc<Mutex<Shared>>,
-    report: R,
-    began: Instant,
-    destination: Destination,
+    course: Course<R>,
     connection: Option<Connection>,
     progress: Progress,
     queue: Queue,
-    counts: Counts,
-    result: DestinationResult,
-    error: Option<ApiError>,
     /// Bytes that the connections before this one sent.
     sent_before: u64,
     sent_now: u64,
@@ -158,18 +124,12 @@ struct Speaker<R> {
 }
 
 impl<R: Fn(OutputReport)> Speaker<R> {
-    fn new(plan: StreamPlan, shared: Arc<Mutex<Shared>>, report: R) -> Self {
+    fn new(plan: StreamPlan, told: Told, report: R) -> Self {
         Self {
             queue: Queue::new(plan.video),
-            shared,
-            report,
-            began: Instant::now(),
-            destination: Destination::new(0),
+            course: Course::new(plan.id.clone(), told, report),
             connection: None,
             progress: Progress::new(0),
-            counts: Counts::default(),
-            result: DestinationResult::default(),
-            error: None,
             sent_before: 0,
             sent_now: 0,
             rtt_ms: None,
@@ -188,8 +148,8 @@ impl<R: Fn(OutputReport)> Speaker<R> {
                 Err(_) => return,
             }
         };
-        self.began = Instant::now();
-        self.apply(vec![Effect::Connect]);
+        self.course.begin();
+        self.apply(vec![Link::Connect]);
         loop {
             match next {
                 Some(Message::Unit(unit)) => self.take(unit),
@@ -213,10 +173,6 @@ impl<R: Fn(OutputReport)> Speaker<R> {
         }
     }
 
-    fn now_ms(&self) -> i64 {
-        self.began.elapsed().as_millis() as i64
-    }
-
     fn take(&mut self, unit: Unit) {
         // What comes while nobody is there to take it is not wanted later: live is now.
         if self.asked_for_keyframe {
@@ -234,11 +190,11 @@ impl<R: Fn(OutputReport)> Speaker<R> {
                 if !self.asked_for_keyframe {
                     self.asked_for_keyframe = true;
                     self.queue.begin_anew();
-                    (self.report)(OutputReport::WantsKeyframe);
+                    self.course.report(OutputReport::WantsKeyframe);
                 }
                 self.send();
                 let waits = !self.queue.is_empty();
-                if self.progress.wedged(self.sent_now, waits, self.now_ms()) {
+                if self.progress.wedged(self.sent_now, waits, self.course.now_ms()) {
                     self.step(Happening::Lost(words::wedged()));
                 }
             }
@@ -258,61 +214,39 @@ impl<R: Fn(OutputReport)> Speaker<R> {
                 connection.push(&unit, origin);
                 first.get_or_insert(unit.time_ns);
                 let length = if unit.duration_ns > 0 { unit.duration_ns } else { PICTURE_NS };
-                self.counts.ended_ns = self.counts.ended_ns.max(unit.time_ns + length);
-                self.counts.units += 1;
-                self.counts.pictures += u64::from(lane == Lane::Video);
+                let counts = &mut self.course.counts;
+                counts.ended_ns = counts.ended_ns.max(unit.time_ns + length);
+                counts.units += 1;
+                counts.pictures += u64::from(lane == Lane::Video);
             }
         }
         let Some(first) = first else { return };
-        if self.counts.started_ns == 0 {
-            self.counts.started_ns = first;
-            self.result.started_at_ns = first;
-            (self.report)(OutputReport::Active { output: self.plan.id.clone(), started_at_ns: first });
-        }
-        if !self.destination.is_live() {
+        self.course.sent(first);
+        if !self.course.is_live() {
             self.step(Happening::Connected);
         }
     }
 
     fn step(&mut self, happening: Happening) {
-        let error = match &happening {
-            Happening::Lost(error)
-            | Happening::HungUp(error)
-            | Happening::Denied(error)
-            | Happening::Taken(error) => Some(error.clone()),
-            Happening::Connected => {
-                self.error = None;
-                None
-            }
-            Happening::Retry | Happening::Tick => None,
-        };
-        if let Some(error) = error {
-            tracing::info!(output = %self.plan.id, %error, detail = error.detail, "stream");
-            self.error = Some(error);
-        }
-        let (destination, effects) = self.destination.clone().step(happening, self.now_ms(), rand::random());
-        self.destination = destination;
-        self.apply(effects);
+        let links = self.course.step(happening);
+        self.apply(links);
     }
 
-    fn apply(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Connect => {
+    fn apply(&mut self, links: Vec<Link>) {
+        for link in links {
+            match link {
+                Link::Connect => {
                     self.let_go();
                     let plan = &self.plan;
                     match Connection::open(&plan.url, plan.any_certificate, plan.video, plan.audio) {
                         Ok(connection) => {
                             self.connection = Some(connection);
-                            self.progress = Progress::new(self.now_ms());
+                            self.progress = Progress::new(self.course.now_ms());
                         }
                         Err(happening) => self.step(happening),
                     }
                 }
-                Effect::LetGo => self.let_go(),
-                Effect::Tell(state) => {
-                    (self.report)(OutputReport::Destination { output: self.plan.id.clone(), state });
-                }
+                Link::LetGo => self.let_go(),
             }
         }
     }
@@ -327,31 +261,15 @@ impl<R: Fn(OutputReport)> Speaker<R> {
 
     /// Puts the figures where the job's loop finds them.
     fn tell(&mut self) {
-        let now = self.now_ms();
-        self.counts.size_bytes = self.sent_before + self.sent_now;
-        self.counts.dropped = self.queue.dropped();
-        self.result.size_bytes = self.counts.size_bytes;
-        self.result.ended_at_ns = self.counts.ended_ns;
-        self.result.retries = self.destination.retries();
-        *self.shared.lock() = Shared {
-            counts: self.counts,
-            figures: DestinationFigures {
-                uptime_ms: self.destination.uptime_ms(now),
-                tries: self.destination.tries(),
-                next_try_ms: self.destination.next_try_ms(now),
-                rtt_ms: self.rtt_ms,
-                waiting_ms: self.queue.waiting_ns() / 1_000_000,
-            },
-            can_retry: self.destination.can_retry(),
-            result: self.result.clone(),
-            error: self.error.clone(),
-        };
+        self.course.counts.size_bytes = self.sent_before + self.sent_now;
+        self.course.counts.dropped = self.queue.dropped();
+        self.course.tell(self.rtt_ms, self.queue.waiting_ns() / 1_000_000);
     }
 
     /// Sends what waits, says goodbye, and tells what came of it.
     fn finish(mut self) {
         let until = Instant::now() + EMPTIES_WITHIN;
-        while self.destination.is_live() && Instant::now() < until {
+        while self.course.is_live() && Instant::now() < until {
             let done =
                 self.queue.is_empty() && !self.connection.as_ref().is_some_and(Connection::holds_something);
             if done {
@@ -362,11 +280,10 @@ impl<R: Fn(OutputReport)> Speaker<R> {
         }
         self.tell();
         if let Some(connection) = self.connection.take()
-            && self.destination.is_live()
+            && self.course.is_live()
         {
             connection.finish();
         }
-        let state = last_state(self.result, self.error);
-        (self.report)(OutputReport::Ended { output: self.plan.id, ended: Ended::Destination(state) });
+        self.course.end();
     }
 }
