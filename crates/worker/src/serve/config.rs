@@ -407,6 +407,7 @@ api: { bind: '::1', port: 8443, tls_cert: /c.pem, tls_key: /k.pem }
         let Read { config, warnings } = read;
         assert_eq!((config.health_port, config.prometheus_port), (9090, 9091));
         assert_eq!((config.log_level, config.logging.level), (Some(Level::Debug), Some(Level::Warn)));
+        assert_eq!(config.template_base(), None, "that is LiveKit's own page");
         let limits = config.session_limits;
         let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
         assert_eq!(
@@ -418,7 +419,6 @@ api: { bind: '::1', port: 8443, tls_cert: /c.pem, tls_key: /k.pem }
             (minutes(90), minutes(1))
         );
         assert_eq!(limits.file_output_max_size, 300_000);
-        assert_eq!(config.template_base(), None, "that is LiveKit's own page");
         assert!((config.cpu_cost.room_composite_cpu_cost - 3.0).abs() < 1e-9);
         assert!((config.cpu_cost.track_cpu_cost - 1.0).abs() < 1e-9);
         assert_eq!(config.api.unwrap().port, 8443);
