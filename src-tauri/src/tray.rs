@@ -251,6 +251,7 @@ pub(crate) mod tests {
             segments: None,
             images: None,
             copy_folder: None,
+            proxy: None,
             upload: None,
         };
         Job {

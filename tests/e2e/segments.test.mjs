@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { beeps, cadence, flashes, pictures, sync } from '../harness/content.mjs';
-import { joined, playlist, serve, unfinished, watch } from '../harness/hls.mjs';
+import { alone, joined, playlist, serve, unfinished, watch } from '../harness/hls.mjs';
 import { compositeEgress, fileOutput, participantEgress, PRESET, segmentsOutput } from '../harness/job.mjs';
 import { decodeErrors, packets, probe, sound } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
@@ -17,10 +17,18 @@ import { browser } from '../layouts/page.mjs';
 const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
 const FRAME_S = 1 / 30;
 
+/** The kinds of segments there are, with the ends of their names. */
+const KINDS = { mpeg_ts: 'ts', fmp4: 'm4s' };
+
 /** What holds for every finished playlist. */
-function assertPlaylist(list, { targetS, tolerance = FRAME_S }) {
-  assert.equal(list.tags['EXT-X-VERSION'], '4');
-  assert.equal(list.tags['EXT-X-ALLOW-CACHE'], 'NO');
+function assertPlaylist(list, { targetS, tolerance = FRAME_S, kind = 'mpeg_ts' }) {
+  const fmp4 = kind === 'fmp4';
+  assert.equal(list.tags['EXT-X-VERSION'], fmp4 ? '7' : '4');
+  assert.equal(list.tags['EXT-X-ALLOW-CACHE'], fmp4 ? undefined : 'NO');
+  assert.equal('EXT-X-INDEPENDENT-SEGMENTS' in list.tags, fmp4);
+  assert.ok(!('EXT-X-DISCONTINUITY' in list.tags));
+  assert.equal(new Set(list.segments.map((s) => s.map)).size, 1, 'one head for all');
+  assert.equal(list.segments[0].map !== null, fmp4);
   assert.equal(list.tags['EXT-X-TARGETDURATION'], String(targetS));
   assert.ok(list.ended, 'it has an end');
   const all = list.segments;
@@ -36,14 +44,14 @@ function assertPlaylist(list, { targetS, tolerance = FRAME_S }) {
   }
 }
 
-test('segments beside a file: every picture once, in both', async (t) => {
+for (const [kind, end] of Object.entries(KINDS)) test(`segments beside a file: every picture once, in both (${kind})`, async (t) => {
   const scene = await Scene.open(t);
   const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
   const seen = watch(join(scene.folder, 'hls/show 1.m3u8'));
   const startMs = nowMs();
   const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [
     fileOutput(scene.folder),
-    segmentsOutput(scene.folder, { prefix: 'parts/s #', playlist: 'hls/show 1', live_playlist: 'now', manifest: true }),
+    segmentsOutput(scene.folder, { prefix: 'parts/s #', playlist: 'hls/show 1', live_playlist: 'now', manifest: true, kind }),
   ]);
   await job.elapsed(15_000, 'segments');
   const live = playlist(join(scene.folder, 'hls/now.m3u8'));
@@ -57,8 +65,8 @@ test('segments beside a file: every picture once, in both', async (t) => {
 
   const list = playlist(result.path);
   assert.equal(list.tags['EXT-X-PLAYLIST-TYPE'], 'EVENT');
-  assertPlaylist(list, { targetS: 2 });
-  assert.deepEqual(list.segments.map((s) => s.path), list.segments.map((_, n) => join(scene.folder, `hls/parts/s #_0000${n}.ts`)));
+  assertPlaylist(list, { targetS: 2, kind });
+  assert.deepEqual(list.segments.map((s) => s.path), list.segments.map((_, n) => join(scene.folder, `hls/parts/s #_0000${n}.${end}`)));
   atMost('first time against the clock, ms', Math.abs(list.segments[0].atMs - startMs), 120_000);
   assert.ok(playlist(join(scene.folder, 'hls/now.m3u8')).ended);
   assert.deepEqual(unfinished(scene.folder), []);
@@ -68,9 +76,10 @@ test('segments beside a file: every picture once, in both', async (t) => {
   assert.deepEqual([set.of, set.count], ['segments', list.segments.length]);
 
   for (const segment of list.segments) {
-    const found = await probe(segment.path);
+    const one = alone(segment);
+    const found = await probe(one);
     assert.deepEqual([found.video.codec_name, found.audio.codec_name], ['h264', 'aac']);
-    assert.ok((await packets(segment.path))[0].key, `${segment.uri} begins with a whole picture`);
+    assert.ok((await packets(one))[0].key, `${segment.uri} begins with a whole picture`);
   }
   const whole = await joined(result.path);
   assert.deepEqual(await decodeErrors(whole), []);
@@ -91,21 +100,61 @@ test('segments beside a file: every picture once, in both', async (t) => {
 
   const manifest = JSON.parse(readFileSync(join(scene.folder, `hls/${job.id}.json`), 'utf8'));
   assert.deepEqual(manifest.playlists[0].segments.map((s) => s.location), list.segments.map((s) => s.path));
+  const heads = manifest.playlists[0].initialization ?? [];
+  assert.deepEqual(heads.map((file) => file.location), kind === 'fmp4' ? [join(scene.folder, 'hls/parts/s #_init.mp4')] : []);
+  if (kind === 'fmp4') assertOneTimeLine(list);
 });
 
-test('sound alone, named by time, without a file', async (t) => {
+/** Where the media of each track begins and ends in a segment of MP4, ticks: `{1: [from, to], …}`. */
+function times(path) {
+  const all = {};
+  const walk = (from, to, track) => {
+    let id = track;
+    for (let at = from; at + 8 <= to; ) {
+      const size = bytes.readUInt32BE(at);
+      const type = bytes.toString('latin1', at + 4, at + 8);
+      if (type === 'moof' || type === 'traf') walk(at + 8, at + size);
+      if (type === 'tfhd') id = bytes.readUInt32BE(at + 12);
+      if (type === 'tfdt') {
+        const base = Number(bytes.readBigUInt64BE(at + 12));
+        if (all[id]) assert.equal(base, all[id][1], `${path}: track ${id} goes on where it was`);
+        all[id] ??= [base, base];
+      }
+      if (type === 'trun') {
+        for (let n = 0; n < bytes.readUInt32BE(at + 12); n++) all[id][1] += bytes.readUInt32BE(at + 20 + 12 * n);
+      }
+      at += size;
+    }
+  };
+  const bytes = readFileSync(path);
+  walk(0, bytes.length);
+  return all;
+}
+
+/** In the media itself each segment goes on, to the tick, where the one before ended. */
+function assertOneTimeLine(list) {
+  const all = list.segments.map(({ path }) => times(path));
+  assert.equal(all[0][1][0], 0, 'the picture begins at 0');
+  for (const [n, tracks] of all.entries()) {
+    if (!n) continue;
+    for (const id of Object.keys(tracks)) assert.equal(tracks[id][0], all[n - 1][id][1], `track ${id} of segment ${n}`);
+  }
+}
+
+for (const [kind, end] of Object.entries(KINDS)) test(`sound alone, named by time, without a file (${kind})`, async (t) => {
   const scene = await Scene.open(t);
   const ada = await scene.person(1, { audio: true });
   const egress = compositeEgress({ audio: ada.audio.sid, encoding: { video: null, audio: PRESET.audio } });
-  const job = await scene.job(egress, [segmentsOutput(scene.folder, { durationS: 1, suffix: 'timestamp' })]);
+  const job = await scene.job(egress, [segmentsOutput(scene.folder, { durationS: 1, suffix: 'timestamp', kind })]);
   await job.elapsed(6000, 'segments');
   await job.stopStreams();
   const result = await job.result('segments');
   const list = playlist(result.path);
-  assertPlaylist(list, { targetS: 1, tolerance: 0.03 });
+  assertPlaylist(list, { targetS: 1, tolerance: 0.03, kind });
   assert.ok(list.segments.length >= 6);
   for (const segment of list.segments) {
-    const told = /_(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d{3})\.ts$/.exec(segment.uri).slice(1).map(Number);
+    assert.ok(segment.uri.endsWith(`.${end}`));
+    const told = /_(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d{3})\.\w+$/.exec(segment.uri).slice(1).map(Number);
     const [year, month, ...rest] = told;
     atMost('name against time, ms', Math.abs(Date.UTC(year, month - 1, ...rest) - segment.atMs), 1);
   }
@@ -149,10 +198,10 @@ const PLAYER = `<!doctype html><video id=video muted></video><script src=hls.js>
   hls.on(Hls.Events.MANIFEST_PARSED, () => video.play().catch((e) => seen.errors.push(e.message)));
 </script>`;
 
-test('hls.js plays it in Chromium while it is written, to its end', async (t) => {
+for (const kind of Object.keys(KINDS)) test(`hls.js plays it in Chromium while it is written, to its end (${kind})`, async (t) => {
   const scene = await Scene.open(t);
   const ada = await scene.person(1, { video: { codec: 'vp8' }, audio: true });
-  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [segmentsOutput(scene.folder, { live_playlist: 'now' })]);
+  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [segmentsOutput(scene.folder, { live_playlist: 'now', kind })]);
   const script = readFileSync(join(createRequire(import.meta.url).resolve('hls.js'), '../hls.min.js'), 'utf8');
   const served = await serve(scene.folder, { 'player.html': PLAYER, 'hls.js': script });
   scene.onClose(() => served.close());

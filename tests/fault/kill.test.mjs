@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { beeps, cadence, flashes, pictures, sync } from '../harness/content.mjs';
-import { compositeEgress, fileOutput, jobProgram, participantEgress, trackEgress } from '../harness/job.mjs';
+import { compositeEgress, fileOutput, jobProgram, participantEgress, proxyOutput, trackEgress } from '../harness/job.mjs';
 import { boxes, decodeErrors, sound } from '../harness/media.mjs';
 import { atMost, frameMs, Scene } from '../harness/scene.mjs';
 import { sleep } from '../harness/wait.mjs';
@@ -93,6 +93,29 @@ for (const { what, media, egress, afterMs } of CASES) {
     assert.equal(again.size_bytes, result.size_bytes);
   });
 }
+
+test('SIGKILL of a job with a proxy leaves it and its master playable', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
+  const job = await scene.job(participantEgress(ada.identity), [fileOutput(scene.folder), proxyOutput(scene.folder)]);
+  await job.elapsed(5000, 'proxy');
+  await sleep(Math.random() * 900);
+  await job.kill();
+  const opened = job.logged().filter((e) => e.fact.type === 'output_opening').map((e) => e.fact.path);
+  assert.deepEqual(opened, ['show.mp4', 'show-proxy.mp4'].map((name) => join(scene.folder, name)));
+  const begun = [];
+  for (const path of opened) {
+    const result = await repair(path);
+    assert.equal(result.error, null);
+    assert.deepEqual(await decodeErrors(path), []);
+    const types = (await boxes(path)).map((b) => b.type);
+    assert.ok(types.includes('moov') && !types.includes('moof'), `an ordinary MP4, not ${types}`);
+    const seen = cadence(await pictures(path), { person: 1, fps: 30 });
+    atMost(`${path}: material lost, ms`, job.killedMs - frameMs(ada, seen.last), 1500);
+    begun.push(seen.first);
+  }
+  assert.equal(begun[1], begun[0], 'they begin with the same picture');
+});
 
 test('SIGKILL before the first media leaves nothing that claims to be a recording', async (t) => {
   const scene = await Scene.open(t);

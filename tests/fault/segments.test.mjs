@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { cadence, pictures } from '../harness/content.mjs';
-import { joined, playlist, watch } from '../harness/hls.mjs';
+import { alone, joined, playlist, watch } from '../harness/hls.mjs';
 import { jobProgram, participantEgress, PRESET, segmentsOutput } from '../harness/job.mjs';
 import { decodeErrors } from '../harness/media.mjs';
 import { atMost, frameMs, Scene } from '../harness/scene.mjs';
@@ -16,12 +16,12 @@ import { sleep } from '../harness/wait.mjs';
 const run = promisify(execFile);
 const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
 
-for (const round of [1, 2, 3]) {
-  test(`SIGKILL while segments are written, ${round}`, async (t) => {
+for (const [round, kind] of [[1, 'mpeg_ts'], [2, 'mpeg_ts'], [3, 'fmp4'], [4, 'fmp4']]) {
+  test(`SIGKILL while segments are written, ${round} (${kind})`, async (t) => {
     const scene = await Scene.open(t);
     const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
     const seen = watch(join(scene.folder, 'show.m3u8'));
-    const output = segmentsOutput(scene.folder, { durationS: 1, live_playlist: 'now' });
+    const output = segmentsOutput(scene.folder, { durationS: 1, live_playlist: 'now', kind });
     const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [output]);
     await job.elapsed(4000, 'segments');
     // Not in step with segments.
@@ -31,7 +31,7 @@ for (const round of [1, 2, 3]) {
     const { path } = job.logged().find((e) => e.fact.type === 'output_opening').fact;
     const before = playlist(path);
     assert.ok(!before.ended && before.segments.length >= 3);
-    for (const segment of before.segments) assert.deepEqual(await decodeErrors(segment.path), [], segment.uri);
+    for (const segment of before.segments) assert.deepEqual(await decodeErrors(alone(segment)), [], segment.uri);
 
     const { stdout } = await run(jobProgram(), ['repair', path]);
     const result = JSON.parse(stdout);

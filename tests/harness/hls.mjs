@@ -3,34 +3,45 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { basename, dirname, extname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const TYPES = { '.html': 'text/html', '.m3u8': 'application/vnd.apple.mpegurl', '.ts': 'video/mp2t', '.js': 'text/javascript' };
+const TYPES = { '.html': 'text/html', '.m3u8': 'application/vnd.apple.mpegurl', '.ts': 'video/mp2t', '.m4s': 'video/mp4', '.mp4': 'video/mp4', '.js': 'text/javascript' };
 
-/** A playlist: `{tags, sequence, ended, segments: [{path, lengthS, atMs}]}`. */
+/** A playlist: `{tags, sequence, ended, segments: [{path, lengthS, atMs, map}]}`; `map`: what a segment of MP4 needs. */
 export function playlist(path) {
   const text = readFileSync(path, 'utf8');
   assert.ok(text.startsWith('#EXTM3U\n') && text.endsWith('\n'), `a whole playlist, not ${JSON.stringify(text.slice(-40))}`);
   const list = { text, tags: {}, segments: [] };
+  const at = (uri) => join(dirname(path), decodeURIComponent(uri));
   let next = {};
+  let map = null;
   for (const line of text.split('\n')) {
     const [, tag, value = ''] = /^#(EXT[A-Z0-9-]*)(?::(.*))?$/.exec(line) ?? [];
     if (tag === 'EXTINF') next.lengthS = Number.parseFloat(value);
     else if (tag === 'EXT-X-PROGRAM-DATE-TIME') next.atMs = Date.parse(value);
+    else if (tag === 'EXT-X-MAP') map = at(/^URI="([^"]+)"$/.exec(value)[1]);
     else if (tag) list.tags[tag] = value;
     else if (line) {
-      list.segments.push({ ...next, uri: line, path: join(dirname(path), decodeURIComponent(line)) });
+      list.segments.push({ ...next, uri: line, path: at(line), map });
       next = {};
     }
   }
   list.sequence = Number(list.tags['EXT-X-MEDIA-SEQUENCE'] ?? 0);
   list.ended = 'EXT-X-ENDLIST' in list.tags;
   return list;
+}
+
+/** A file that holds one segment and all that it needs, to be read on its own. */
+export function alone({ path, map }) {
+  if (!map) return path;
+  const whole = `${path}.mp4`;
+  writeFileSync(whole, Buffer.concat([readFileSync(map), readFileSync(path)]));
+  return whole;
 }
 
 /** Serves a folder as any static server would; `extra`: texts of files beside those of the folder. */
@@ -85,7 +96,8 @@ export function watch(path) {
       before = text;
       for (const segment of segments) {
         const size = existsSync(segment.path) ? statSync(segment.path).size : null;
-        if (!size || size % 188) faults.push(`${segment.uri}: ${size} bytes`);
+        if (!size || (segment.path.endsWith('.ts') && size % 188)) faults.push(`${segment.uri}: ${size} bytes`);
+        if (segment.path.endsWith('.m4s') && !(segment.map && existsSync(segment.map))) faults.push(`${segment.uri}: no head`);
         if (sizes.has(segment.uri) && sizes.get(segment.uri) !== size) faults.push(`${segment.uri} has changed`);
         sizes.set(segment.uri, size);
       }

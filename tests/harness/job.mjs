@@ -83,6 +83,11 @@ export function fileOutput(folder, { id = 'file', name = 'show', container = nul
   return { id, kind: { file: { folder, name, container, manifest } } };
 }
 
+/** A small proxy of a file. */
+export function proxyOutput(folder, { id = 'proxy', of = 'file', name = 'show-proxy', height = 360, bitrate_bps = null, manifest = false } = {}) {
+  return { id, kind: { file: { folder, name, container: 'mp4', manifest, proxy: { of, height, bitrate_bps } } } };
+}
+
 /** A live stream. Its `secret` travels beside its specification. */
 export function streamOutput(url, { id = 'stream', anyCertificate = false } = {}) {
   const protocol = url.startsWith('srt') ? 'srt' : 'rtmp';
@@ -91,9 +96,9 @@ export function streamOutput(url, { id = 'stream', anyCertificate = false } = {}
 }
 
 /** Segments and playlists of HLS. */
-export function segmentsOutput(folder, { id = 'segments', durationS = 2, manifest = false, ...names } = {}) {
+export function segmentsOutput(folder, { id = 'segments', durationS = 2, manifest = false, kind: of = 'mpeg_ts', ...names } = {}) {
   const { prefix = 'show', playlist = '', live_playlist = '', suffix = 'index' } = names;
-  const segments = { folder, prefix, playlist, live_playlist, suffix, duration_ms: durationS * 1000, manifest };
+  const segments = { folder, prefix, playlist, live_playlist, suffix, kind: of, duration_ms: durationS * 1000, manifest };
   return { id, kind: { segments } };
 }
 
@@ -250,8 +255,9 @@ export class Job {
     });
   }
 
-  attach({ secret, ...output }) {
-    return this.#ask({ type: 'attach', output, ...(secret && { secret }) });
+  /** Attaches an output, and others in the same moment. */
+  attach({ secret, ...output }, others = []) {
+    return this.#ask({ type: 'attach', output, with: others, ...(secret && { secret }) });
   }
 
   detachStream(url) {

@@ -130,6 +130,9 @@ const acts = {
   "format-menu": async (page) => {
     await page.getByLabel("Picture and sound").click();
   },
+  besides: async (page) => {
+    await page.getByRole("button", { name: /^Besides the file/ }).click();
+  },
 };
 
 try {

@@ -360,5 +360,13 @@ pub fn numbered(path: &Path, n: u32) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// The name of a small proxy of a file: `show-2.webm` makes `show-2-proxy.mp4`.
+pub fn proxy_name(master: &Path) -> PathBuf {
+    const BEHIND: &str = "-proxy.mp4";
+    let stem = master.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+    let stem = cut(&stem, MAX_COMPONENT_BYTES - RESERVED_BYTES - BEHIND.len());
+    master.with_file_name(format!("{stem}{BEHIND}"))
+}
+
 #[cfg(test)]
 mod tests;

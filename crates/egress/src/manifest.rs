@@ -80,6 +80,9 @@ pub struct ManifestPlaylist {
     /// In order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<ManifestFile>,
+    /// What segments of MP4 have in common. LiveKit writes none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub initialization: Vec<ManifestFile>,
 }
 
 /// An image.
@@ -108,12 +111,14 @@ impl Manifest {
 }
 
 impl Manifest {
-    /// Lists the files of an output of many, each with its time (unix, ns), instead of the one path.
+    /// Lists the files of an output of many, each with its time (unix, ns), instead of the one path; and those that
+    /// they need, which have none.
     pub fn hold_set(
         &mut self,
         set: &OutputSet,
         result: &FileResult,
         files: &[(PathBuf, i64)],
+        needed: &[PathBuf],
         folder: &Path,
     ) {
         self.files.clear();
@@ -121,12 +126,12 @@ impl Manifest {
         let filename = |path: &Path| relative(path, folder);
         match set {
             OutputSet::Segments { .. } => {
-                let segments = files.iter();
-                let segments = segments
-                    .map(|(path, _)| ManifestFile { filename: filename(path), location: location(path) })
-                    .collect();
+                let file =
+                    |path: &PathBuf| ManifestFile { filename: filename(path), location: location(path) };
+                let segments = files.iter().map(|(path, _)| file(path)).collect();
+                let initialization = needed.iter().map(file).collect();
                 let location = result.path.as_deref().map(location).unwrap_or_default();
-                self.playlists = vec![ManifestPlaylist { location, segments }];
+                self.playlists = vec![ManifestPlaylist { location, segments, initialization }];
             }
             OutputSet::Images { .. } => {
                 let images = files.iter();

@@ -11,12 +11,24 @@ use proto::{
 };
 
 use crate::filename::without_extension;
-use crate::request::{AdvancedOptions, PageParts, Preset, RecordFormat, RecordRequest, RecordSource};
-use crate::spec::{AfterCrash, AudioCodec, Container, FileOutput, OutputKind, OutputSpec, VideoCodec};
+use crate::id::OutputId;
+use crate::request::{
+    AdvancedOptions, PageParts, Preset, ProxyRequest, RecordFormat, RecordRequest, RecordSource,
+};
+use crate::spec::{
+    AfterCrash, AudioCodec, Container, FileOutput, OutputKind, OutputSpec, ProxyEncoding, SegmentKind,
+    Source, Treatment, VideoCodec,
+};
 use crate::validate::{Accepted, EgressRequest, Local, RequestError, validate};
 
 /// The id of the output that is the file once more, in another folder.
 pub const COPY_OUTPUT: &str = "copy";
+/// The id of the output that is a small proxy of the file.
+pub const PROXY_OUTPUT: &str = "proxy";
+/// Heights of a proxy, pixels.
+const PROXY_HEIGHTS: std::ops::RangeInclusive<u32> = 90..=2160;
+/// Bit rates of a proxy's picture, kilobits a second.
+const PROXY_KBPS: std::ops::RangeInclusive<u32> = 100..=50_000;
 
 /// Checks what the window asks for.
 ///
@@ -36,11 +48,11 @@ pub fn accept(record: &RecordRequest) -> Result<(EgressRequest, Accepted), Reque
         ));
     }
     if matches!(record.source, RecordSource::Track { .. })
-        && (record.segments.is_some() || record.images.is_some())
+        && (record.segments.is_some() || record.images.is_some() || record.proxy.is_some())
     {
         return Err(RequestError::field(
             "segment_outputs",
-            "A single track is recorded exactly as published, and segments or images are made anew.",
+            "A single track is recorded exactly as published, and segments, images or a proxy are made anew.",
             "Record it as a composite of one track.",
         ));
     }
@@ -49,7 +61,70 @@ pub fn accept(record: &RecordRequest) -> Result<(EgressRequest, Accepted), Reque
     if let Some(folder) = &record.copy_folder {
         copy(folder, &local, &mut accepted)?;
     }
+    if let Some(asked) = &record.proxy {
+        proxy(asked, record, &local, &mut accepted)?;
+    }
     Ok((request, accepted))
+}
+
+/// Adds a small proxy of the file.
+fn proxy(
+    asked: &ProxyRequest,
+    record: &RecordRequest,
+    local: &Local,
+    accepted: &mut Accepted,
+) -> Result<(), RequestError> {
+    let folder = asked.folder.as_ref().map_or_else(|| local.folder.clone(), PathBuf::from);
+    if !folder.is_absolute() {
+        return Err(RequestError::field(
+            "proxy.folder",
+            "The folder of the proxy must be a full path.",
+            "Choose a folder, or none for the one of the recording.",
+        ));
+    }
+    if !PROXY_HEIGHTS.contains(&asked.height) || !asked.height.is_multiple_of(2) {
+        return Err(RequestError::field(
+            "proxy.height",
+            format!("A proxy cannot be {} pixels high.", asked.height),
+            "Choose an even height from 90 to 2160, for instance 540.",
+        ));
+    }
+    if asked.video_bitrate_kbps.is_some_and(|kbps| !PROXY_KBPS.contains(&kbps)) {
+        return Err(RequestError::field(
+            "proxy.video_bitrate",
+            "This is no bit rate for the picture of a proxy.",
+            "Choose from 100 to 50000 kbit/s, or leave it out.",
+        ));
+    }
+    let pictures = match (&accepted.spec.treatment, &accepted.spec.source) {
+        (Treatment::Encode { video, .. }, _) => video.is_some(),
+        (Treatment::Passthrough, Source::Tracks(selection)) => selection.video.is_some(),
+        (Treatment::Passthrough, Source::Page(_)) => true,
+    };
+    if !pictures {
+        return Err(RequestError::field(
+            "proxy",
+            "There is no picture to make a small one of.",
+            "Leave the proxy out, or choose something that has a picture.",
+        ));
+    }
+    let files = accepted.spec.outputs.iter();
+    let mut masters = files.filter_map(|output| match &output.kind {
+        OutputKind::File(file) => Some((output.id.clone(), file.manifest)),
+        _ => None,
+    });
+    let Some((of, manifest)) = masters.next() else { return Ok(()) };
+    let bitrate_bps = asked.video_bitrate_kbps.map(|kbps| kbps * 1000);
+    let file = FileOutput {
+        folder,
+        // What it is named by where its master has no name: it takes that of its master otherwise.
+        name: format!("{}-proxy", stem(record)),
+        container: Some(Container::Mp4),
+        manifest,
+        proxy: Some(ProxyEncoding { of, height: asked.height, bitrate_bps }),
+    };
+    accepted.spec.outputs.push(OutputSpec { id: OutputId::from(PROXY_OUTPUT), kind: OutputKind::File(file) });
+    Ok(())
 }
 
 /// Adds the same file once more, in another folder.
@@ -158,7 +233,9 @@ fn local(record: &RecordRequest) -> Local {
         _ => AfterCrash::default(),
     };
     let folder = PathBuf::from(&record.folder);
-    Local { folder, container, video_codec, after_crash, ..Local::default() }
+    let fmp4 = record.segments.is_some_and(|segments| segments.fmp4);
+    let segments = if fmp4 { SegmentKind::Fmp4 } else { SegmentKind::MpegTs };
+    Local { folder, container, video_codec, after_crash, segments, ..Local::default() }
 }
 
 fn file(record: &RecordRequest) -> EncodedFileOutput {

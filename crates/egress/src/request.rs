@@ -32,6 +32,9 @@ pub struct RecordRequest {
     /// is the same template; it is not uploaded.
     #[serde(default)]
     pub copy_folder: Option<String>,
+    /// A small proxy beside the file; not of a single track, and not of sound alone.
+    #[serde(default)]
+    pub proxy: Option<ProxyRequest>,
     /// Where the files go besides; none: they stay in their folder.
     #[serde(default)]
     pub upload: Option<UploadRequest>,
@@ -44,6 +47,20 @@ pub struct SegmentsRequest {
     pub duration_s: u32,
     /// Whether there is a playlist of the newest segments besides that of all.
     pub live_playlist: bool,
+    /// Whether segments are fragments of MP4 and not MPEG-TS.
+    #[serde(default)]
+    pub fmp4: bool,
+}
+
+/// A small proxy: the same program at the same times, small enough to cut with, as MP4.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ProxyRequest {
+    /// Pixels, even, 90 to 2160; the width follows the shape of the program.
+    pub height: u32,
+    /// Target of its picture, kilobits a second; none for what its size makes.
+    pub video_bitrate_kbps: Option<u32>,
+    /// Absolute path of the folder it goes to; none: beside the file.
+    pub folder: Option<String>,
 }
 
 /// Images, in a folder of their own.

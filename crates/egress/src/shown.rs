@@ -7,8 +7,8 @@ use crate::request::{
     AdvancedOptions, ImagesRequest, PageParts, RecordFormat, RecordRequest, RecordSource, SegmentsRequest,
 };
 use crate::spec::{
-    AfterCrash, AudioSelect, Container, EgressSpec, OutputKind, OutputSpec, PageAddress, Selection, Source,
-    Treatment, VideoPreference, VideoSelect,
+    AfterCrash, AudioSelect, Container, EgressSpec, OutputKind, OutputSpec, PageAddress, SegmentKind,
+    Selection, Source, Treatment, VideoPreference, VideoSelect,
 };
 
 /// What of a job the window's own kind of request can say. It is for showing: what the job does is its specification.
@@ -26,7 +26,8 @@ pub fn record_request(spec: &EgressSpec, room_name: &str, folder: &Path) -> Reco
             }
             OutputKind::Segments(set) => {
                 let (duration_s, live_playlist) = (set.duration_ms / 1000, !set.live_playlist.is_empty());
-                segments = Some(SegmentsRequest { duration_s, live_playlist });
+                let fmp4 = set.kind == SegmentKind::Fmp4;
+                segments = Some(SegmentsRequest { duration_s, live_playlist, fmp4 });
                 manifest |= set.manifest;
             }
             OutputKind::Images(set) => {
@@ -46,6 +47,7 @@ pub fn record_request(spec: &EgressSpec, room_name: &str, folder: &Path) -> Reco
         segments,
         images,
         copy_folder: None,
+        proxy: None,
         upload: None,
     }
 }

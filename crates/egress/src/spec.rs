@@ -311,10 +311,24 @@ pub struct SegmentsOutput {
     /// What the names of segments end with.
     #[serde(default)]
     pub suffix: SegmentSuffix,
+    /// What a segment is.
+    #[serde(default)]
+    pub kind: SegmentKind,
     /// Length of a segment, ms.
     pub duration_ms: u32,
     /// Whether `<egress_id>.json` is written beside the playlist.
     pub manifest: bool,
+}
+
+/// What a segment is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentKind {
+    /// MPEG-TS, `.ts`: whole on its own, and what LiveKit writes.
+    #[default]
+    MpegTs,
+    /// Fragments of MP4, `.m4s`, with what they have in common in a file of its own.
+    Fmp4,
 }
 
 /// What the names of segments end with.
@@ -422,6 +436,20 @@ pub struct FileOutput {
     pub container: Option<Container>,
     /// Whether `<egress_id>.json` is written beside the file.
     pub manifest: bool,
+    /// It is a small proxy of another file, with an encode of its own; none for what the job is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyEncoding>,
+}
+
+/// A small picture beside a master, for cutting and for looking at: MP4, H.264 and AAC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyEncoding {
+    /// The master, whose name it takes, and with which it begins.
+    pub of: OutputId,
+    /// Pixels, even; the width follows the program's shape. It is never larger than the program.
+    pub height: u32,
+    /// Target of the picture, bits a second; none for what the size makes.
+    pub bitrate_bps: Option<u32>,
 }
 
 /// File containers.

@@ -20,8 +20,8 @@ use crate::id::OutputId;
 use crate::roster::{ParticipantKind, TrackKind};
 use crate::spec::{
     AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput,
-    OutputKind, OutputSpec, Selection, SoundFormat, Source, Treatment, VideoCodec, VideoPreference,
-    VideoSelect,
+    OutputKind, OutputSpec, SegmentKind, Selection, SoundFormat, Source, Treatment, VideoCodec,
+    VideoPreference, VideoSelect,
 };
 use crate::storage::Asked;
 use crate::stream::StreamUrlError;
@@ -54,6 +54,8 @@ pub struct Local {
     pub after_crash: AfterCrash,
     /// What is sent over WebSockets.
     pub sound: SoundFormat,
+    /// What segments of HLS are.
+    pub segments: SegmentKind,
     /// What ends the job.
     pub limits: SessionLimits,
     /// The page that draws layouts where a request names none; none for the one that comes with the program.
@@ -535,11 +537,12 @@ fn accept(
             name: file.filepath.to_owned(),
             container: file.container,
             manifest: file.manifest,
+            proxy: None,
         };
         add(OutputSpec { id: REQUESTED_OUTPUT.into(), kind: OutputKind::File(output) }, file.storage)?;
     }
     if let Some(segments) = targets.segments {
-        add(segments.output(&local.folder), segments.storage)?;
+        add(segments.output(&local.folder, local.segments), segments.storage)?;
     }
     for (at, images) in targets.images.into_iter().enumerate() {
         add(images.output(&local.folder, at + 1), images.storage)?;

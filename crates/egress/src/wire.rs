@@ -92,6 +92,9 @@ pub enum ToJob {
         /// What it needs and its specification must not hold.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<Secret>,
+        /// What begins in the same moment: of several files of one program none is to begin later than another.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        with: Vec<OutputSpec>,
     },
     /// Finish one output; the program goes on.
     Detach {

@@ -28,6 +28,7 @@ fn request() -> EgressRequest {
         segments: None,
         images: None,
         copy_folder: None,
+        proxy: None,
         upload: None,
     })
 }

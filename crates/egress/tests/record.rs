@@ -4,10 +4,12 @@
 
 use egress::error::ApiError;
 use egress::protocol::accept;
-use egress::request::{AdvancedOptions, Preset, RecordFormat, RecordRequest, RecordSource};
+use egress::request::{
+    AdvancedOptions, Preset, ProxyRequest, RecordFormat, RecordRequest, RecordSource, SegmentsRequest,
+};
 use egress::spec::{
-    AudioCodec, AudioSelect, Container, EndRule, OutputKind, Selection, Source, Treatment, VideoCodec,
-    VideoSelect,
+    AudioCodec, AudioSelect, Container, EndRule, OutputKind, ProxyEncoding, SegmentKind, Selection, Source,
+    Treatment, VideoCodec, VideoSelect,
 };
 use egress::validate::{Accepted, Local, validate};
 
@@ -22,6 +24,7 @@ fn record(source: RecordSource, format: RecordFormat) -> RecordRequest {
         segments: None,
         images: None,
         copy_folder: None,
+        proxy: None,
         upload: None,
     }
 }
@@ -138,4 +141,63 @@ fn the_window_and_the_api_are_checked_alike() {
     let again: livekit_protocol::EgressInfo = serde_json::from_str(&text).unwrap();
     let local = Local { folder: "/recordings".into(), ..Local::default() };
     assert_eq!(validate(&again.request.unwrap(), &local).unwrap().spec, accepted.spec);
+}
+
+#[test]
+fn segments_are_of_the_kind_that_is_asked_for() {
+    for (fmp4, kind) in [(false, SegmentKind::MpegTs), (true, SegmentKind::Fmp4)] {
+        let asked = SegmentsRequest { duration_s: 2, live_playlist: false, fmp4 };
+        let (_, accepted) =
+            accept(&RecordRequest { segments: Some(asked), ..record(ada(), preset(None)) }).unwrap();
+        let OutputKind::Segments(segments) = &accepted.spec.outputs[1].kind else { panic!("no segments") };
+        assert_eq!((segments.kind, segments.duration_ms), (kind, 2000));
+    }
+    // What an earlier version wrote knows nothing of it.
+    let before = r#"{"duration_s":2,"live_playlist":true}"#;
+    assert!(!serde_json::from_str::<SegmentsRequest>(before).unwrap().fmp4);
+}
+
+fn with_proxy(
+    height: u32,
+    folder: Option<&str>,
+    source: RecordSource,
+    format: RecordFormat,
+) -> RecordRequest {
+    let folder = folder.map(str::to_owned);
+    let proxy = Some(ProxyRequest { height, video_bitrate_kbps: Some(900), folder });
+    RecordRequest { proxy, ..record(source, format) }
+}
+
+#[test]
+fn a_proxy_is_a_file_of_its_own_beside_the_master() {
+    for (folder, wanted) in [(None, "/recordings"), (Some("/mnt/cut"), "/mnt/cut")] {
+        let request = with_proxy(360, folder, ada(), preset(Some(Container::Webm)));
+        let (_, accepted) = accept(&request).unwrap();
+        let ids: Vec<&str> = accepted.spec.outputs.iter().map(|output| output.id.as_str()).collect();
+        assert_eq!(ids, ["file", "proxy"]);
+        let OutputKind::File(file) = &accepted.spec.outputs[1].kind else { panic!("no file") };
+        assert_eq!(file.folder.to_str(), Some(wanted));
+        assert_eq!((file.name.as_str(), file.container), ("{room_name}/{time}-proxy", Some(Container::Mp4)));
+        let asked = ProxyEncoding { of: "file".into(), height: 360, bitrate_bps: Some(900_000) };
+        assert_eq!(file.proxy, Some(asked));
+    }
+    let pair_as_published = with_proxy(360, None, pair(), RecordFormat::AsPublished { container: None });
+    assert_eq!(accept(&pair_as_published).unwrap().1.spec.treatment, Treatment::Passthrough);
+}
+
+#[test]
+fn a_proxy_that_cannot_be_is_refused() {
+    let refused = |request: &RecordRequest| accept(request).unwrap_err().to_string();
+    for height in [0, 88, 361, 2162, u32::MAX] {
+        assert!(refused(&with_proxy(height, None, ada(), preset(None))).ends_with(": proxy.height"));
+    }
+    assert!(refused(&with_proxy(360, Some("cut"), ada(), preset(None))).ends_with(": proxy.folder"));
+    let silent = with_proxy(360, None, ada(), preset(Some(Container::Ogg)));
+    assert!(refused(&silent).ends_with(": proxy"));
+    let track = RecordSource::Track { track_id: "TR_1".into() };
+    let of_a_track = with_proxy(360, None, track, RecordFormat::AsPublished { container: None });
+    assert!(accept(&of_a_track).is_err());
+    let mut request = with_proxy(360, None, ada(), preset(None));
+    request.proxy.as_mut().unwrap().video_bitrate_kbps = Some(1);
+    assert!(refused(&request).ends_with(": proxy.video_bitrate"));
 }

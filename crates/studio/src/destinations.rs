@@ -130,7 +130,8 @@ impl Studio {
         };
         let output = url.output(id.clone(), any_certificate, sound);
         let secret = Some(url.secret());
-        let attached = call(&handle, |reply| Command::Attach { output, secret, reply }).await;
+        let with = Vec::new();
+        let attached = call(&handle, |reply| Command::Attach { output, secret, with, reply }).await;
         if attached.is_err() {
             inner.board.edit_job(egress_id, |job| {
                 if !ended(job.status) {

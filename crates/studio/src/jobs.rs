@@ -1,5 +1,6 @@
 //! Starting, arming, recording and stopping jobs.
 
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -106,25 +107,18 @@ impl Studio {
             return Err(precondition("This is being recorded already.", "Look at the list of recordings."));
         }
         self.inner.machine_nudge.notify_one();
-        for (at, output) in handle.outputs.iter().enumerate() {
-            let attached =
-                call(&handle, |reply| Command::Attach { output: output.clone(), secret: None, reply }).await;
-            if let Err(error) = attached {
-                self.inner.board.edit_job(&egress_id, |job| {
-                    for output in &handle.outputs[at..] {
-                        take_back(job, &output.id);
-                    }
-                });
-                if at == 0 {
-                    return Err(error);
+        let mut outputs = handle.outputs.iter().cloned();
+        let Some(output) = outputs.next() else { return Ok(()) };
+        let with = outputs.collect();
+        let attached = call(&handle, |reply| Command::Attach { output, secret: None, with, reply }).await;
+        if attached.is_err() {
+            self.inner.board.edit_job(&egress_id, |job| {
+                for output in &handle.outputs {
+                    take_back(job, &output.id);
                 }
-                // What is attached records: nobody is helped by a second job for it.
-                tracing::warn!(%egress_id, output = %output.id, %error, "recorded without all that was asked for");
-                self.inner.board.edit_job(&egress_id, |job| job.warnings.push(error));
-                break;
-            }
+            });
         }
-        Ok(())
+        attached
     }
 
     /// Starts to record at once: with the armed job if it is for the same request, else with a new one.
@@ -285,8 +279,11 @@ impl Inner {
         self.check_open()?;
         self.check_upload(request.upload.as_ref())?;
         let (asked, accepted) = egress::protocol::accept(&request)?;
-        for folder in std::iter::once(&request.folder).chain(&request.copy_folder) {
-            make_recordings_folder(folder.into()).await?;
+        let mut folders = vec![PathBuf::from(&request.folder)];
+        folders.extend(request.copy_folder.iter().map(PathBuf::from));
+        folders.extend(request.proxy.iter().filter_map(|proxy| proxy.folder.as_ref()).map(PathBuf::from));
+        for folder in folders {
+            make_recordings_folder(folder).await?;
         }
         let launching = Launching {
             id: EgressId::random(),

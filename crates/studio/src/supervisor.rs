@@ -32,7 +32,7 @@ const DISCARD_WITHIN: Duration = Duration::from_secs(5);
 /// A call to a job.
 pub(crate) enum Command {
     /// Attach an output.
-    Attach { output: OutputSpec, secret: Option<Secret>, reply: Reply },
+    Attach { output: OutputSpec, secret: Option<Secret>, with: Vec<OutputSpec>, reply: Reply },
     /// Finish one output.
     Detach { output: OutputId, reply: Reply },
     /// Finish the stream to this address.
@@ -219,8 +219,8 @@ impl Supervisor {
 
     async fn command(&mut self, command: Command) {
         match command {
-            Command::Attach { output, secret, reply } => {
-                self.ask(Asked::Attach, reply, |request| ToJob::Attach { request, output, secret });
+            Command::Attach { output, secret, with, reply } => {
+                self.ask(Asked::Attach, reply, |request| ToJob::Attach { request, output, secret, with });
                 // After the command is on its way: the disk is slower than the socket.
                 self.journal_job().await;
             }

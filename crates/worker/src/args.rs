@@ -200,6 +200,7 @@ impl Record {
             segments: None,
             images: None,
             copy_folder: None,
+            proxy: None,
             upload: None,
         })
     }

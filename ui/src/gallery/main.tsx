@@ -41,6 +41,7 @@ if (scene) {
     ...(scene.ticked ? { ticked: scene.ticked } : {}),
     ...(scene.adding ? { adding: scene.adding } : {}),
     ...(scene.upload ? { upload: scene.upload } : {}),
+    ...(scene.besides ? { besides: scene.besides } : {}),
     ...(scene.unfolded ? { unfolded: scene.unfolded } : {}),
     ...(scene.how
       ? {

@@ -15,6 +15,7 @@ import {
   noKeyring,
   past,
   person,
+  proxied,
   request,
   someRooms,
   strange,
@@ -22,7 +23,7 @@ import {
   wholePerson,
 } from "@/backend/fixture/people";
 import type { Job, Snapshot, UploadRequest } from "@/backend/types";
-import type { DialogName, Pick } from "@/store/desk";
+import type { Besides, DialogName, Pick } from "@/store/desk";
 
 import { liveScenes } from "./live-scenes";
 import { pageScenes } from "./page-scenes";
@@ -40,6 +41,7 @@ export interface Scene {
   /** Which row of a destination is open, and which asks. */
   live?: { open?: string; asking?: string };
   upload?: UploadRequest;
+  besides?: Besides;
   how?: "advanced" | "PORTRAIT_H264_720P_30";
   /** Calls that fail in it. */
   fails?: Record<string, ReturnType<typeof anError>>;
@@ -52,6 +54,7 @@ export interface Scene {
     | "palette-type"
     | "project-menu"
     | "format-menu"
+    | "besides"
     | "stop"
     | "forget"
     | "live-socket"
@@ -79,6 +82,7 @@ const armed = (change: Partial<Job> = {}): Job =>
     ...change,
   });
 const adaOnAir = job("EG_ada", "Ada Lovelace", wholePerson("ada"));
+const withProxy = proxied(adaOnAir);
 const chloeScreen = job(
   "EG_chloe",
   "Screen of Chloé Duarte",
@@ -424,6 +428,22 @@ export const scenes: Record<string, Scene> = {
       }),
     ]),
     unfolded: ["secret", "phone"],
+  },
+  "room-besides": {
+    snapshot: inRoom(four),
+    pick: pickAda,
+    besides: {
+      segments: { duration_s: 4, live_playlist: true, fmp4: true },
+      images: { interval_s: 10 },
+      proxy: { height: 540, video_bitrate_kbps: null, folder: null },
+      copy_folder: "/media/vera/Second disk/Recordings",
+    },
+    act: "besides",
+    sizes: [[1024, 700]],
+  },
+  "room-proxy": {
+    snapshot: inRoom(four, { jobs: [withProxy], machine: onAirMachine }),
+    pick: pickAda,
   },
   "room-connection-lost": {
     snapshot: (() => {

@@ -30,8 +30,9 @@ describe("what is chosen", () => {
 
   it("has segments, images and a copy besides, as far as there can be such of it", () => {
     const besides = {
-      segments: { duration_s: 6, live_playlist: false },
+      segments: { duration_s: 6, live_playlist: false, fmp4: true },
       images: { interval_s: 5 },
+      proxy: { height: 360, video_bitrate_kbps: null, folder: null },
       copy_folder: "/mnt/second",
     };
     useDesk.setState({ besides });
@@ -39,9 +40,21 @@ describe("what is chosen", () => {
     expect(request()).toMatchObject(besides);
     // A track is recorded as it is published, and nothing is made of it.
     pickTrack("TR_ada_cam", "video", true);
-    expect(request()).toMatchObject({ segments: null, images: null, copy_folder: "/mnt/second" });
+    expect(request()).toMatchObject({
+      segments: null,
+      images: null,
+      proxy: null,
+      copy_folder: "/mnt/second",
+    });
     useDesk.setState({ folder: "/mnt/second" });
     expect(request()?.copy_folder).toBeNull();
+    // A container of sound alone leaves no picture to make a small one of.
+    pickPerson("ada");
+    expect(request()?.proxy).toEqual(besides.proxy);
+    useDesk.setState(({ forms }) => ({
+      forms: { ...forms, person: { how: "H264_720P_30", container: "ogg" } },
+    }));
+    expect(request()?.proxy).toBeNull();
     clearDesk({});
   });
 
@@ -57,6 +70,7 @@ describe("what is chosen", () => {
       segments: null,
       images: null,
       copy_folder: null,
+      proxy: null,
       upload: null,
     });
     pickPerson("ada");
@@ -137,6 +151,7 @@ describe("the whole room", () => {
       segments: null,
       images: null,
       copy_folder: null,
+      proxy: null,
       upload: null,
     });
   });

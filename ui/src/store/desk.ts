@@ -107,7 +107,7 @@ interface Desk {
   besides: Besides;
 }
 
-export type Besides = { [K in "segments" | "images" | "copy_folder"]: RecordRequest[K] };
+export type Besides = { [K in "segments" | "images" | "proxy" | "copy_folder"]: RecordRequest[K] };
 
 /** LiveKit's defaults for hand-set options. */
 export const defaultAdvanced: AdvancedOptions = {
@@ -143,7 +143,7 @@ const fresh: Desk = {
   ticked: [],
   adding: null,
   upload: null,
-  besides: { segments: null, images: null, copy_folder: null },
+  besides: { segments: null, images: null, proxy: null, copy_folder: null },
 };
 
 export const useDesk = create<Desk>()(
@@ -163,10 +163,21 @@ export const useDesk = create<Desk>()(
     // What an earlier version kept knows nothing of forms that came later.
     merge: (kept, now) => {
       const before = (kept ?? {}) as Partial<Desk>;
-      return { ...now, ...before, forms: { ...now.forms, ...before.forms } };
+      return {
+        ...now,
+        ...before,
+        forms: { ...now.forms, ...before.forms },
+        besides: besidesKept({ ...now.besides, ...before.besides }),
+      };
     },
   }),
 );
+
+/** What an earlier version kept knows nothing of segments of MP4 either. */
+const besidesKept = (kept: Besides): Besides => ({
+  ...kept,
+  segments: kept.segments && { ...kept.segments, fmp4: kept.segments.fmp4 ?? false },
+});
 
 /** Clears the desk, for tests and for the gallery. */
 export function clearDesk(state: Partial<Desk> = {}) {
@@ -390,17 +401,26 @@ export function requestOf(desk: Desk, snapshot: Snapshot): RecordRequest | null 
     folder: desk.folder || snapshot.settings.folder,
     name: desk.name || snapshot.settings.name,
     manifest: true,
-    ...besidesOf(desk.besides, source, picture, desk.folder || snapshot.settings.folder),
+    ...besidesOf(desk.besides, source, picture, container, desk.folder || snapshot.settings.folder),
     upload: uploadOf(desk.upload, snapshot),
   };
 }
 
 /** What is made besides the file, as far as there can be such of what is chosen. */
-function besidesOf(besides: Besides, source: RecordSource, picture: boolean, folder: string): Besides {
+function besidesOf(
+  besides: Besides,
+  source: RecordSource,
+  picture: boolean,
+  container: Container | null,
+  folder: string,
+): Besides {
   const track = source.type === "track";
+  // Of a person these take the sound alone.
+  const silent = container === "ogg" || container === "mp3";
   return {
     segments: track ? null : besides.segments,
     images: track || !picture ? null : besides.images,
+    proxy: track || !picture || silent ? null : besides.proxy,
     copy_folder: besides.copy_folder === folder ? null : besides.copy_folder,
   };
 }

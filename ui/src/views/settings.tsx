@@ -103,6 +103,7 @@ function SettingsForm({ first, tab }: { first: RefObject<HTMLInputElement | null
       segments: null,
       images: null,
       copy_folder: null,
+      proxy: null,
       upload: null,
     },
     null,

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    FALLBACK, KNOWN_EXTENSIONS, MAX_COMPONENT_BYTES, NameFacts, RESERVED_BYTES, fit, folders_of, utc,
+    FALLBACK, KNOWN_EXTENSIONS, MAX_COMPONENT_BYTES, NameFacts, RESERVED_BYTES, fit, folders_of, numbered,
+    utc,
 };
-use crate::spec::{ImageSuffix, ImagesOutput, SegmentSuffix, SegmentsOutput};
+use crate::spec::{ImageSuffix, ImagesOutput, SegmentKind, SegmentSuffix, SegmentsOutput};
 
 /// Kept free for `_20060102150405000` and `.jpeg`, and for `-12` ([`SegmentNames::numbered`]), bytes.
 const MAX_STEM_BYTES: usize = MAX_COMPONENT_BYTES - RESERVED_BYTES - 24;
@@ -24,6 +25,7 @@ pub struct SegmentNames {
     /// The playlist of the newest segments, without its extension.
     pub live_playlist: Option<String>,
     suffix: SegmentSuffix,
+    kind: SegmentKind,
 }
 
 /// Whether a live playlist goes where the playlist goes, as LiveKit wants it: it names the same folder, or none.
@@ -59,6 +61,7 @@ impl SegmentNames {
                 .map(|live| if live == playlist { format!("{live}-live") } else { live }),
             playlist,
             suffix: spec.suffix,
+            kind: spec.kind,
         }
     }
 
@@ -93,14 +96,27 @@ impl SegmentNames {
             SegmentSuffix::Index => format!("{index:05}"),
             SegmentSuffix::Timestamp => utc(at_ns),
         };
-        self.below.join(format!("{}_{suffix}.ts", self.prefix))
+        let extension = match self.kind {
+            SegmentKind::MpegTs => "ts",
+            SegmentKind::Fmp4 => "m4s",
+        };
+        self.below.join(format!("{}_{suffix}.{extension}", self.prefix))
+    }
+
+    /// What segments of MP4 have in common, relative to the folder of the playlists. `number` counts from 1: there is
+    /// another one where that changes.
+    pub fn initialization(&self, number: u32) -> PathBuf {
+        let name = format!("{}_init.mp4", self.prefix);
+        self.below.join(numbered(Path::new(&name), number))
     }
 
     /// Whether one of these files is there, or a segment that could be taken for one of these.
     pub fn taken(&self, folder: &Path) -> bool {
         let playlists = [Some(self.playlist_path()), self.live_playlist_path()];
-        let first = self.folder.join(self.below.join(format!("{}_00000.ts", self.prefix)));
-        playlists.into_iter().flatten().chain([first]).any(|path| folder.join(path).exists())
+        let below = self.folder.join(&self.below);
+        let first =
+            ["00000.ts", "00000.m4s", "init.mp4"].map(|end| below.join(format!("{}_{end}", self.prefix)));
+        playlists.into_iter().flatten().chain(first).any(|path| folder.join(path).exists())
     }
 }
 
@@ -205,6 +221,7 @@ mod tests {
             playlist: playlist.into(),
             live_playlist: live.into(),
             suffix: SegmentSuffix::Index,
+            kind: SegmentKind::MpegTs,
             duration_ms: 4000,
             manifest: true,
         }
@@ -246,6 +263,11 @@ mod tests {
         );
         assert_eq!(names.segment(3, 1_786_000_000_123_456_789), Path::new("x_20260806070640123.ts"));
         assert_eq!(names.numbered(2).segment(3, 0), Path::new("x-2_19700101000000000.ts"));
+        let names =
+            SegmentNames::of(&SegmentsOutput { kind: SegmentKind::Fmp4, ..spec("b/x", "a/p", "") }, &facts());
+        assert_eq!(names.segment(3, 0), Path::new("b/x_00003.m4s"));
+        assert_eq!(names.initialization(1), Path::new("b/x_init.mp4"));
+        assert_eq!(names.initialization(2), Path::new("b/x_init-2.mp4"));
         assert!(in_one_folder("a/list", "live") && in_one_folder("a/list", "a/live"));
         assert!(!in_one_folder("a/list", "b/live") && !in_one_folder("list", "b/live"));
     }

@@ -256,3 +256,13 @@ fn facts_of_a_job() {
     // The whole room's sound.
     assert_eq!(named("", None, AudioSelect::All, &of_two), format!("show-{time}"));
 }
+
+#[test]
+fn a_proxy_is_named_like_its_master() {
+    let of = |master: &str| proxy_name(Path::new(master)).display().to_string();
+    assert_eq!(of("a/show-2.webm"), "a/show-2-proxy.mp4");
+    assert_eq!(of("v1.2.mp4"), "v1.2-proxy.mp4");
+    let long = format!("{}.mp4", "ü".repeat(125));
+    let name = of(&long);
+    assert!(name.len() + "-9999".len() <= MAX_COMPONENT_BYTES && name.ends_with("ü-proxy.mp4"), "{name}");
+}

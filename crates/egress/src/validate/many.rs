@@ -8,7 +8,9 @@ use proto::{ImageCodec, ImageFileSuffix, SegmentedFileProtocol, SegmentedFileSuf
 use super::RequestError;
 use crate::filename::in_one_folder;
 use crate::id::OutputId;
-use crate::spec::{ImageSuffix, ImagesOutput, OutputKind, OutputSpec, SegmentSuffix, SegmentsOutput};
+use crate::spec::{
+    ImageSuffix, ImagesOutput, OutputKind, OutputSpec, SegmentKind, SegmentSuffix, SegmentsOutput,
+};
 use crate::storage::Asked;
 
 /// LiveKit's defaults, seconds.
@@ -117,7 +119,7 @@ pub(super) fn images(
 
 impl SegmentsTarget<'_> {
     /// As an output of a job.
-    pub fn output(&self, folder: &Path) -> OutputSpec {
+    pub fn output(&self, folder: &Path, kind: SegmentKind) -> OutputSpec {
         let asked = self.asked;
         let duration_s = if asked.segment_duration == 0 { SEGMENT_S } else { asked.segment_duration };
         let segments = SegmentsOutput {
@@ -126,6 +128,7 @@ impl SegmentsTarget<'_> {
             playlist: asked.playlist_name.clone(),
             live_playlist: asked.live_playlist_name.clone(),
             suffix: self.suffix,
+            kind,
             duration_ms: duration_s * 1000,
             manifest: !asked.disable_manifest,
         };

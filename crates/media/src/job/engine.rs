@@ -113,11 +113,16 @@ impl<F: Feed> Engine<F> {
         Self { core, feed }
     }
 
-    /// Attaches an output: Record.
+    /// Attaches outputs, all in one moment: Record.
     ///
     /// # Errors
-    /// If there is one of that id, or the job is ending.
-    pub fn attach(&mut self, output: Attachment, now_ns: i64, facts: &mut Facts) -> Result<(), ApiError> {
+    /// If there is one of such an id, or the job is ending.
+    pub fn attach(
+        &mut self,
+        outputs: impl IntoIterator<Item = Attachment>,
+        now_ns: i64,
+        facts: &mut Facts,
+    ) -> Result<(), ApiError> {
         if self.core.stage.ending() {
             return Err(ApiError::new(
                 ErrorCode::FailedPrecondition,
@@ -126,7 +131,9 @@ impl<F: Feed> Engine<F> {
                 "Start a new recording.",
             ));
         }
-        self.core.outputs.add(output)?;
+        for output in outputs {
+            self.core.outputs.add(output)?;
+        }
         self.core.lanes.request_start(now_ns);
         self.open_outputs(now_ns, facts);
         Ok(())
@@ -215,7 +222,7 @@ impl<F: Feed> Engine<F> {
         }
         let streamed_only = core.outputs.streams_removed() && !core.stage.ending();
         if !core.wants_broadcast() {
-            core.lanes.want_broadcast(false, now_ns);
+            core.lanes.want_broadcast(false, false, now_ns);
         }
         if !core.outputs.wants(Rendition::Raw) {
             core.lanes.want(true, false);
@@ -233,8 +240,9 @@ impl<F: Feed> Engine<F> {
             return;
         }
         let Some(known) = self.feed.known(core) else { return };
-        core.lanes.want_broadcast(core.wants_broadcast(), now_ns);
-        let encoded = core.outputs.wants(Rendition::Asked) || core.outputs.wants(Rendition::Broadcast);
+        let taken = core.outputs.wants(Rendition::Broadcast);
+        core.lanes.want_broadcast(core.wants_broadcast(), taken, now_ns);
+        let encoded = core.outputs.wants(Rendition::Asked) || taken;
         core.lanes.want(encoded, core.outputs.wants(Rendition::Raw));
         core.lanes.request_start(now_ns);
         // Sound alone has no keyframe to wait for; an encoder begins with one.
@@ -248,6 +256,7 @@ impl<F: Feed> Engine<F> {
                 lanes: core.lanes.broadcast_lanes(),
                 picture_size: core.lanes.picture_size(),
                 fed,
+                passes: treatment == &Treatment::Passthrough,
                 now_ns,
             },
             facts,

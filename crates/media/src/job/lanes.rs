@@ -395,7 +395,7 @@ impl Lanes {
             // The newest picture is the first of the file, and the pictures after it fall into the
             // middle of the program's frames.
             Some(newest) if now_ns - newest < FIRST_PICTURE_NS => newest.max(requested - FIRST_PICTURE_NS),
-            _ if self.video_encoding.is_some() && self.picture_wanted && !patience_over => return,
+            _ if self.program.pictures.is_some() && self.picture_wanted && !patience_over => return,
             _ if self.sound_seen || patience_over => now_ns,
             _ => return,
         };

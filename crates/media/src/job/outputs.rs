@@ -6,13 +6,14 @@ mod segments;
 pub mod stream;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{DestinationState, Fact, OutputFigures};
-use egress::filename::NameFacts;
+use egress::filename::{NameFacts, proxy_name, resolve};
 use egress::id::OutputId;
-use egress::spec::{FileOutput as FileSpec, OutputKind, OutputSpec};
+use egress::spec::{Container, FileOutput as FileSpec, OutputKind, OutputSpec};
 use egress::wire::Secret;
 use secrecy::ExposeSecret;
 
@@ -34,6 +35,8 @@ pub struct Outputs {
     waiting: Vec<Attachment>,
     open: HashMap<OutputId, Open>,
     results: Vec<(OutputId, Ended)>,
+    /// Where the files are, relative to their folders.
+    names: HashMap<OutputId, PathBuf>,
     low_disk_told: bool,
     /// Whether the job began with streams and nothing else.
     pub began_as_stream: bool,
@@ -105,6 +108,8 @@ pub struct Program<'a> {
     pub picture_size: Option<(u32, u32, u32)>,
     /// Whether units of the asked rendition go in from now on.
     pub fed: bool,
+    /// Whether files hold what is published, and not the program.
+    pub passes: bool,
     /// Now, unix, ns.
     pub now_ns: i64,
 }
@@ -143,6 +148,7 @@ impl Outputs {
         let waits = |o: &Attachment| {
             rendition
                 == match o.spec.kind {
+                    OutputKind::File(ref file) if file.proxy.is_some() => Rendition::Raw,
                     OutputKind::File(_) => Rendition::Asked,
                     OutputKind::Stream(_) | OutputKind::Segments(_) => Rendition::Broadcast,
                     OutputKind::Images(_) | OutputKind::WebSocket(_) => Rendition::Raw,
@@ -159,11 +165,21 @@ impl Outputs {
         facts: &mut Facts,
         report: impl Fn(OutputReport) + Clone + Send + 'static,
     ) {
-        let Program { names, lanes, picture_size, fed, now_ns } = program;
+        let Program { names, lanes, picture_size, fed, now_ns, .. } = program;
         for Attachment { spec, secret } in std::mem::take(&mut self.waiting) {
             let opened = match &spec.kind {
+                OutputKind::File(FileSpec { proxy: Some(proxy), folder, name, .. }) => {
+                    let master = self.names.get(&proxy.of).map(|master| proxy_name(master));
+                    let name = master.unwrap_or_else(|| resolve(name, Container::Mp4, names));
+                    raw::proxy(&spec.id, proxy, folder, &name, program, facts, report.clone())
+                        .map_err(file::not_made)
+                }
                 OutputKind::File(file) => shape(file)
                     .and_then(|shape| file::open(&spec.id, file, shape, facts, report.clone()))
+                    .map(|(output, name)| {
+                        self.names.insert(spec.id.clone(), name);
+                        output
+                    })
                     .map_err(file::not_made),
                 OutputKind::Stream(to) => stream::open(&spec.id, to, secret.as_ref(), lanes, report.clone())
                     .map_err(stream::not_started),
@@ -330,6 +346,10 @@ impl Outputs {
     ) -> Option<(OutputId, OutputKind, Ended)> {
         match report {
             OutputReport::Active { output, started_at_ns } => {
+                let is_proxy = |open: &&mut Open| matches!(&open.kind, OutputKind::File(FileSpec { proxy: Some(p), .. }) if p.of == output);
+                for open in self.open.values_mut().filter(is_proxy) {
+                    open.output.master_began(started_at_ns);
+                }
                 facts.record(Fact::OutputActive { output, started_at_ns });
                 None
             }

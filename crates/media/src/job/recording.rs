@@ -156,8 +156,10 @@ fn on_command<F: Feed>(
     link: &Link,
 ) -> Option<EndReason> {
     match command {
-        ToJob::Attach { request, output, secret } => {
-            let outcome = engine.attach(Attachment { spec: output, secret }, clock.now_ns(), facts);
+        ToJob::Attach { request, output, secret, with } => {
+            let others = with.into_iter().map(|spec| Attachment { spec, secret: None });
+            let all = std::iter::once(Attachment { spec: output, secret }).chain(others);
+            let outcome = engine.attach(all, clock.now_ns(), facts);
             link.reply(request, outcome.err());
         }
         ToJob::Detach { request, output } => {

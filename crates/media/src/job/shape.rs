@@ -91,7 +91,7 @@ impl NameContext {
         };
         let mut manifest = manifest(&about);
         if let Some(set) = set {
-            manifest.hold_set(&set.set, result, &set.files, folder);
+            manifest.hold_set(&set.set, result, &set.files, &set.needed, folder);
         }
         // The path of images is their folder.
         let images = matches!(set, Some(SetResult { set: OutputSet::Images { .. }, .. }));

@@ -106,7 +106,12 @@ impl Images {
             error: None,
         };
         let prefix = plan.names.prefix_path().display().to_string().replace(std::path::MAIN_SEPARATOR, "/");
-        let set = SetResult { result, set: OutputSet::Images { prefix, count: 0 }, files: Vec::new() };
+        let set = SetResult {
+            result,
+            set: OutputSet::Images { prefix, count: 0 },
+            files: Vec::new(),
+            needed: Vec::new(),
+        };
         let shared = Arc::new(Mutex::new(Shared { counts: Counts::default(), set }));
         let waiting = Arc::new(AtomicU64::new(0));
         let (folder, interval_ns) = (plan.folder.clone(), plan.interval_ns);

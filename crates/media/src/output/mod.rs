@@ -9,6 +9,7 @@ pub mod mp3;
 pub mod mp4;
 pub mod mux;
 pub mod ogg;
+pub mod proxy;
 pub mod repair;
 pub mod segments;
 pub mod still;
@@ -45,6 +46,11 @@ pub trait Output: std::fmt::Debug + Send {
     /// All sound of the source is muted, or not.
     fn muted(&mut self, muted: bool) {
         let _ = muted;
+    }
+
+    /// The file that this is a small proxy of begins at this time, unix, ns.
+    fn master_began(&mut self, started_ns: i64) {
+        let _ = started_ns;
     }
 
     /// Nothing more comes: what has come is completed. [`OutputReport::Ended`] follows.
@@ -213,6 +219,8 @@ pub struct SetResult {
     pub set: OutputSet,
     /// Each, with the time of its first media, unix, ns; in order.
     pub files: Vec<(PathBuf, i64)>,
+    /// What players need besides, to read them.
+    pub needed: Vec<PathBuf>,
 }
 
 impl Ended {

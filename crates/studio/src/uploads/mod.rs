@@ -25,6 +25,9 @@ use crate::surface::JobOutput;
 
 pub(crate) use following::follow;
 
+/// Files come to a set a few a second at most; this is far more than it takes to be faster than they.
+const PAUSES: usize = 50;
+
 impl Studio {
     /// Puts the files of a recording on the list of uploads: of one that runs, as it grows; of one that is over, at once.
     ///
@@ -114,9 +117,18 @@ impl Studio {
         output: OutputId,
         paused: bool,
     ) -> Result<(), ApiError> {
-        let open = |state: &UploadState| !matches!(state, UploadState::Stored { .. });
-        let ids = self.inner.of_set(&egress_id, &output, open)?;
-        self.inner.uploads()?.pause_all(&ids, paused).await
+        let other = |state: &UploadState| {
+            !matches!(state, UploadState::Stored { .. }) && (*state == UploadState::Paused) != paused
+        };
+        // Until nothing is left: what is put there meanwhile joins a set that is not paused as a whole yet.
+        for _ in 0..PAUSES {
+            let ids = self.inner.of_set(&egress_id, &output, other)?;
+            if ids.is_empty() {
+                break;
+            }
+            self.inner.uploads()?.pause_all(&ids, paused).await?;
+        }
+        Ok(())
     }
 
     /// Takes an output of many files off the list; nothing more of it is put there. The local files stay, and so does

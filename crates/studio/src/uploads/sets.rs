@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use egress::fact::OutputSet;
+use url::Url;
 
 /// The files of an output that are complete, in order; the lists of them as they are, which are written anew; and the one
 /// that each takes the place of, where they have one name.
@@ -26,8 +27,7 @@ pub(crate) fn look(set: &OutputSet, path: &Path, folder: &Path) -> Option<SetFil
             let playlist = std::fs::read(path).ok()?;
             let base = path.parent().unwrap_or(path);
             let text = String::from_utf8_lossy(&playlist);
-            let uris = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-            let files = uris.map(|uri| base.join(uri)).collect();
+            let files = text.lines().filter_map(|line| below(base, listed(line.trim())?)).collect();
             lists.push((path.to_owned(), playlist));
             Some(SetFiles { files, lists, replaced: None })
         }
@@ -52,6 +52,19 @@ pub(crate) fn look(set: &OutputSet, path: &Path, folder: &Path) -> Option<SetFil
             Some(SetFiles { files, lists: Vec::new(), replaced })
         }
     }
+}
+
+/// The address in a line of a playlist: a segment's, or that of what segments from there on have in common.
+fn listed(line: &str) -> Option<&str> {
+    match line.strip_prefix("#EXT-X-MAP:") {
+        Some(map) => map.split_once("URI=\"")?.1.split('"').next(),
+        None => (!line.is_empty() && !line.starts_with('#')).then_some(line),
+    }
+}
+
+/// The file behind an address of a playlist in this folder.
+fn below(folder: &Path, uri: &str) -> Option<PathBuf> {
+    Url::from_directory_path(folder).ok()?.join(uri).ok()?.to_file_path().ok()
 }
 
 #[cfg(test)]
@@ -84,5 +97,28 @@ mod tests {
         std::fs::write(dir.path().join("a_00001.ts"), "not listed yet").unwrap();
         let found = look(&set, &path, dir.path()).unwrap();
         assert_eq!((found.files, found.lists.len()), (vec![dir.path().join("a_00000.ts")], 1));
+    }
+
+    #[test]
+    fn what_segments_need_comes_before_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("playlist.m3u8");
+        let set = OutputSet::Segments { live_playlist: None, count: 2 };
+        let lines = [
+            "#EXTM3U",
+            "#EXT-X-MAP:URI=\"b/a%20%23_init.mp4\"",
+            "#EXTINF:2,",
+            "b/a%20%23_00000.m4s",
+            "#EXT-X-MAP:URI=\"i-2.mp4\"",
+            "#EXT-X-DISCONTINUITY",
+            "#EXTINF:2,",
+            "b/C%3A1.m4s",
+            "#EXT-X-ENDLIST",
+            "",
+        ];
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        let found = look(&set, &path, dir.path()).unwrap();
+        let names = ["b/a #_init.mp4", "b/a #_00000.m4s", "i-2.mp4", "b/C:1.m4s"];
+        assert_eq!(found.files, names.map(|name| dir.path().join(name)));
     }
 }

@@ -172,7 +172,7 @@ async fn live(launch: Launch) {
                     return job.finish(EndReason::StopRequested).await;
                 }
                 ToJob::Watch { tracks } => job.watched = tracks,
-                ToJob::Attach { request, output: OutputSpec { id, kind }, secret: Some(url) } => {
+                ToJob::Attach { request, output: OutputSpec { id, kind }, secret: Some(url), .. } => {
                     job.send(&FromJob::Reply { request, error: None }).await;
                     let address = match kind {
                         OutputKind::Stream(stream) => stream.address,
@@ -184,9 +184,11 @@ async fn live(launch: Launch) {
                     job.tell_stream(&id, DestinationState::Live { retries: 0 }).await;
                     job.say(Fact::OutputActive { output: id, started_at_ns: now_ns() }).await;
                 }
-                ToJob::Attach { request, output, .. } => {
+                ToJob::Attach { request, output, with, .. } => {
                     job.send(&FromJob::Reply { request, error: None }).await;
-                    job.attach(output).await;
+                    for output in std::iter::once(output).chain(with) {
+                        job.attach(output).await;
+                    }
                 }
                 ToJob::Detach { request, output } => {
                     job.send(&FromJob::Reply { request, error: None }).await;

@@ -36,6 +36,7 @@ async fn main() {
         segments: None,
         images: None,
         copy_folder: None,
+        proxy: None,
         upload: None,
     };
     let id = match what.as_str() {

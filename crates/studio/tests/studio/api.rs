@@ -81,7 +81,7 @@ async fn a_job_is_started_listed_stopped_and_told_in_livekits_words() {
     let over = told(&studio, &id, "the end", |info| info.status() == EgressStatus::EgressComplete).await;
     assert_eq!(over.details, "End reason: StopEgress API");
     let file = &over.file_results[0];
-    assert_eq!(file.filename, "shows/show.mp4");
+    assert_eq!(file.filename, format!("{id}.mp4"));
     assert!(Path::new(&file.location).starts_with(bench.recordings()) && file.size > 0);
     let refused = studio.stop_egress(id.as_str().into()).await.unwrap_err();
     assert_eq!(refused.detail, "egress with status EGRESS_COMPLETE cannot be stopped");
@@ -127,7 +127,7 @@ async fn a_file_is_complete_when_it_is_where_the_configuration_wants_it() {
     told(&studio, &id, "active", |info| info.status() == EgressStatus::EgressActive).await;
     studio.stop_egress(id.as_str().into()).await.unwrap();
     let over = told(&studio, &id, "the end", |info| info.status() == EgressStatus::EgressComplete).await;
-    let object = bench.dir.path().join("store/kept/shows/show.mp4");
+    let object = bench.dir.path().join(format!("store/kept/{id}.mp4"));
     assert_eq!(over.file_results[0].location, object.display().to_string());
     assert!(std::fs::read(&object).unwrap().ends_with(b"whole") && over.ended_at > 0);
     // The local one goes, with the folder that it had for itself.
@@ -150,7 +150,7 @@ async fn keys_of_a_request_are_kept_where_keys_are_kept_and_an_upload_that_fails
         snapshot.uploads.iter().find(waits).cloned()
     })
     .await;
-    assert_eq!(waiting.key, "show.mp4");
+    assert_eq!(waiting.key, format!("{id}.mp4"));
     told(&studio, &id, "ending", |info| info.status() == EgressStatus::EgressEnding && info.ended_at == 0)
         .await;
     for (path, text) in all_files(bench.dir.path()) {
@@ -162,7 +162,9 @@ async fn keys_of_a_request_are_kept_where_keys_are_kept_and_an_upload_that_fails
     let job = studio.snapshot().jobs.into_iter().find(|job| job.egress_id.as_str() == id).unwrap();
     let name = &job.stores[0].target.secret;
     assert!(studio::secrets::SecretStore::get(&*bench.secrets, name).unwrap().is_some());
-    let upload = studio.snapshot().uploads[0].id.clone();
+    let listed =
+        |snapshot: &studio::surface::Snapshot| snapshot.uploads.first().map(|upload| upload.id.clone());
+    let upload = crate::bench::until(&studio, "the list", listed).await;
     studio.cancel_upload(upload).await.unwrap();
     let over = told(&studio, &id, "the end", |info| info.status() == EgressStatus::EgressComplete).await;
     assert!(Path::new(&over.file_results[0].location).exists());

@@ -98,6 +98,7 @@ pub fn request(room: &str) -> RecordRequest {
         segments: None,
         images: None,
         copy_folder: None,
+        proxy: None,
         upload: None,
     }
 }

@@ -333,7 +333,7 @@ async fn a_file_its_segments_and_its_images_go_up_whole() {
     let asked = RecordRequest {
         name: "evening.mp4".into(),
         manifest: true,
-        segments: Some(SegmentsRequest { duration_s: 2, live_playlist: true }),
+        segments: Some(SegmentsRequest { duration_s: 2, live_playlist: true, fmp4: false }),
         images: Some(ImagesRequest { interval_s: 1 }),
         upload: Some(UploadRequest { storage, backup: None, remove_local: false }),
         ..request("show")

@@ -128,6 +128,7 @@ async fn a_step_of_the_clock_kills_no_job() {
         "UPDATE jobs SET process_started_s = 1000",
         "UPDATE jobs SET process_started_s = 1000;
          ALTER TABLE jobs DROP COLUMN process_birth;
+         ALTER TABLE jobs DROP COLUMN asked;
          PRAGMA user_version = 1;",
     ] {
         let bench = Bench::new();

@@ -3,4 +3,4 @@
 /**
  * A stable name for an error, where a caller or the window branches on it.
  */
-export type ErrorCode = "invalid_argument" | "not_found" | "not_live_kit" | "unreachable" | "unknown_key" | "wrong_secret" | "clock_off" | "permission_denied" | "keyring" | "disk_full" | "storage" | "unsupported" | "room_lost" | "job_died" | "failed_precondition" | "aborted" | "limit_reached" | "internal";
+export type ErrorCode = "invalid_argument" | "not_found" | "not_live_kit" | "unreachable" | "unknown_key" | "wrong_secret" | "clock_off" | "permission_denied" | "keyring" | "disk_full" | "storage" | "unsupported" | "room_lost" | "job_died" | "failed_precondition" | "aborted" | "limit_reached" | "already_exists" | "exhausted" | "internal";

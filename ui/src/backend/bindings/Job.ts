@@ -6,6 +6,8 @@ import type { EgressStatus } from "./EgressStatus";
 import type { EndReason } from "./EndReason";
 import type { Figures } from "./Figures";
 import type { JobOutput } from "./JobOutput";
+import type { JobStore } from "./JobStore";
+import type { Origin } from "./Origin";
 import type { PageState } from "./PageState";
 import type { ProjectId } from "./ProjectId";
 import type { RecordRequest } from "./RecordRequest";
@@ -23,6 +25,10 @@ egress_id: EgressId,
  * The project it runs in; none once that is forgotten.
  */
 project_id: ProjectId | null, 
+/**
+ * Who asked for it.
+ */
+origin: Origin, 
 /**
  * What was asked.
  */
@@ -94,4 +100,8 @@ recovered: boolean,
 /**
  * Live figures; none once it ended.
  */
-figures: Figures | null, };
+figures: Figures | null, 
+/**
+ * Where its files go by its own request, rather than to a saved storage; empty once all of them are there.
+ */
+stores: Array<JobStore>, };

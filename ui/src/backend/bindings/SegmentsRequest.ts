@@ -11,4 +11,8 @@ duration_s: number,
 /**
  * Whether there is a playlist of the newest segments besides that of all.
  */
-live_playlist: boolean, };
+live_playlist: boolean, 
+/**
+ * Whether segments are fragments of MP4 and not MPEG-TS.
+ */
+fmp4: boolean, };

@@ -1,5 +1,5 @@
 // What was recorded. Names for tests: heading "History"; one [data-testid=past-job][data-egress] per job with
-// [data-testid=past-length], past-size, past-end; buttons "Play …", "Open folder …", "Upload …",
+// [data-testid=past-length], past-size, past-end, past-proxy; buttons "Play …", "Open folder …", "Upload …",
 // "Forget …"; where it is stands in where.tsx.
 
 import { useVirtualizer } from "@tanstack/react-virtual";
@@ -34,7 +34,7 @@ import { useStudio } from "@/store/studio";
 import { isGoingUp } from "@/store/uploads";
 import { t } from "@/words";
 import { PastStreams } from "../live/past-streams";
-import { kindOf, lengthOf, pathOf, sentOf, sizeOf } from "../outputs/job-figures";
+import { kindOf, lengthOf, pathOf, proxyOf, sentOf, sizeOf } from "../outputs/job-figures";
 import { forget, useForgotten } from "./forget";
 import { isRemoved, WhereIs } from "./where";
 
@@ -121,6 +121,7 @@ function PastJob({ job }: { job: Job }) {
   const folder = useCommand((studio, output: string) => studio.openFolder(job.egress_id, output));
   const backend = useBackend();
   const path = pathOf(job);
+  const proxy = proxyOf(job);
   const saved = job.outputs.find((output) => output.result?.path && (output.result.size_bytes ?? 0) > 0);
   // What was removed once it was stored can neither be played nor sent elsewhere.
   const here = job.outputs.find(
@@ -153,6 +154,16 @@ function PastJob({ job }: { job: Job }) {
           >
             {path ? fileName(path) : t(streamed ? "streams.noFile" : "history.noFile")}
           </p>
+          {proxy && (
+            <p
+              dir="auto"
+              className="truncate text-left text-xs text-faint"
+              title={proxy}
+              data-testid="past-proxy"
+            >
+              {t("proxy.file", { name: fileName(proxy) })}
+            </p>
+          )}
           <p className="mt-0.5 flex items-center gap-1 text-xs text-faint">
             {recovered && (
               <span

@@ -1,10 +1,12 @@
 // What is made besides the file. Names for tests: button "Besides the file" opens it; checkboxes "Segments for the web
-// (HLS)", "A list of the newest as well", "Images", "A second copy on another disk"; "Length", "One every".
+// (HLS)", "A list of the newest as well", "As MP4 (fMP4)", "Images", "A small proxy beside it", "A second copy on another
+// disk"; "Length", "One every", "Height".
 
 import { ChevronDown, FolderOpen } from "lucide-react";
 import { useId, useState } from "react";
 import { Button } from "@/kit/button";
 import { Checkbox } from "@/kit/checkbox";
+import { Choice } from "@/kit/choice";
 import { Input } from "@/kit/field";
 import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
@@ -15,10 +17,13 @@ import { t } from "@/words";
 /** LiveKit's, s. */
 const SEGMENT_S = 4;
 const IMAGE_S = 10;
+/** Heights of a proxy, pixels. */
+const PROXY_HEIGHTS = ["360", "540", "720"] as const;
+type ProxyHeight = (typeof PROXY_HEIGHTS)[number];
 
 export function BesidesFields({ track, picture }: { track: boolean; picture: boolean }) {
   const besides = useDesk((desk) => desk.besides);
-  const { segments, images, copy_folder } = besides;
+  const { segments, images, proxy, copy_folder } = besides;
   const [open, setOpen] = useState(false);
   const id = useId();
   const choose = useCommand((backend, _: null) => backend.chooseFolder());
@@ -28,6 +33,7 @@ export function BesidesFields({ track, picture }: { track: boolean; picture: boo
   const on = [
     !track && segments && t("besides.segments.short"),
     !track && picture && images && t("besides.images"),
+    !track && picture && proxy && t("besides.proxy.short", { height: proxy.height }),
     copy_folder !== null && t("besides.copy.short"),
   ].filter((one) => typeof one === "string");
   return (
@@ -35,7 +41,7 @@ export function BesidesFields({ track, picture }: { track: boolean; picture: boo
       <Button
         look="quiet"
         size="sm"
-        className="-my-1 -ml-2 self-start"
+        className="-my-1 -ml-2 h-auto min-h-7 self-start text-left"
         aria-expanded={open}
         aria-controls={id}
         onClick={() => setOpen(!open)}
@@ -48,7 +54,9 @@ export function BesidesFields({ track, picture }: { track: boolean; picture: boo
           <>
             <Checkbox
               checked={segments !== null}
-              onChange={(on) => set({ segments: on ? { duration_s: SEGMENT_S, live_playlist: true } : null })}
+              onChange={(on) =>
+                set({ segments: on ? { duration_s: SEGMENT_S, live_playlist: true, fmp4: false } : null })
+              }
             >
               {t("besides.segments")}
             </Checkbox>
@@ -65,6 +73,12 @@ export function BesidesFields({ track, picture }: { track: boolean; picture: boo
                   onChange={(live_playlist) => set({ segments: { ...segments, live_playlist } })}
                 >
                   {t("besides.segments.live")}
+                </Checkbox>
+                <Checkbox
+                  checked={segments.fmp4}
+                  onChange={(fmp4) => set({ segments: { ...segments, fmp4 } })}
+                >
+                  {t("besides.segments.fmp4")}
                 </Checkbox>
               </div>
             )}
@@ -86,6 +100,34 @@ export function BesidesFields({ track, picture }: { track: boolean; picture: boo
                   most={604_800}
                   onChange={(interval_s) => set({ images: { interval_s } })}
                 />
+              </div>
+            )}
+          </>
+        )}
+        {!track && picture && (
+          <>
+            <Checkbox
+              checked={proxy !== null}
+              onChange={(on) =>
+                set({ proxy: on ? { height: 540, video_bitrate_kbps: null, folder: null } : null })
+              }
+            >
+              {t("besides.proxy")}
+            </Checkbox>
+            {proxy && (
+              <div className="flex items-center gap-2 pl-6 text-sm text-soft">
+                <span aria-hidden>{t("besides.proxy.height")}</span>
+                <div className="w-28">
+                  <Choice<ProxyHeight>
+                    label={t("besides.proxy.height")}
+                    value={`${proxy.height}` as ProxyHeight}
+                    options={PROXY_HEIGHTS.map((value) => ({
+                      value,
+                      label: t("besides.proxy.lines", { height: value }),
+                    }))}
+                    onChange={(height) => set({ proxy: { ...proxy, height: Number(height) } })}
+                  />
+                </div>
               </div>
             )}
           </>

@@ -1,5 +1,5 @@
 // A running recording. Names for tests: [data-testid=job][data-egress][data-status]; in it
-// [data-testid=job-elapsed], job-size, job-disk, job-dropped, job-connection, the stop button, and where it streams to
+// [data-testid=job-elapsed], job-proxy, job-size, job-disk, job-dropped, job-connection, the stop button, and where it streams to
 // (see live/streams.tsx).
 
 import { Circle, LoaderCircle, RefreshCw } from "lucide-react";
@@ -17,7 +17,7 @@ import { t } from "@/words";
 import { Streams } from "../live/streams";
 import { formatWords } from "../room/track-words";
 import { JobUpload } from "../uploads/job-upload";
-import { DISK_LOW_S, elapsedOf, kindOf, pathOf, sumOf, takesOf } from "./job-figures";
+import { DISK_LOW_S, elapsedOf, kindOf, pathOf, proxyOf, sumOf, takesOf } from "./job-figures";
 import { StopButton } from "./stop-button";
 
 export const JobCard = memo(function JobCard({
@@ -43,6 +43,7 @@ export const JobCard = memo(function JobCard({
   const kind = kindOf(job);
   const sum = sumOf(job, kind);
   const path = pathOf(job);
+  const proxy = proxyOf(job);
   const { sounds, pictures } = takesOf(job);
   const diskLow = sum.disk_left_s !== null && sum.disk_left_s < DISK_LOW_S;
   const dropping = sum.frames > 0 && sum.dropped_frames / (sum.frames + sum.dropped_frames) > 0.01;
@@ -101,6 +102,11 @@ export const JobCard = memo(function JobCard({
                   formatWords(job.request.format)
                 )}
               </span>
+            </p>
+          )}
+          {!dense && proxy && (
+            <p className="truncate text-xs text-faint" title={proxy} data-testid="job-proxy">
+              {t("proxy.file", { name: fileName(proxy) })}
             </p>
           )}
         </div>

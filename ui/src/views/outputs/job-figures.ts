@@ -5,6 +5,9 @@ import type { Job, OutputFigures, Snapshot, TrackId } from "@/backend/types";
 import { airOf, filesOf, resultOf, streamsOf } from "@/store/live";
 import { isPageSource, isRunning, PROGRAM } from "@/store/select";
 
+/** The output that is a small proxy of the file. */
+const PROXY = "proxy";
+
 type Kind = "files" | "streams";
 
 /** What a job is told by: its files, or its streams where it has nothing else. */
@@ -95,6 +98,12 @@ export function pathOf(job: Job): string | null {
     if (path) return path;
   }
   return null;
+}
+
+/** Where the small proxy of a job is or will be; none where it has none. */
+export function proxyOf(job: Job): string | null {
+  const output = job.outputs.find((one) => one.id === PROXY);
+  return output?.result?.path ?? output?.path ?? null;
 }
 
 /** Less than this left on the disk is worth a look, s. */

@@ -31,6 +31,8 @@ pub struct Broadcast {
     /// The same for sound.
     pub audio: Option<AudioEncoding>,
     wanted: bool,
+    /// Whether somebody takes what is encoded, and not only the program.
+    taken: bool,
     video_encoder: Option<Encoder>,
     audio_encoder: Option<Encoder>,
     finished: HashSet<Lane>,
@@ -91,7 +93,7 @@ impl Broadcast {
         with: &VideoEncoder,
         media: &UnboundedSender<FromMedia>,
     ) -> Result<(), (Lane, ChainError)> {
-        if !self.wanted {
+        if !self.wanted || !self.taken {
             return Ok(());
         }
         let deliver = || {
@@ -212,9 +214,14 @@ impl Lanes {
     }
 
     /// Somebody streams, or nobody does any more. What the encode for files does not serve for is encoded a second
-    /// time, and what goes into files as published is decoded for it.
-    pub fn want_broadcast(&mut self, wanted: bool, now_ns: i64) {
+    /// time, and what goes into files as published is decoded for it. `taken`: it is not the program alone that is
+    /// wanted beside what is published.
+    pub fn want_broadcast(&mut self, wanted: bool, taken: bool, now_ns: i64) {
+        let begins = taken && !std::mem::replace(&mut self.broadcast.taken, taken);
         if wanted == self.broadcast.wanted() {
+            if begins && self.running() {
+                self.start_broadcast();
+            }
             return;
         }
         self.broadcast.want(wanted);

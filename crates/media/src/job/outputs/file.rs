@@ -36,7 +36,7 @@ struct OpenFile {
     largest_bytes: Option<u64>,
 }
 
-/// Makes the file of an output and starts to write it.
+/// Makes the file of an output and starts to write it. Returned is its path below its folder as well.
 ///
 /// # Errors
 /// If no file can be made there.
@@ -46,8 +46,9 @@ pub(super) fn open(
     shape: Shape,
     facts: &mut Facts,
     report: impl Fn(OutputReport) + Send + 'static,
-) -> Result<Box<dyn Output>, ApiError> {
+) -> Result<(Box<dyn Output>, PathBuf), ApiError> {
     let path = place(&spec.folder, &shape.name, id, facts)?;
+    let name = path.strip_prefix(&spec.folder).unwrap_or(&path).to_owned();
     let plan =
         FilePlan { id: id.clone(), path, container: shape.container, video: shape.video, audio: shape.audio };
     let file = FileOutput::start(plan, move |told| {
@@ -62,7 +63,7 @@ pub(super) fn open(
     if largest_bytes.is_some() {
         facts.record(Fact::Warning { warning: small_files() });
     }
-    Ok(Box::new(OpenFile { file, folder: spec.folder.clone(), largest_bytes }))
+    Ok((Box::new(OpenFile { file, folder: spec.folder.clone(), largest_bytes }), name))
 }
 
 /// What came of a file that could not be made.
@@ -123,7 +124,12 @@ fn small_files() -> ApiError {
 }
 
 /// Says in the log which file is about to be made, and makes it.
-fn place(folder: &Path, name: &Path, output: &OutputId, facts: &mut Facts) -> Result<PathBuf, ApiError> {
+pub(super) fn place(
+    folder: &Path,
+    name: &Path,
+    output: &OutputId,
+    facts: &mut Facts,
+) -> Result<PathBuf, ApiError> {
     let wanted = folder.join(name);
     let mut told = None;
     for n in 1..10_000 {

@@ -1,4 +1,4 @@
-//! Outputs that take the program before any encoder: images, and sound over a WebSocket.
+//! Outputs that take the program before any encoder: images, small proxies, and sound over a WebSocket.
 
 use std::path::{Path, PathBuf};
 
@@ -6,15 +6,17 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{Fact, OutputSet};
 use egress::filename::{ImageNames, NameFacts};
 use egress::id::OutputId;
-use egress::spec::{ImagesOutput, WebSocketOutput};
+use egress::spec::{ImagesOutput, ProxyEncoding, WebSocketOutput};
 use egress::websocket::WebSocketUrl;
 use egress::wire::Secret;
 use secrecy::ExposeSecret;
 
 use crate::job::Facts;
-use crate::job::outputs::file::no_file_in;
+use crate::job::outputs::Program;
+use crate::job::outputs::file::{no_file_in, place};
 use crate::job::outputs::stream::{Lanes, no_address};
 use crate::output::images::{Images, ImagesPlan, size};
+use crate::output::proxy::{Proxy, ProxyPlan};
 use crate::output::websocket::{Socket, SocketPlan};
 use crate::output::{Output, OutputReport};
 
@@ -56,6 +58,41 @@ pub(super) fn images(
     };
     let started = Images::start(plan, report).map_err(|cause| {
         unsupported("Images cannot be made on this computer.", "Install the missing GStreamer plugins.")
+            .with_detail(cause)
+    })?;
+    Ok(Box::new(started))
+}
+
+/// Makes the file of a small proxy and starts to write it. `name` is relative to its folder.
+///
+/// # Errors
+/// If there is no picture, or no file can be made there.
+pub(super) fn proxy(
+    id: &OutputId,
+    encoding: &ProxyEncoding,
+    folder: &Path,
+    name: &Path,
+    program: Program<'_>,
+    facts: &mut Facts,
+    report: impl Fn(OutputReport) + Send + 'static,
+) -> Result<Box<dyn Output>, ApiError> {
+    let unsupported = |message, remedy| ApiError::new(ErrorCode::Unsupported, Fault::Input, message, remedy);
+    let size = program.picture_size.ok_or_else(|| {
+        unsupported("There is no picture to make a small one of.", "Choose something that has one.")
+    })?;
+    let path = place(folder, name, id, facts)?;
+    let plan = ProxyPlan {
+        id: id.clone(),
+        path: path.clone(),
+        encoding: encoding.clone(),
+        program: size,
+        audio: program.lanes.audio,
+        waits: program.passes,
+    };
+    let started = Proxy::start(plan, report).map_err(|cause| {
+        // Nothing is in it.
+        let _ = std::fs::remove_file(&path);
+        unsupported("A proxy cannot be made on this computer.", "Install the missing GStreamer plugins.")
             .with_detail(cause)
     })?;
     Ok(Box::new(started))

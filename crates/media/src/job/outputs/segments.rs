@@ -41,6 +41,7 @@ pub(super) fn open(
         id: id.clone(),
         folder: spec.folder.clone(),
         names: free.unwrap_or(wanted),
+        kind: spec.kind,
         duration_ms: spec.duration_ms,
         video: lanes.video,
         audio: lanes.audio,

@@ -1,4 +1,4 @@
-//! MP4, written fragment by fragment and completed in place.
+//! MP4, written fragment by fragment and completed in place; and the same fragments as segments of HLS ([`SegmentMux`]).
 //!
 //! While it is recorded a file is `ftyp free moov` and then, for each fragment, `moof mdat`: playable up to
 //! its last whole fragment, whatever becomes of the process. Completing it ([`complete`]) gathers the
@@ -13,8 +13,11 @@
 mod boxes;
 mod complete;
 mod entry;
+mod fragments;
+mod segment;
 mod write;
 
 pub use boxes::Mp4Error;
 pub use complete::complete;
+pub use segment::{SegmentMux, segment_head};
 pub use write::Mp4Mux;

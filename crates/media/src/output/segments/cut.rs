@@ -1,5 +1,7 @@
 //! Where segments begin and end. Pure: units in, cuts out.
 
+use gstreamer::Caps;
+
 use crate::unit::{Lane, Unit};
 
 /// A keyframe this much before its time is taken all the same, ns: times are rounded on their way.
@@ -39,6 +41,8 @@ pub struct Cutter {
     /// Where the next segment begins, once it is known and the sound before it has not come whole.
     next_ns: Option<i64>,
     held: Vec<Unit>,
+    /// What the pictures of the open segment are.
+    pictures: Option<Caps>,
     ended_ns: i64,
 }
 
@@ -53,6 +57,7 @@ impl Cutter {
             first_ns: None,
             next_ns: None,
             held: Vec::new(),
+            pictures: None,
             ended_ns: 0,
         }
     }
@@ -121,7 +126,11 @@ impl Cutter {
     fn cuts_here(&self, unit: &Unit, begun: i64) -> bool {
         let due = begun + self.target_ns;
         match unit.lane {
-            Lane::Video => unit.keyframe && unit.time_ns >= due - EARLY_NS,
+            Lane::Video => {
+                // Pictures of another kind, as after an encoder was started anew, never share a segment.
+                let others = unit.time_ns > begun && self.pictures.as_ref().is_some_and(|p| *p != unit.caps);
+                unit.keyframe && (others || unit.time_ns >= due - EARLY_NS)
+            }
             // Of sound alone, the packet that lies nearest.
             Lane::Audio => !self.video && unit.time_ns + unit.duration_ns / 2 >= due,
         }
@@ -159,6 +168,9 @@ impl Cutter {
         // A stream with pictures ends with the last of them.
         if unit.lane == Lane::Video || !self.video {
             self.ended_ns = self.ended_ns.max(unit.end_ns());
+        }
+        if unit.lane == Lane::Video {
+            self.pictures = Some(unit.caps.clone());
         }
         cuts.push(Cut::Unit(unit));
     }
@@ -278,6 +290,20 @@ mod tests {
         let pictures = (0..300).map(|n| unit(Lane::Video, n * FRAME_NS, n % 60 == 0)).collect();
         let all = cut(pictures, true, false, 2_000_000_000);
         assert_eq!(all.iter().map(|(_, _, units)| units.len()).collect::<Vec<_>>(), [60; 5]);
+    }
+
+    #[test]
+    fn pictures_of_another_kind_begin_a_segment() {
+        let other = |n: i64| Unit {
+            caps: gst::Caps::new_empty_simple("x/z"),
+            ..unit(Lane::Video, n * FRAME_NS, n % 30 == 0)
+        };
+        let pictures =
+            (0..90).map(|n| if n < 45 { unit(Lane::Video, n * FRAME_NS, n % 30 == 0) } else { other(n) });
+        let all = cut(pictures.collect(), true, false, 10_000_000_000);
+        // Not before a whole one of them comes.
+        let found = all.iter().map(|(begin, _, units)| (*begin, units.len())).collect::<Vec<_>>();
+        assert_eq!(found, [(0, 60), (60 * FRAME_NS, 30)]);
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! HLS: segments of MPEG-TS and their playlists, readable at every moment.
+//! HLS: segments of MPEG-TS or MP4 and their playlists, readable at every moment.
 //!
 //! A segment is written under another name and gets its own when it is whole and on the disk; only then it is
 //! listed. A playlist is replaced as a whole. So whoever reads, and whenever the process dies, what is listed is there
 //! and is whole.
 
 pub mod cut;
+pub mod fmp4;
 pub mod mux;
 pub mod playlist;
+pub mod ts;
 
 use std::io;
 use std::path::PathBuf;
@@ -18,16 +20,16 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{FileResult, OutputSet};
 use egress::filename::SegmentNames;
 use egress::id::OutputId;
+use egress::spec::SegmentKind;
 use parking_lot::Mutex;
 
 use crate::output::segments::cut::{Cut, Cutter, EARLY_NS};
-use crate::output::segments::mux::Segment;
+use crate::output::segments::fmp4::Fmp4;
+use crate::output::segments::mux::SegmentMuxer;
 use crate::output::segments::playlist::Playlists;
+use crate::output::segments::ts::Ts;
 use crate::output::{Counts, Ended, Output, OutputReport, Rendition, SetResult};
 use crate::unit::{Lane, Unit};
-
-/// Times in segments begin with this, ns: the first sound may lie a little before the first picture.
-const LEAD_NS: i64 = 1_000_000_000;
 
 /// What a set of segments is to be.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub struct SegmentsPlan {
     pub folder: PathBuf,
     /// The names.
     pub names: SegmentNames,
+    /// What a segment is.
+    pub kind: SegmentKind,
     /// Length of a segment, ms.
     pub duration_ms: u32,
     /// Whether it has pictures. It begins with a keyframe then.
@@ -91,14 +95,21 @@ impl Segments {
             error: None,
         };
         let set = OutputSet::Segments { live_playlist: plan.live_playlist(), count: 0 };
-        let set = SetResult { result, set, files: Vec::new() };
+        let set = SetResult { result, set, files: Vec::new(), needed: Vec::new() };
         let shared = Arc::new(Mutex::new(Shared { counts: Counts::default(), set: set.clone() }));
         let folder = plan.folder.clone();
+        let lanes = (plan.video, plan.audio);
+        let muxer: Box<dyn SegmentMuxer> = match plan.kind {
+            SegmentKind::MpegTs => Box::new(Ts::new(lanes)),
+            SegmentKind::Fmp4 => {
+                Box::new(Fmp4::new(&folder.join(&plan.names.folder), plan.names.clone(), lanes))
+            }
+        };
         let writer = Writer {
             cutter: Cutter::new(plan.video, plan.audio, i64::from(plan.duration_ms) * 1_000_000),
-            playlists: Playlists::new(plan.duration_ms),
-            origin_ns: None,
-            segment: None,
+            playlists: Playlists::new(plan.duration_ms, plan.kind),
+            muxer,
+            open: None,
             counts: Counts::default(),
             set,
             shared: shared.clone(),
@@ -148,8 +159,9 @@ struct Writer<R> {
     report: R,
     cutter: Cutter,
     playlists: Playlists,
-    origin_ns: Option<i64>,
-    segment: Option<(Segment, PathBuf)>,
+    muxer: Box<dyn SegmentMuxer>,
+    /// The name of the open segment, and when it began, unix, ns.
+    open: Option<(PathBuf, i64)>,
     counts: Counts,
     set: SetResult,
     shared: Arc<Mutex<Shared>>,
@@ -195,9 +207,7 @@ impl<R: Fn(OutputReport)> Writer<R> {
                     self.counts.units += 1;
                     self.counts.pictures += u64::from(unit.lane == Lane::Video);
                     self.counts.ended_ns = self.counts.ended_ns.max(unit.end_ns());
-                    if let Some((segment, _)) = &mut self.segment {
-                        segment.push(unit)?;
-                    }
+                    self.muxer.push(unit)?;
                 }
                 Cut::End { at_ns } => self.end(at_ns)?,
             }
@@ -215,9 +225,8 @@ impl<R: Fn(OutputReport)> Writer<R> {
         }
         let name = self.plan.names.segment(self.set.files.len() as u64, at_ns);
         let path = self.plan.folder.join(&self.plan.names.folder).join(&name);
-        let origin_ns = *self.origin_ns.get_or_insert(at_ns - LEAD_NS);
-        let lanes = (self.plan.video, self.plan.audio);
-        self.segment = Some((Segment::begin(path, at_ns, origin_ns, lanes), name));
+        self.muxer.begin(path, at_ns);
+        self.open = Some((name, at_ns));
         if self.plan.video {
             let time_ns = at_ns + i64::from(self.plan.duration_ms) * 1_000_000 - EARLY_NS;
             (self.report)(OutputReport::WantsKeyframeAt { time_ns });
@@ -228,13 +237,19 @@ impl<R: Fn(OutputReport)> Writer<R> {
     }
 
     fn end(&mut self, at_ns: i64) -> io::Result<()> {
-        let Some((segment, name)) = self.segment.take() else { return Ok(()) };
-        let began_ns = segment.began_ns;
-        let size = segment.end()?;
-        self.playlists.add(&name, began_ns, at_ns);
-        let path = self.plan.folder.join(&self.plan.names.folder).join(&name);
-        self.set.files.push((path, began_ns));
-        self.counts.size_bytes += size;
+        let Some((name, began_ns)) = self.open.take() else { return Ok(()) };
+        let whole = self.muxer.end(at_ns)?;
+        let folder = self.plan.folder.join(&self.plan.names.folder);
+        self.counts.size_bytes += whole.size_bytes;
+        let map = whole.map.as_ref().map(|(map, size)| {
+            if self.set.needed.last() != Some(map) {
+                self.set.needed.push(map.clone());
+                self.counts.size_bytes += size;
+            }
+            map.strip_prefix(&folder).unwrap_or(map)
+        });
+        self.playlists.add(&name, began_ns, at_ns, map);
+        self.set.files.push((folder.join(&name), began_ns));
         self.set.result.size_bytes = self.counts.size_bytes;
         self.set.result.ended_at_ns = at_ns;
         self.set.result.duration_ns = at_ns - self.set.result.started_at_ns;

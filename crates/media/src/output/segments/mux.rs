@@ -1,197 +1,39 @@
-//! One segment: a muxer for MPEG-TS in a pipeline of its own, and the file it writes.
+//! What writes the segments of a set, and how files get their names.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use gst::prelude::*;
-use gstreamer as gst;
-use gstreamer_app as gst_app;
+use crate::unit::Unit;
 
-use crate::unit::{Lane, Unit};
+/// What a file is called while it is written.
+const PART: &str = "part";
 
-/// How long the end of a segment may take to be written: disks that sleep take seconds to wake.
-const ENDS_WITHIN: gst::ClockTime = gst::ClockTime::from_seconds(20);
-/// What a segment is called while it is written.
-pub const PART: &str = "part";
-/// So much may wait to be written, bytes: twenty seconds of a very good picture.
-const WAITING_BYTES: u64 = 64 << 20;
-/// How often a full pipeline is looked at.
-const LOOKS_EVERY: Duration = Duration::from_millis(20);
+/// Writes the segments of a set, one after the other. Each has another name until it is whole and on the disk.
+pub trait SegmentMuxer: std::fmt::Debug + Send {
+    /// A segment begins that becomes `path`. `at_ns` is the time of its first media, unix, ns.
+    fn begin(&mut self, path: PathBuf, at_ns: i64);
 
-/// A segment being written.
-#[derive(Debug)]
-pub struct Segment {
-    path: PathBuf,
-    /// Time of its first media, unix, ns.
-    pub began_ns: i64,
-    origin_ns: i64,
-    lanes: (bool, bool),
-    /// What came before it was known which lanes there are.
-    held: Vec<Unit>,
-    pipeline: Option<Pipeline>,
-}
-
-#[derive(Debug)]
-struct Pipeline {
-    pipeline: gst::Pipeline,
-    video: Option<gst_app::AppSrc>,
-    audio: Option<gst_app::AppSrc>,
-}
-
-impl Segment {
-    /// A segment that becomes `path`. `origin_ns` is the moment that the set's time begins with, unix, ns; `lanes`:
-    /// whether pictures and sound are expected.
-    pub fn begin(path: PathBuf, began_ns: i64, origin_ns: i64, lanes: (bool, bool)) -> Self {
-        Self { path, began_ns, origin_ns, lanes, held: Vec::new(), pipeline: None }
-    }
-
-    /// Takes a unit.
+    /// Takes a unit of it.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn push(&mut self, unit: Unit) -> io::Result<()> {
-        if self.pipeline.is_some() {
-            return self.write(&unit);
-        }
-        self.held.push(unit);
-        let (video, audio) = self.has();
-        // A muxer without the first packet of a lane would not know what to announce.
-        if (video, audio) == self.lanes { self.start(video, audio) } else { Ok(()) }
-    }
+    fn push(&mut self, unit: Unit) -> io::Result<()>;
 
-    /// Completes the file and gives it its name. Its size, bytes.
+    /// Completes the segment, which ends at `at_ns`, unix, ns, and gives it its name.
     ///
     /// # Errors
     /// If it cannot be written whole.
-    pub fn end(mut self) -> io::Result<u64> {
-        if self.pipeline.is_none() {
-            let (video, audio) = self.has();
-            self.start(video, audio)?;
-        }
-        let part = part(&self.path);
-        if let Some(pipeline) = &self.pipeline {
-            pipeline.finish()?;
-        }
-        self.pipeline = None;
-        let file = File::open(&part)?;
-        file.sync_all()?;
-        let size = file.metadata()?.len();
-        fs::rename(&part, &self.path)?;
-        sync_folder(&self.path);
-        Ok(size)
-    }
-
-    fn has(&self) -> (bool, bool) {
-        let of = |lane| self.held.iter().any(|unit| unit.lane == lane);
-        (of(Lane::Video), of(Lane::Audio))
-    }
-
-    fn start(&mut self, video: bool, audio: bool) -> io::Result<()> {
-        self.pipeline = Some(Pipeline::start(&part(&self.path), video, audio)?);
-        std::mem::take(&mut self.held).iter().try_for_each(|unit| self.write(unit))
-    }
-
-    fn write(&self, unit: &Unit) -> io::Result<()> {
-        let Some(pipeline) = &self.pipeline else { return Ok(()) };
-        pipeline.push(unit, self.origin_ns)
-    }
+    fn end(&mut self, at_ns: i64) -> io::Result<Whole>;
 }
 
-impl Pipeline {
-    fn start(to: &Path, video: bool, audio: bool) -> io::Result<Self> {
-        let mut text = "mpegtsmux name=mux ! filesink name=sink async=false sync=false".to_owned();
-        let source = |name: &str| format!("appsrc name={name} format=time max-bytes=0");
-        if video {
-            text += &format!(" {} ! h264parse config-interval=-1 ! mux.", source("video"));
-        }
-        if audio {
-            text += &format!(" {} ! aacparse ! mux.", source("audio"));
-        }
-        let pipeline = gst::parse::launch(&text)
-            .map_err(io::Error::other)?
-            .downcast::<gst::Pipeline>()
-            .map_err(|_| io::Error::other("not a pipeline"))?;
-        if let Some(sink) = pipeline.by_name("sink") {
-            sink.set_property("location", to.to_string_lossy().as_ref());
-        }
-        let source = |name| pipeline.by_name(name).and_then(|e| e.downcast::<gst_app::AppSrc>().ok());
-        let started = Self { video: source("video"), audio: source("audio"), pipeline };
-        match started.pipeline.set_state(gst::State::Playing) {
-            Ok(_) => Ok(started),
-            Err(error) => Err(started.trouble().unwrap_or_else(|| io::Error::other(error))),
-        }
-    }
-
-    fn push(&self, unit: &Unit, origin_ns: i64) -> io::Result<()> {
-        let source = match unit.lane {
-            Lane::Video => &self.video,
-            Lane::Audio => &self.audio,
-        };
-        let Some(source) = source else { return Ok(()) };
-        if source.caps().as_ref() != Some(&unit.caps) {
-            source.set_caps(Some(&unit.caps));
-        }
-        // A copy of the buffer's head; the bytes are shared with every other output.
-        let mut buffer = unit.data.copy();
-        if let Some(inner) = buffer.get_mut() {
-            let time = gst::ClockTime::from_nseconds((unit.time_ns - origin_ns).max(0) as u64);
-            inner.set_pts(time);
-            inner.set_dts(time);
-            inner.set_duration(
-                (unit.duration_ns > 0).then(|| gst::ClockTime::from_nseconds(unit.duration_ns as u64)),
-            );
-            inner.unset_flags(gst::BufferFlags::DISCONT);
-        }
-        while source.current_level_bytes() > WAITING_BYTES {
-            if let Some(error) = self.trouble() {
-                return Err(error);
-            }
-            std::thread::sleep(LOOKS_EVERY);
-        }
-        source
-            .push_buffer(buffer)
-            .map(drop)
-            .map_err(|flow| self.trouble().unwrap_or_else(|| io::Error::other(flow)))
-    }
-
-    fn finish(&self) -> io::Result<()> {
-        for source in [&self.video, &self.audio].into_iter().flatten() {
-            let _ = source.end_of_stream();
-        }
-        let bus = self.pipeline.bus().expect("a pipeline has a bus");
-        let ends = [gst::MessageType::Eos, gst::MessageType::Error];
-        match bus.timed_pop_filtered(ENDS_WITHIN, &ends) {
-            Some(message) => match message.view() {
-                gst::MessageView::Error(error) => Err(in_words(error)),
-                _ => Ok(()),
-            },
-            None => Err(io::Error::new(io::ErrorKind::TimedOut, "the segment does not end")),
-        }
-    }
-
-    /// What went wrong, if anything did.
-    fn trouble(&self) -> Option<io::Error> {
-        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-        match message.view() {
-            gst::MessageView::Error(error) => Some(in_words(error)),
-            _ => None,
-        }
-    }
-}
-
-impl Drop for Pipeline {
-    fn drop(&mut self) {
-        let _ = self.pipeline.set_state(gst::State::Null);
-    }
-}
-
-fn in_words(error: &gst::message::Error) -> io::Error {
-    let told = error.error();
-    let full = told.kind::<gst::ResourceError>() == Some(gst::ResourceError::NoSpaceLeft);
-    let kind = if full { io::ErrorKind::StorageFull } else { io::ErrorKind::Other };
-    io::Error::new(kind, format!("{} | {}", told.message(), error.debug().unwrap_or_default()))
+/// A segment that is whole and on the disk.
+#[derive(Debug)]
+pub struct Whole {
+    /// Its size, bytes.
+    pub size_bytes: u64,
+    /// The file that players need to read it, on the disk as well; absolute, and its size, bytes.
+    pub map: Option<(PathBuf, u64)>,
 }
 
 /// What a file is called while it is written.
@@ -200,6 +42,18 @@ pub fn part(path: &Path) -> PathBuf {
     name.push(".");
     name.push(PART);
     name.into()
+}
+
+/// Forces a file that was written as [`part`] onto the disk, and gives it its name. Its size, bytes.
+///
+/// # Errors
+/// If the disk refuses.
+pub fn close(file: &File, path: &Path) -> io::Result<u64> {
+    file.sync_all()?;
+    let size = file.metadata()?.len();
+    fs::rename(part(path), path)?;
+    sync_folder(path);
+    Ok(size)
 }
 
 /// Forces a new name onto the disk.
