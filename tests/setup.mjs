@@ -51,6 +51,7 @@ const PACKAGES = {
   'to look into recorded files': ['ffmpeg'],
   'to look into buckets': ['curl'],
   'to test streams': ['nginx', 'libnginx-mod-rtmp', 'srt-tools', 'openssl'],
+  'to test the bus': ['redis-server', 'redis-tools'],
 };
 
 /** Everything for `what`: 'test', 'demo' or 'record' (the demo without a window). */

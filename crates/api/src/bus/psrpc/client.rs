@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use prost::Message;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::claim::{Call, Next};
 use super::code::{Code, RpcError};
@@ -33,6 +33,8 @@ struct Inner {
     service: &'static str,
     line: Line,
     calls: Mutex<HashMap<String, mpsc::Sender<Heard>>>,
+    /// Whether Redis has confirmed that bids and answers come here.
+    ready: watch::Receiver<bool>,
     _inbox: mpsc::Sender<Received>,
 }
 
@@ -58,15 +60,20 @@ impl Heard {
 }
 
 impl Client {
-    /// A client of a service. Comes back when Redis has confirmed that bids and answers come here.
-    pub async fn new(line: Line, service: &'static str) -> Self {
+    /// A client of a service.
+    pub fn new(line: Line, service: &'static str) -> Self {
         let (inbox, received) = mpsc::channel(QUEUE);
         let id = random_id("CLI_");
         let (claims, responses) = (channel::claim(service, &id), channel::response(service, &id));
-        let (calls, _inbox) = (Mutex::default(), inbox.clone());
-        let inner = Arc::new(Inner { id, service, line: line.clone(), calls, _inbox });
-        tokio::spawn(listen(Arc::downgrade(&inner), claims.clone(), received));
-        tokio::join!(line.subscribe(&claims, inbox.clone()), line.subscribe(&responses, inbox));
+        let mut bids = line.subscribe(&claims, inbox.clone());
+        let mut answers = line.subscribe(&responses, inbox.clone());
+        let (confirmed, ready) = watch::channel(false);
+        tokio::spawn(async move {
+            tokio::join!(bids.wait(), answers.wait());
+            confirmed.send_replace(true);
+        });
+        let inner = Arc::new(Inner { id, service, line, calls: Mutex::default(), ready, _inbox: inbox });
+        tokio::spawn(listen(Arc::downgrade(&inner), claims, received));
         Self { inner }
     }
 
@@ -110,6 +117,8 @@ impl Client {
         hear: &mut mpsc::Receiver<Heard>,
     ) -> Result<Bytes, RpcError> {
         let line = &self.inner.line;
+        // Nobody would hear the bids. It says so, or the time is up.
+        let _ = self.inner.ready.clone().wait_for(|ready| *ready).await;
         let sent_at = now_ns();
         let envelope = Request {
             request_id: call.request_id().to_owned(),

@@ -17,7 +17,7 @@ use super::claim::{Bids, Granted};
 use super::code::{Code, RpcError};
 use super::envelope::{ClaimRequest, ClaimResponse, Request, Response, open, seal};
 use super::{Method, channel, now_ns, random_id};
-use crate::bus::redis::{Line, Received};
+use crate::bus::redis::{Confirmed, Line, Received};
 
 /// Messages that may wait to be looked at.
 const QUEUE: usize = 1024;
@@ -65,8 +65,18 @@ struct Served {
 pub struct Serving {
     inner: Arc<Inner>,
     channels: Vec<String>,
+    subscribed: Vec<Confirmed>,
     /// Keeps the server alive.
     _inbox: mpsc::Sender<Received>,
+}
+
+impl Serving {
+    /// Waits until Redis has confirmed that the calls come here.
+    pub async fn confirmed(&mut self) {
+        for mut subscribed in self.subscribed.drain(..) {
+            subscribed.wait().await;
+        }
+    }
 }
 
 impl Drop for Serving {
@@ -99,8 +109,8 @@ impl Server {
     }
 
     /// Answers a method. `bid` says how much the call is wanted, 1 being at once, and none is silence; `handler`
-    /// answers it once it was granted. Comes back when Redis has confirmed that the calls come here.
-    pub async fn serve<Q, R, F>(
+    /// answers it once it was granted.
+    pub fn serve<Q, R, F>(
         &self,
         method: Method,
         topic: &str,
@@ -128,15 +138,10 @@ impl Server {
             // First: a grant may come as fast as the request.
             channels.insert(0, (channel::grant(&method, topic), Heard::Grants));
         }
-        let serving = Serving {
-            inner: self.inner.clone(),
-            channels: channels.iter().map(|(name, _)| name.clone()).collect(),
-            _inbox: self.inbox.clone(),
-        };
-        self.inner.served.lock().extend(channels.iter().cloned());
-        let confirmed = channels.iter().map(|(name, _)| self.inner.line.subscribe(name, self.inbox.clone()));
-        futures_util::future::join_all(confirmed).await;
-        serving
+        let names: Vec<String> = channels.iter().map(|(name, _)| name.clone()).collect();
+        self.inner.served.lock().extend(channels);
+        let subscribed = names.iter().map(|name| self.inner.line.subscribe(name, self.inbox.clone())).collect();
+        Serving { inner: self.inner.clone(), channels: names, subscribed, _inbox: self.inbox.clone() }
     }
 }
 

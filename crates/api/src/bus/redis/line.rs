@@ -78,6 +78,16 @@ struct Shared {
     dropped: AtomicU64,
 }
 
+/// That Redis has confirmed a subscription, sometime.
+pub struct Confirmed(oneshot::Receiver<()>);
+
+impl Confirmed {
+    /// Waits for it.
+    pub async fn wait(&mut self) {
+        let _ = (&mut self.0).await;
+    }
+}
+
 enum Op {
     Subscribe { channel: Arc<str>, done: oneshot::Sender<()> },
     Unsubscribe { channel: Arc<str> },
@@ -109,15 +119,15 @@ impl Line {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// Sends what comes on a channel to a queue; what finds it full is dropped. Comes back once Redis has confirmed
-    /// it. The subscription stands from the call on, also when the wait is given up, and through every reconnection.
-    pub async fn subscribe(&self, channel: &str, queue: mpsc::Sender<Received>) {
+    /// Sends what comes on a channel to a queue; what finds it full is dropped. It stands from now on, through every
+    /// reconnection, until it is ended; what comes back says when Redis has confirmed it.
+    pub fn subscribe(&self, channel: &str, queue: mpsc::Sender<Received>) -> Confirmed {
         let channel: Arc<str> = channel.into();
         self.shared.sinks.lock().insert(channel.clone(), queue);
         let (done, confirmed) = oneshot::channel();
-        if self.ops.send(Op::Subscribe { channel, done }).is_ok() {
-            let _ = confirmed.await;
-        }
+        // Without the task the receiver says at once that there is nothing to wait for.
+        let _ = self.ops.send(Op::Subscribe { channel, done });
+        Confirmed(confirmed)
     }
 
     /// Ends a subscription.

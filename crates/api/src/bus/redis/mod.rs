@@ -5,4 +5,4 @@ mod dial;
 mod line;
 
 pub use config::{RedisConfig, TlsConfig};
-pub use line::{Line, LineError, LineState, Received};
+pub use line::{Confirmed, Line, LineError, LineState, Received};
