@@ -318,15 +318,19 @@ impl Inner {
                 return;
             }
             ours.told = Some(info.clone());
-            if over && !ours.serving.is_empty() {
-                let serving = std::mem::take(&mut ours.serving);
-                tokio::spawn(async move {
-                    tokio::time::sleep(ANSWERS_FOR).await;
-                    drop(serving);
-                });
+            if over {
+                soon_silent(std::mem::take(&mut ours.serving));
             }
         }
         self.outbox.offer(info);
+    }
+
+    /// A job answers for itself, unless it is over already.
+    fn keep_serving(&self, id: &str, serving: Vec<Serving>) {
+        match self.state.lock().ours.get_mut(id) {
+            Some(ours) if !ours.told.as_ref().is_some_and(|told| is_over(told)) => ours.serving = serving,
+            _ => soon_silent(serving),
+        }
     }
 
     /// Looks at every job anew.
@@ -379,6 +383,17 @@ impl Inner {
             }
         }
     }
+}
+
+/// Lets the methods of a job that is over answer for a little longer.
+fn soon_silent(serving: Vec<Serving>) {
+    if serving.is_empty() {
+        return;
+    }
+    tokio::spawn(async move {
+        tokio::time::sleep(ANSWERS_FOR).await;
+        drop(serving);
+    });
 }
 
 /// A job that was taken and that the studio knows nothing of: it was killed before it began, or forgotten since. The

@@ -64,6 +64,7 @@ impl Outbox {
         // Its task sees that nobody else has it.
         let post = self.inner.lanes.lock().remove(id);
         if let Some(post) = post {
+            *post.lane.lock() = Lane::default();
             post.more.notify_one();
             post.open.send_replace(true);
         }

@@ -116,12 +116,13 @@ impl Inner {
 
     /// Undoes [`Inner::reserve`].
     async fn release(&self, id: &str) {
-        self.outbox.discard(id);
         {
             let mut state = self.state.lock();
             state.pending.remove(id);
+            // From here on nothing of it is put into the outbox: its caller is told, and the server keeps no record.
             state.ours.remove(id);
         }
+        self.outbox.discard(id);
         if let Err(error) = self.ledger.settled(id).await {
             tracing::warn!(egress_id = id, %error, "a job is looked for again at the next start");
         }
@@ -154,9 +155,7 @@ impl Inner {
             // The server does it itself when it has the answer.
             tracing::warn!(egress_id = id, %error, "the server was not told of a job before its caller");
         }
-        if let Some(ours) = self.state.lock().ours.get_mut(id) {
-            ours.serving = serving;
-        }
+        self.keep_serving(id, serving);
         self.outbox.open(id);
         Ok(info)
     }
