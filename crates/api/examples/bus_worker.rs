@@ -60,8 +60,7 @@ async fn main() {
     };
     studio.select_project(Some(project)).await.expect("a project");
     let (redis, cpu_cost) = (config.redis, config.cpu_cost);
-    let options =
-        WorkerOptions { redis, cluster_id: String::new(), cpu_cost, data_dir, affinity: 1.0 };
+    let options = WorkerOptions { redis, cluster_id: String::new(), cpu_cost, data_dir, affinity: 1.0 };
     let worker = Worker::open(studio.clone(), options).await.expect("a worker");
     terminate.recv().await;
     worker.drain();

@@ -31,7 +31,13 @@ fn words(text: &str) -> Words {
 }
 
 /// Answers with what it was asked and its own name; counts.
-async fn echo(server: &Server, method: Method, topic: &str, name: &'static str, count: &Arc<AtomicUsize>) -> Serving {
+async fn echo(
+    server: &Server,
+    method: Method,
+    topic: &str,
+    name: &'static str,
+    count: &Arc<AtomicUsize>,
+) -> Serving {
     let count = count.clone();
     let mut serving = server.serve(
         method,
@@ -250,8 +256,20 @@ async fn down(line: &Line, expected: &str) {
 async fn a_user_with_few_rights_is_enough() {
     let redis = Redis::start();
     redis.command(&[
-        "ACL", "SETUSER", "egress", "on", ">pw", "resetchannels", "&Shows|*", "~*=", "-@all", "+subscribe",
-        "+unsubscribe", "+publish", "+set", "+ping",
+        "ACL",
+        "SETUSER",
+        "egress",
+        "on",
+        ">pw",
+        "resetchannels",
+        "&Shows|*",
+        "~*=",
+        "-@all",
+        "+subscribe",
+        "+unsubscribe",
+        "+publish",
+        "+set",
+        "+ping",
     ]);
     let user = |password: &str| {
         let mut config = config(&redis.address());

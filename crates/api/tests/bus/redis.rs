@@ -68,7 +68,9 @@ impl Redis {
     /// Starts it (again), on the same port.
     pub fn run(&mut self) {
         let mut server = Command::new("redis-server");
-        server.args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--dir"]).arg(self.folder.path());
+        server
+            .args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--dir"])
+            .arg(self.folder.path());
         if self.tls {
             let file = |name: &str| self.folder.path().join(name);
             server.args(["--port", "0", "--tls-port", &self.port.to_string(), "--tls-auth-clients", "no"]);
@@ -127,7 +129,9 @@ fn certificates(folder: &Path) {
     run(&format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"));
     run(&format!("req {key} -keyout server.key -out server.csr -subj /CN=redis"));
     std::fs::write(folder.join("ext"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
-    run("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile ext");
+    run(
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile ext",
+    );
 }
 
 /// One that knows a Redis as the master "show".
@@ -140,7 +144,8 @@ impl Sentinel {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let file = folder.path().join("sentinel.conf");
-        let text = format!("port {port}\nbind 127.0.0.1\nsentinel monitor show 127.0.0.1 {} 1\n", master.port);
+        let text =
+            format!("port {port}\nbind 127.0.0.1\nsentinel monitor show 127.0.0.1 {} 1\n", master.port);
         std::fs::write(&file, text).unwrap();
         let mut server = Command::new("redis-server");
         let child = server.arg(&file).arg("--sentinel").stdout(Stdio::null()).spawn().expect("redis-server");
@@ -166,7 +171,16 @@ impl Cluster {
         let mut server = Command::new("redis-server");
         // The port of its bus is by default this plus 10000, which there may not be.
         let bus = free_port().to_string();
-        server.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--cluster-enabled", "yes"]);
+        server.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--cluster-enabled",
+            "yes",
+        ]);
         server.args(["--cluster-port", &bus, "--dir"]).arg(folder.path());
         let child = server.stdout(Stdio::null()).spawn().expect("redis-server");
         let redis = Redis { port, folder, tls: false, child: Some(child) };

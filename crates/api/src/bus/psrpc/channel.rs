@@ -51,7 +51,8 @@ mod tests {
 
     use super::*;
 
-    const START: Method = Method { service: "EgressInternal", name: "StartEgress", claim: true, queue: false };
+    const START: Method =
+        Method { service: "EgressInternal", name: "StartEgress", claim: true, queue: false };
     const STOP: Method = Method { service: "EgressHandler", name: "StopEgress", claim: true, queue: true };
 
     #[test]
@@ -61,7 +62,10 @@ mod tests {
         assert_eq!(request(&STOP, "EG_xyz"), "EgressHandler|StopEgress|EG_xyz|REQ");
         assert_eq!(claim("IOInfo", "CLI_1"), "IOInfo|CLI_1|CLAIM");
         assert_eq!(response("IOInfo", "CLI_1"), "IOInfo|CLI_1|RES");
-        assert_eq!(request(&START, "eu-west.é😀"), "EgressInternal|StartEgress|euu+002dwestu+002eu+00e9U+0001f600|REQ");
+        assert_eq!(
+            request(&START, "eu-west.é😀"),
+            "EgressInternal|StartEgress|euu+002dwestu+002eu+00e9U+0001f600|REQ"
+        );
     }
 
     proptest! {

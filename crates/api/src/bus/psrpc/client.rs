@@ -99,7 +99,11 @@ impl Client {
         }
         let _forget = Forget { inner: &self.inner, request_id: &request_id };
         let mut call = Call::new(request_id.clone(), method.claim);
-        let raw = match tokio::time::timeout(within, self.carry(method, topic, request, within, &mut call, &mut hear)).await
+        let raw = match tokio::time::timeout(
+            within,
+            self.carry(method, topic, request, within, &mut call, &mut hear),
+        )
+        .await
         {
             Ok(done) => done?,
             Err(_) => return Err(call.timed_out()),

@@ -136,8 +136,10 @@ impl From<ApiError> for RpcError {
             message = format!("{message} {}", error.remedy);
         }
         // The cause of anything else may name files of this computer.
-        let of_the_request =
-            matches!(code, Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::AlreadyExists);
+        let of_the_request = matches!(
+            code,
+            Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::AlreadyExists
+        );
         if of_the_request && !error.detail.is_empty() {
             message = format!("{}: {message}", error.detail);
         }
@@ -165,13 +167,9 @@ mod tests {
 
     #[test]
     fn livekits_words_come_first_and_causes_of_this_computer_stay_here() {
-        let refused = ApiError::new(
-            ErrorCode::InvalidArgument,
-            Fault::Input,
-            "No track is named.",
-            "Choose a track.",
-        )
-        .with_detail("request has missing or invalid field: track_id");
+        let refused =
+            ApiError::new(ErrorCode::InvalidArgument, Fault::Input, "No track is named.", "Choose a track.")
+                .with_detail("request has missing or invalid field: track_id");
         assert_eq!(
             RpcError::from(refused),
             RpcError::new(
@@ -179,7 +177,8 @@ mod tests {
                 "request has missing or invalid field: track_id: No track is named. Choose a track."
             )
         );
-        let broken = ApiError::new(ErrorCode::Internal, Fault::Ours, "It broke.", "").with_detail("/home/ada/x");
+        let broken =
+            ApiError::new(ErrorCode::Internal, Fault::Ours, "It broke.", "").with_detail("/home/ada/x");
         assert_eq!(RpcError::from(broken), RpcError::new(Code::Internal, "It broke."));
     }
 

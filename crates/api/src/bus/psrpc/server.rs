@@ -140,7 +140,8 @@ impl Server {
         }
         let names: Vec<String> = channels.iter().map(|(name, _)| name.clone()).collect();
         self.inner.served.lock().extend(channels);
-        let subscribed = names.iter().map(|name| self.inner.line.subscribe(name, self.inbox.clone())).collect();
+        let subscribed =
+            names.iter().map(|name| self.inner.line.subscribe(name, self.inbox.clone())).collect();
         Serving { inner: self.inner.clone(), channels: names, subscribed, _inbox: self.inbox.clone() }
     }
 }
@@ -276,8 +277,7 @@ impl Inner {
             Err(error) => {
                 response.code = error.code.as_str().to_owned();
                 // An empty one would be success.
-                response.error =
-                    if error.message.is_empty() { response.code.clone() } else { error.message };
+                response.error = if error.message.is_empty() { response.code.clone() } else { error.message };
             }
         }
         let to = channel::response(served.method.service, &request.client_id);

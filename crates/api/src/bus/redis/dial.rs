@@ -46,7 +46,8 @@ pub(crate) async fn dial(config: &RedisConfig) -> RedisResult<Dialled> {
         } else {
             master(config, tls.as_ref()).await?
         };
-        let client = client(config, &address, &config.username, config.password.expose_secret(), config.db, &tls)?;
+        let client =
+            client(config, &address, &config.username, config.password.expose_secret(), config.db, &tls)?;
         let commands = Commands::One(connect(config, &client).await?);
         return Ok(Dialled { commands, heard: listen(config, &client).await?, address });
     }
@@ -106,7 +107,11 @@ async fn master(config: &RedisConfig, tls: Option<&TlsCertificates>) -> RedisRes
     for address in &config.sentinel_addresses {
         match ask(config, address, tls).await {
             Ok(Some((host, port))) => {
-                return Ok(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") });
+                return Ok(if host.contains(':') {
+                    format!("[{host}]:{port}")
+                } else {
+                    format!("{host}:{port}")
+                });
             }
             Ok(None) => {
                 last = RedisError::from((

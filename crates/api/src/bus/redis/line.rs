@@ -328,7 +328,8 @@ async fn pump(shared: Arc<Shared>, mut stream: PubSubStream) {
     let mut say_at = Instant::now();
     while let Some(message) = stream.next().await {
         let channel = message.get_channel_name();
-        let sink = shared.sinks.lock().get_key_value(channel).map(|(name, sink)| (name.clone(), sink.clone()));
+        let sink =
+            shared.sinks.lock().get_key_value(channel).map(|(name, sink)| (name.clone(), sink.clone()));
         let Some((name, sink)) = sink else { continue };
         let payload = message.get_payload_bytes();
         let taken = payload.len() <= MAX_BYTES
@@ -336,7 +337,10 @@ async fn pump(shared: Arc<Shared>, mut stream: PubSubStream) {
         if !taken {
             let dropped = shared.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             if Instant::now() >= say_at {
-                tracing::warn!(dropped, "messages on Redis come faster than they are dealt with, or are too long");
+                tracing::warn!(
+                    dropped,
+                    "messages on Redis come faster than they are dealt with, or are too long"
+                );
                 say_at = Instant::now() + SAY_EVERY;
             }
         }

@@ -33,7 +33,8 @@ pub enum Kind {
 impl Kind {
     /// What a request is.
     pub fn of(request: &EgressRequest) -> Self {
-        let composite = |audio_only: bool| if audio_only { Self::AudioRoomComposite } else { Self::RoomComposite };
+        let composite =
+            |audio_only: bool| if audio_only { Self::AudioRoomComposite } else { Self::RoomComposite };
         let web = |audio_only: bool| if audio_only { Self::AudioWeb } else { Self::Web };
         match request {
             EgressRequest::RoomComposite(asked) => composite(asked.audio_only),
@@ -44,7 +45,9 @@ impl Kind {
             EgressRequest::Egress(asked) => match (&asked.source, &asked.encoding) {
                 (Some(Source::Template(asked)), _) => composite(asked.audio_only),
                 (Some(Source::Web(asked)), _) => web(asked.audio_only),
-                (_, Some(Encoding::Preset(preset))) if *preset == EncodingOptionsPreset::Passthrough as i32 => {
+                (_, Some(Encoding::Preset(preset)))
+                    if *preset == EncodingOptionsPreset::Passthrough as i32 =>
+                {
                     Self::Track
                 }
                 _ => Self::Participant,
@@ -196,7 +199,13 @@ impl Capacity {
     ///
     /// # Errors
     /// It does not fit.
-    pub fn fits(&self, kind: Kind, machine: &Machine, running: &[Running], pending: &[Kind]) -> Result<(), Full> {
+    pub fn fits(
+        &self,
+        kind: Kind,
+        machine: &Machine,
+        running: &[Running],
+        pending: &[Kind],
+    ) -> Result<(), Full> {
         self.memory(kind, machine, pending)?;
         if running.is_empty() && pending.is_empty() {
             return Ok(());

@@ -97,7 +97,9 @@ fn beside(path: &Path) -> PathBuf {
 
 /// Whether an id can stand in a line. LiveKit's can.
 pub fn plain(id: &str) -> bool {
-    !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    !id.is_empty()
+        && id.len() <= 128
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// A last line that was cut off, or damaged ones, are left aside.

@@ -5,7 +5,8 @@ use livekit_protocol as proto;
 use crate::bus::psrpc::Method;
 
 /// Starts an egress: every worker hears it, and bids.
-pub const START: Method = Method { service: "EgressInternal", name: "StartEgress", claim: true, queue: false };
+pub const START: Method =
+    Method { service: "EgressInternal", name: "StartEgress", claim: true, queue: false };
 /// Which egresses run where: every worker answers.
 pub const LIST_ACTIVE: Method =
     Method { service: "EgressInternal", name: "ListActiveEgress", claim: false, queue: false };

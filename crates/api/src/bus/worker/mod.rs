@@ -417,7 +417,9 @@ async fn lost(inner: Arc<Inner>, id: String) {
                 }
                 return;
             }
-            Err(error) => tracing::debug!(egress_id = id, %error, "the server does not say what it knows of a job"),
+            Err(error) => {
+                tracing::debug!(egress_id = id, %error, "the server does not say what it knows of a job")
+            }
         }
         tokio::time::sleep(ASK_EVERY).await;
     }

@@ -57,10 +57,16 @@ impl Inner {
         let began = Instant::now();
         let id = request.egress_id;
         if !plain(&id) {
-            return Err(RpcError::new(Code::InvalidArgument, "request has missing or invalid field: egress_id"));
+            return Err(RpcError::new(
+                Code::InvalidArgument,
+                "request has missing or invalid field: egress_id",
+            ));
         }
         let Some(asked) = request.request else {
-            return Err(RpcError::new(Code::InvalidArgument, "request has missing or invalid field: request"));
+            return Err(RpcError::new(
+                Code::InvalidArgument,
+                "request has missing or invalid field: request",
+            ));
         };
         // The server asks again for one that it had no answer for in time: it is told of the one that runs.
         if let Ok(info) = self.studio.egress(&id.as_str().into()) {
