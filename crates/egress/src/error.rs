@@ -58,6 +58,10 @@ pub enum ErrorCode {
     Aborted,
     /// A limit set for the job was reached.
     LimitReached,
+    /// There is one of that name already.
+    AlreadyExists,
+    /// This computer carries as much as it can.
+    Exhausted,
     /// A defect of ours.
     Internal,
 }
@@ -73,6 +77,8 @@ impl ErrorCode {
             Self::NotFound => 404,
             Self::FailedPrecondition | Self::Aborted => 412,
             Self::LimitReached => 413,
+            Self::AlreadyExists => 409,
+            Self::Exhausted => 429,
             Self::NotLiveKit | Self::Unreachable | Self::RoomLost => 503,
             Self::DiskFull | Self::Storage => 507,
             Self::JobDied | Self::Internal => 500,

@@ -28,6 +28,7 @@ pub mod protocol;
 pub mod redact;
 pub mod request;
 pub mod roster;
+pub mod shown;
 pub mod spec;
 pub mod state;
 pub mod storage;

@@ -1,5 +1,6 @@
 //! LiveKit egress requests, checked and turned into what a job does.
 
+mod limits;
 mod many;
 mod outputs;
 mod page;
@@ -8,8 +9,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use livekit_protocol as proto;
-use proto::start_egress_request::{Encoding, Source as Asked};
+use proto::start_egress_request::{Encoding, Source as AskedSource};
 use proto::{media_source, track_composite_egress_request, track_egress_request};
+use url::Url;
 
 use crate::container::Incompatible;
 use crate::encoding::{self, Material, Options};
@@ -17,19 +19,24 @@ use crate::error::{ApiError, ErrorCode, Fault};
 use crate::id::OutputId;
 use crate::roster::{ParticipantKind, TrackKind};
 use crate::spec::{
-    AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput, Limits,
+    AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, EndRule, FileOutput,
     OutputKind, OutputSpec, Selection, SoundFormat, Source, Treatment, VideoCodec, VideoPreference,
     VideoSelect,
 };
+use crate::storage::Asked;
 use crate::stream::StreamUrlError;
 use crate::websocket::{WebSocketUrl, WebSocketUrlError};
 use crate::wire::Secret;
 use outputs::{Others, Target, Targets, encoded_outputs, no_output, unified_outputs};
 
+pub use limits::SessionLimits;
 pub use outputs::stream_output;
 
 /// A request in any of the shapes LiveKit's Egress API has.
 pub use livekit_protocol::egress_info::Request as EgressRequest;
+
+/// More would make a caller's one request a flood of ours.
+const MAX_WEBHOOKS: usize = 10;
 
 /// The id of the output that a request itself asks for.
 pub const REQUESTED_OUTPUT: &str = "file";
@@ -48,11 +55,16 @@ pub struct Local {
     /// What is sent over WebSockets.
     pub sound: SoundFormat,
     /// What ends the job.
-    pub limits: Limits,
+    pub limits: SessionLimits,
+    /// The page that draws layouts where a request names none; none for the one that comes with the program.
+    pub template_base: Option<String>,
+    /// Whether each file must go to a storage that the request names: files may not stay on this computer, and no
+    /// storage is configured.
+    pub storage_required: bool,
 }
 
 /// A request that can be carried out.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Accepted {
     /// The room to join.
     pub room_name: String,
@@ -60,6 +72,9 @@ pub struct Accepted {
     pub spec: EgressSpec,
     /// What outputs need and the specification must not hold.
     pub secrets: BTreeMap<OutputId, Secret>,
+    /// Where the request wants the files of its outputs to go besides their folder: what the output says, else what the
+    /// request says. An output that is not in here goes where is configured.
+    pub storages: BTreeMap<OutputId, Asked>,
 }
 
 /// Why a request cannot be carried out. Displays as LiveKit's Egress API words it, where it has words for
@@ -154,12 +169,13 @@ fn track(request: &proto::TrackEgressRequest, local: &Local) -> Result<Accepted,
     }
     let file = match &request.output {
         Some(track_egress_request::Output::File(file)) => {
-            no_upload(file.output.is_some())?;
-            Target { filepath: &file.filepath, container: local.container, manifest: !file.disable_manifest }
+            let manifest = !file.disable_manifest;
+            let storage = Asked::of_track_file(file)?;
+            Target { filepath: &file.filepath, container: local.container, manifest, storage }
         }
         Some(track_egress_request::Output::WebsocketUrl(url)) => {
             let sockets = vec![WebSocketUrl::parse(url)?];
-            no_webhooks(&request.webhooks)?;
+            webhooks(&request.webhooks)?;
             let audio = vec![both(AudioSelect::Track(request.track_id.as_str().into()))];
             let selection = Selection { video: None, audio, ends: EndRule::TracksGone };
             let targets = Targets { sockets, ..Targets::default() };
@@ -167,7 +183,7 @@ fn track(request: &proto::TrackEgressRequest, local: &Local) -> Result<Accepted,
         }
         None => return Err(no_output()),
     };
-    no_webhooks(&request.webhooks)?;
+    webhooks(&request.webhooks)?;
     let selection = Selection {
         video: Some(VideoSelect::Track(request.track_id.as_str().into())),
         audio: vec![both(AudioSelect::Track(request.track_id.as_str().into()))],
@@ -203,9 +219,9 @@ fn track_composite(
         Some(track_composite_egress_request::Output::Segments(output)) => segments = Some(output),
     }
     let (streams, many) = (&request.stream_outputs, &request.segment_outputs);
-    let others = Others::of(streams, stream, many, segments, &request.image_outputs);
+    let others = Others::of(streams, stream, many, segments, &request.image_outputs)?;
     let targets = encoded_outputs(&request.file_outputs, file, others, local)?;
-    no_webhooks(&request.webhooks)?;
+    webhooks(&request.webhooks)?;
     let selection = Selection {
         video: (!video.is_empty()).then(|| VideoSelect::Track(video.into())),
         audio: (!audio.is_empty()).then(|| both(AudioSelect::Track(audio.into()))).into_iter().collect(),
@@ -215,14 +231,14 @@ fn track_composite(
 }
 
 fn participant(request: &proto::ParticipantEgressRequest, local: &Local) -> Result<Accepted, RequestError> {
-    use proto::participant_egress_request::Options as Asked;
+    use proto::participant_egress_request::Options as AskedOptions;
     if request.identity.is_empty() {
         return Err(RequestError::field("identity", "No person is named.", "Choose a person."));
     }
     let options = match &request.options {
         None => Options::Unset,
-        Some(Asked::Preset(preset)) => Options::Preset(*preset),
-        Some(Asked::Advanced(advanced)) => Options::Advanced(advanced),
+        Some(AskedOptions::Preset(preset)) => Options::Preset(*preset),
+        Some(AskedOptions::Advanced(advanced)) => Options::Advanced(advanced),
     };
     if options.passthrough() {
         return Err(RequestError::field(
@@ -232,9 +248,9 @@ fn participant(request: &proto::ParticipantEgressRequest, local: &Local) -> Resu
         ));
     }
     let (streams, segments) = (&request.stream_outputs, &request.segment_outputs);
-    let others = Others::of(streams, None, segments, None, &request.image_outputs);
+    let others = Others::of(streams, None, segments, None, &request.image_outputs)?;
     let targets = encoded_outputs(&request.file_outputs, None, others, local)?;
-    no_webhooks(&request.webhooks)?;
+    webhooks(&request.webhooks)?;
     let identity = request.identity.clone();
     // With a container for sound alone, the person is wanted without their picture. (LiveKit's own
     // service refuses this, and has no way to ask for it.)
@@ -267,16 +283,15 @@ fn unified(request: &proto::StartEgressRequest, local: &Local) -> Result<Accepte
         Some(Encoding::Preset(preset)) => Options::Preset(*preset),
         Some(Encoding::Advanced(advanced)) => Options::Advanced(advanced),
     };
-    no_upload(request.storage.as_ref().is_some_and(|storage| storage.provider.is_some()))?;
-    let targets = unified_outputs(&request.outputs, local)?;
-    no_webhooks(&request.webhooks)?;
+    let targets = unified_outputs(&request.outputs, request.storage.as_ref(), local)?;
+    webhooks(&request.webhooks)?;
     let room = &request.room_name;
     match asked {
-        Asked::Media(media) => {
+        AskedSource::Media(media) => {
             finish(room, media_selection(media, options.passthrough())?, options, targets, local)
         }
-        Asked::Template(template) => page::template(room, template, options, targets, local),
-        Asked::Web(web) => page::address(web, options, targets, local),
+        AskedSource::Template(template) => page::template(room, template, options, targets, local),
+        AskedSource::Web(web) => page::address(web, options, targets, local),
     }
 }
 
@@ -379,21 +394,24 @@ fn both(from: AudioSelect) -> AudioRoute {
     AudioRoute { from, channel: AudioChannel::Both }
 }
 
-fn no_upload(asked: bool) -> Result<(), RequestError> {
-    if asked {
-        return Err(RequestError::not_yet(
-            "Uploading to cloud storage",
-            "Record into a folder of this computer, and copy the file when it is done.",
+/// Whether each webhook of a request can be called.
+fn webhooks(webhooks: &[proto::WebhookConfig]) -> Result<(), RequestError> {
+    let wrong = |message: String| {
+        Err(RequestError::field("webhooks", message, "Give addresses that begin with https:// or http://."))
+    };
+    if webhooks.len() > MAX_WEBHOOKS {
+        return wrong(format!(
+            "A request can have {MAX_WEBHOOKS} webhooks, and this one has {}.",
+            webhooks.len()
         ));
     }
-    Ok(())
-}
-
-fn no_webhooks(webhooks: &[proto::WebhookConfig]) -> Result<(), RequestError> {
-    if webhooks.is_empty() {
-        return Ok(());
+    for webhook in webhooks {
+        match Url::parse(&webhook.url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
+            _ => return wrong("The address of a webhook is not one.".to_owned()),
+        }
     }
-    Err(RequestError::not_yet("Calling webhooks of a request", "Leave the webhooks out."))
+    Ok(())
 }
 
 /// Settles the treatment of tracks.
@@ -485,6 +503,8 @@ fn accept(
 ) -> Result<Accepted, RequestError> {
     let (streams, secrets) = targets.stream_outputs(local.sound);
     let mut outputs = Vec::new();
+    let mut storages = BTreeMap::new();
+    let limits = local.limits.of(&targets);
     if targets.on_disk() && !local.folder.is_absolute() {
         return Err(RequestError::field(
             "folder",
@@ -492,9 +512,18 @@ fn accept(
             "Choose a folder in the settings.",
         ));
     }
-    outputs.extend(targets.segments.iter().map(|segments| segments.output(&local.folder)));
-    let images = targets.images.iter().enumerate();
-    outputs.extend(images.map(|(at, images)| images.output(&local.folder, at + 1)));
+    let mut add = |output: OutputSpec, storage: Option<Asked>| {
+        if storage.is_none() && local.storage_required {
+            return Err(RequestError::field(
+                "output",
+                "Files may not stay on this computer, and the request names no storage for one.",
+                "Name a storage in the output or in the request.",
+            ));
+        }
+        storages.extend(storage.map(|asked| (output.id.clone(), asked)));
+        outputs.push(output);
+        Ok(())
+    };
     if let Some(file) = targets.file {
         if treatment == Treatment::Passthrough && file.container == Some(Container::Mp3) {
             // Nobody publishes MP3.
@@ -507,12 +536,19 @@ fn accept(
             container: file.container,
             manifest: file.manifest,
         };
-        outputs.insert(0, OutputSpec { id: REQUESTED_OUTPUT.into(), kind: OutputKind::File(output) });
+        add(OutputSpec { id: REQUESTED_OUTPUT.into(), kind: OutputKind::File(output) }, file.storage)?;
+    }
+    if let Some(segments) = targets.segments {
+        add(segments.output(&local.folder), segments.storage)?;
+    }
+    for (at, images) in targets.images.into_iter().enumerate() {
+        add(images.output(&local.folder, at + 1), images.storage)?;
     }
     outputs.extend(streams);
     Ok(Accepted {
         room_name: room_name.to_owned(),
-        spec: EgressSpec { source, treatment, outputs, limits: local.limits.clone() },
+        spec: EgressSpec { source, treatment, outputs, limits },
         secrets,
+        storages,
     })
 }

@@ -120,10 +120,6 @@ fn refusals_are_in_livekits_words() {
             json!({"streamOutputs": [{"protocol": "WEBSOCKET", "urls": ["rtmp://h/a/k"]}]}),
             "invalid url {...}: invalid scheme".into(),
         ),
-        (
-            json!({"segmentOutputs": [{"s3": {"bucket": "b"}}]}),
-            "Uploading to cloud storage is not yet supported".into(),
-        ),
     ] {
         assert_eq!(ask(&asked).unwrap_err().to_string(), wanted, "{asked}");
     }

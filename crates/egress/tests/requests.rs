@@ -4,10 +4,11 @@
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::spec::{
-    AudioChannel, AudioCodec, AudioEncoding, AudioSelect, Container, EndRule, OutputKind, PageAddress,
-    PageSpec, Selection, Source, Treatment, VideoCodec, VideoEncoding, VideoPreference, VideoSelect,
+    AudioChannel, AudioCodec, AudioEncoding, AudioSelect, Container, EndRule, Limits, OutputKind,
+    PageAddress, PageSpec, Selection, Source, Treatment, VideoCodec, VideoEncoding, VideoPreference,
+    VideoSelect,
 };
-use egress::validate::{Accepted, EgressRequest, Local, RequestError, validate};
+use egress::validate::{Accepted, EgressRequest, Local, RequestError, SessionLimits, validate};
 use serde_json::{Value, json};
 
 fn local() -> Local {
@@ -486,45 +487,82 @@ fn pages_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn what_later_versions_bring_is_refused_by_name() {
-    let upload = json!({"filepath": "x", "s3": {"bucket": "b", "secret": "planted"}});
-    let cases = [
-        (
-            "Uploading to cloud storage",
-            "track",
-            json!({"roomName": "r", "trackId": "T", "file": upload.clone()}),
-        ),
-        ("Uploading to cloud storage", "track_composite", composite(json!({"fileOutputs": [upload]}))),
-        (
-            "Uploading to cloud storage",
-            "egress",
-            json!({
-                "roomName": "r", "media": {"videoTrackId": "T"}, "outputs": [{"file": {}}],
-                "storage": {"gcp": {"bucket": "b"}},
-            }),
-        ),
-        (
-            "Uploading to cloud storage",
-            "egress",
-            json!({
-                "roomName": "r", "media": {"videoTrackId": "T"},
-                "outputs": [{"file": {}, "storage": {"azure": {"containerName": "c"}}}],
-            }),
-        ),
-        (
-            "Calling webhooks of a request",
-            "track_composite",
-            composite(json!({"webhooks": [{"url": "https://example.com"}]})),
-        ),
-    ];
-    for (feature, kind, body) in cases {
-        let error = ask(kind, body.clone()).unwrap_err();
-        assert_eq!(error.to_string(), format!("{feature} is not yet supported"), "{body}");
-        let error = ApiError::from(error);
-        assert_eq!(error.code, ErrorCode::Unsupported);
-        assert_eq!(error.message, format!("{feature} comes with a later version of Tallylight."));
-        assert!(!error.remedy.is_empty() && !format!("{error:?}").contains("planted"));
+fn an_output_goes_where_it_says_then_where_the_request_says() {
+    let s3 = |bucket: &str| json!({"s3": {"bucket": bucket, "accessKey": "a", "secret": "planted"}});
+    let named = |accepted: &Accepted| {
+        let of = |(id, asked): (&egress::id::OutputId, &egress::storage::Asked)| {
+            (id.as_str().to_owned(), format!("{:?}", asked.storage))
+        };
+        accepted.storages.iter().map(of).collect::<Vec<_>>()
+    };
+    let accepted = ask(
+        "egress",
+        json!({
+            "roomName": "r", "media": {"videoTrackId": "T"}, "storage": s3("of-request"),
+            "outputs": [
+                {"file": {}, "storage": s3("of-output")}, {"segments": {}}, {"images": {}},
+                {"stream": {"urls": ["rtmp://h/a/k"]}},
+            ],
+        }),
+    )
+    .unwrap();
+    let there = named(&accepted);
+    assert_eq!(there.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["file", "images-1", "segments"]);
+    for ((_, storage), bucket) in there.iter().zip(["of-output", "of-request", "of-request"]) {
+        assert!(storage.contains(bucket) && !storage.contains("planted"), "{storage}");
     }
+    assert!(!format!("{accepted:?}").contains("planted"));
+    let mut upload = s3("b");
+    upload["filepath"] = "x".into();
+    let track = json!({"roomName": "r", "trackId": "T", "file": upload});
+    assert_eq!(named(&ask("track", track).unwrap()).len(), 1);
+    assert!(named(&ask("track_composite", composite(json!({}))).unwrap()).is_empty());
+    let wrong = json!({"fileOutputs": [{"s3": {"bucket": "", "accessKey": "a", "secret": "s"}}]});
+    assert!(ask("track_composite", composite(wrong)).is_err());
+}
+
+#[test]
+fn files_that_may_not_stay_here_have_to_go_somewhere() {
+    let local = Local { storage_required: true, ..local() };
+    let stream = json!({"fileOutputs": [], "streamOutputs": [{"urls": ["rtmp://h/a/k"]}]});
+    assert!(validate(&request("track_composite", composite(stream)), &local).is_ok());
+    let refused = validate(&request("track_composite", composite(json!({}))), &local).unwrap_err();
+    assert_eq!(refused.to_string(), "request has missing or invalid field: output");
+}
+
+#[test]
+fn webhooks_of_a_request_are_addresses() {
+    let with = |webhooks: Value| composite(json!({"webhooks": webhooks}));
+    assert!(ask("track_composite", with(json!([{"url": "https://h/x", "signingKey": "key"}]))).is_ok());
+    for webhooks in
+        [json!([{"url": "ftp://h"}]), json!([{"url": "hook"}]), json!(vec![json!({"url": "http://h"}); 11])]
+    {
+        assert_eq!(
+            refusal("track_composite", with(webhooks)),
+            "request has missing or invalid field: webhooks"
+        );
+    }
+}
+
+#[test]
+fn the_smallest_limit_that_concerns_a_job_holds() {
+    let limits = SessionLimits {
+        file_max_s: Some(300),
+        file_max_bytes: Some(1000),
+        stream_max_s: Some(200),
+        segments_max_s: None,
+        images_max_s: Some(10),
+    };
+    let local = Local { limits, ..local() };
+    let of =
+        |extra: Value| validate(&request("track_composite", composite(extra)), &local).unwrap().spec.limits;
+    let limits = |s, bytes| Limits { max_duration_s: s, max_size_bytes: bytes };
+    let stream = json!([{"urls": ["rtmp://h/a/k"]}]);
+    assert_eq!(of(json!({})), limits(Some(300), Some(1000)));
+    assert_eq!(of(json!({"streamOutputs": stream})), limits(Some(200), Some(1000)));
+    assert_eq!(of(json!({"fileOutputs": [], "streamOutputs": stream})), limits(Some(200), None));
+    assert_eq!(of(json!({"fileOutputs": [], "segmentOutputs": [{}]})), limits(None, None));
+    assert_eq!(of(json!({"imageOutputs": [{}]})), limits(Some(10), Some(1000)));
 }
 
 #[test]

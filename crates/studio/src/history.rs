@@ -88,6 +88,7 @@ impl Studio {
                 "Wait until it is stored, or take it off that list first.",
             ));
         }
+        self.inner.forget_keys(&egress_id, &job.stores).await;
         self.inner.forget(egress_id).await
     }
 }
@@ -115,6 +116,7 @@ impl crate::studio::Inner {
             let known = snapshot.jobs.iter().any(|job| job.egress_id == egress_id);
             known.then(|| Change::JobRemoved { egress_id: egress_id.clone() })
         });
+        self.egresses.forget(&egress_id);
         if let Some(folder) = folder {
             // Never anything but a folder that we made: a damaged row must not name another.
             if folder.parent() == Some(self.jobs_dir().as_path())

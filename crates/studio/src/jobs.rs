@@ -1,6 +1,5 @@
 //! Starting, arming, recording and stopping jobs.
 
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -11,21 +10,41 @@ use egress::request::{RecordRequest, RecordSource};
 use egress::roster::{Roster, TrackSource};
 use egress::spec::{EgressSpec, JobSpec, PageAddress, Source, Task};
 use egress::state::JobState;
+use egress::validate::Accepted;
 use egress::wire::Launch;
 
 use crate::conversation::Conversation;
+use crate::egress_api::{Asked, known_already};
 use crate::error::{no_such_job, precondition};
-use crate::fold::{ended, show, starting};
+use crate::fold::{ended, starting};
 use crate::journal::Row;
 use crate::process::{JobFolder, Process};
 use crate::project_calls::host;
 use crate::recovery;
 use crate::studio::{Inner, Studio, make_recordings_folder};
 use crate::supervisor::{Command, JobHandle, Supervisor, call};
-use crate::surface::{Change, Job};
+use crate::surface::{Change, Job, JobStore, Origin};
 
 /// How long a room token is good for. The server hands out fresh ones while the job is connected.
 const TOKEN_TTL: Duration = room::token::RECORDER_TTL;
+
+/// A job that is about to be started.
+pub(crate) struct Launching {
+    pub(crate) id: EgressId,
+    /// What it does.
+    pub(crate) accepted: Accepted,
+    /// What was asked, as the window shows it.
+    pub(crate) record: RecordRequest,
+    /// What was asked, in LiveKit's words.
+    pub(crate) asked: Asked,
+    /// The room's sid, where it is known. Otherwise empty.
+    pub(crate) room_sid: String,
+    /// Nobody has pressed Record on it yet.
+    pub(crate) preview: bool,
+    pub(crate) origin: Origin,
+    /// Where its files go by its request.
+    pub(crate) stores: Vec<JobStore>,
+}
 
 impl Studio {
     /// Starts a job that receives and writes nothing, so that Record only has to attach the file. Takes
@@ -50,7 +69,7 @@ impl Studio {
             return Ok(preview);
         }
         inner.discard_previews(None).await;
-        let id = inner.launch(request, true).await?;
+        let id = inner.launch_record(request, true).await?;
         if inner.arming.load(Ordering::SeqCst) != turn {
             inner.discard(&id).await;
             return Err(ApiError::new(
@@ -125,7 +144,7 @@ impl Studio {
         }
         // One that is being armed at this moment would receive beside it to no end.
         self.inner.arming.fetch_add(1, Ordering::SeqCst);
-        self.inner.launch(request, false).await
+        self.inner.launch_record(request, false).await
     }
 
     /// Finishes a job's outputs and ends it. Comes back as soon as the job has begun to.
@@ -257,15 +276,38 @@ impl Inner {
         }
     }
 
-    /// Writes a job into the journal and starts its process.
-    async fn launch(
+    /// Starts what the window asks for.
+    async fn launch_record(
         self: &std::sync::Arc<Self>,
         request: RecordRequest,
         preview: bool,
     ) -> Result<EgressId, ApiError> {
         self.check_open()?;
         self.check_upload(request.upload.as_ref())?;
-        let (_, accepted) = egress::protocol::accept(&request)?;
+        let (asked, accepted) = egress::protocol::accept(&request)?;
+        for folder in std::iter::once(&request.folder).chain(&request.copy_folder) {
+            make_recordings_folder(folder.into()).await?;
+        }
+        let launching = Launching {
+            id: EgressId::random(),
+            accepted,
+            record: request,
+            asked: Asked::redacted(asked),
+            room_sid: String::new(),
+            preview,
+            origin: Origin::Window,
+            stores: Vec::new(),
+        };
+        self.launch(launching).await
+    }
+
+    /// Writes a job into the journal and starts its process.
+    pub(crate) async fn launch(
+        self: &std::sync::Arc<Self>,
+        launching: Launching,
+    ) -> Result<EgressId, ApiError> {
+        let Launching { id, accepted, record: request, asked: words, preview, origin, stores, .. } =
+            launching;
         let secrets = accepted.secrets;
         let mut full = accepted.spec;
         if let Source::Page(page) = &mut full.source
@@ -275,10 +317,6 @@ impl Inner {
         }
         let asked = full.outputs.clone();
         let egress = if preview { EgressSpec { outputs: Vec::new(), ..full } } else { full };
-        for folder in std::iter::once(&request.folder).chain(&request.copy_folder) {
-            make_recordings_folder(folder.into()).await?;
-        }
-        let id = EgressId::random();
         let (project_id, url, token) = if matches!(request.source, RecordSource::Web { .. }) {
             // A page of the web has nothing to do with a room.
             (
@@ -293,11 +331,15 @@ impl Inner {
             let token = room::token::recorder_token(key, secret, room, id.as_str(), TOKEN_TTL)?;
             (Some(project_id), server.url, token)
         };
+        let room_sid = match launching.room_sid {
+            sid if sid.is_empty() => self.room_sid(&request),
+            sid => sid,
+        };
         let spec = JobSpec {
             egress_id: id.clone(),
             url,
             room_name: request.room_name.clone(),
-            room_sid: self.room_sid(&request),
+            room_sid,
             task: Task::Egress(egress),
         };
         let title = self.board.read(|snapshot| {
@@ -312,6 +354,7 @@ impl Inner {
         let job = Job {
             egress_id: id.clone(),
             project_id,
+            origin,
             request,
             title,
             status: EgressStatus::Starting,
@@ -330,9 +373,29 @@ impl Inner {
             outputs,
             recovered: false,
             figures: None,
+            stores,
         };
-        let folder = self.prepare(&self.jobs_dir().join(id.as_str()), spec.clone(), job.clone()).await?;
+        let row = Row {
+            spec: spec.clone(),
+            folder: self.jobs_dir().join(id.as_str()),
+            process: None,
+            last_seq: 0,
+            job: job.clone(),
+            asked: words,
+        };
+        // Two requests of one id may come at once.
+        if !self.egresses.begin(&row.spec, &row.job, row.asked.clone()) {
+            return Err(known_already(&id));
+        }
+        let folder = match self.prepare(row).await {
+            Ok(folder) => folder,
+            Err(error) => {
+                self.egresses.forget(&id);
+                return Err(error);
+            }
+        };
         self.board.publish(Change::Job { job });
+        self.tell_egress(&id, Some(&JobState::default()));
         let launch = Launch { spec, token, secrets, folder: folder.short.clone() };
         match Process::spawn(&self.program, &launch, &folder).await {
             Ok(process) => {
@@ -364,12 +427,12 @@ impl Inner {
     }
 
     /// Makes a job's folder and its row in the journal, both on the disk when this comes back.
-    async fn prepare(&self, path: &Path, spec: JobSpec, job: Job) -> Result<JobFolder, ApiError> {
-        let path = path.to_owned();
+    async fn prepare(&self, mut row: Row) -> Result<JobFolder, ApiError> {
+        let path = row.folder.clone();
         let folder = tokio::task::spawn_blocking(move || JobFolder::open(path))
             .await
             .map_err(crate::error::internal)??;
-        let row = Row { spec, folder: folder.path.clone(), process: None, last_seq: 0, job };
+        row.folder.clone_from(&folder.path);
         self.journal.run(move |journal| journal.begin(&row)).await?;
         Ok(folder)
     }
@@ -381,7 +444,7 @@ impl Inner {
         } else {
             let fact = Fact::Ended { status: EgressStatus::Failed, error: Some(error) };
             let state = JobState::of([&recovery::ours(fact, 0)]);
-            match self.board.edit_job(id, |job| show(job, &state)) {
+            match self.show_job(id, &state) {
                 Some(job) => {
                     let concluded = self.journal.run(move |journal| journal.concluded(|| Some(job), 0));
                     concluded.await.map_err(ApiError::from)

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 use serde::{Deserialize, Serialize};
 
+use crate::egress_api::Asked;
 use crate::process::{Birth, ProcessId};
 use crate::surface::Job;
 
@@ -48,6 +49,8 @@ const MIGRATIONS: &[M<'static>] = &[
             '$.task.egress.selection')
          WHERE json_extract(spec, '$.task.egress.selection') IS NOT NULL;",
     ),
+    // What was asked in LiveKit's words, without its secrets.
+    M::up("ALTER TABLE jobs ADD COLUMN asked TEXT;"),
 ];
 
 /// What can go wrong with the journal.
@@ -99,6 +102,8 @@ impl From<JournalError> for ApiError {
 struct Kept {
     spec: JobSpec,
     job: Job,
+    #[serde(default)]
+    asked: Option<Asked>,
 }
 
 /// Name of the file in a job's folder that holds what is kept of its row.
@@ -116,6 +121,8 @@ pub(crate) struct Row {
     pub(crate) last_seq: u64,
     /// What the operator sees, and with it the request, the project and the time.
     pub(crate) job: Job,
+    /// What was asked, in LiveKit's words.
+    pub(crate) asked: Asked,
 }
 
 /// The journal. A cheap handle.
@@ -169,13 +176,13 @@ impl Journal {
     /// Writes a job that is about to be started.
     pub(crate) fn begin(&self, row: &Row) -> Result<(), JournalError> {
         // Of use only if the journal is lost: not worth a wait for the disk.
-        let kept = Kept { spec: row.spec.clone(), job: row.job.clone() };
+        let kept = Kept { spec: row.spec.clone(), job: row.job.clone(), asked: Some(row.asked.clone()) };
         if let Err(error) = std::fs::write(row.folder.join(KEPT_FILE), serde_json::to_vec(&kept)?) {
             tracing::warn!(egress_id = %row.job.egress_id, %error, "a job's folder does not keep its row");
         }
         self.connection.lock().execute(
-            "INSERT INTO jobs (egress_id, created_at_ms, project_id, spec, request, folder, job, running)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)",
+            "INSERT INTO jobs (egress_id, created_at_ms, project_id, spec, request, folder, job, asked, running)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1)",
             params![
                 row.job.egress_id.as_str(),
                 row.job.created_at_ms,
@@ -184,6 +191,7 @@ impl Journal {
                 serde_json::to_string(&row.job.request)?,
                 row.folder.to_string_lossy(),
                 job_json(&row.job)?,
+                serde_json::to_string(&row.asked)?,
             ],
         )?;
         Ok(())
@@ -196,8 +204,9 @@ impl Journal {
         for folder in folders.flatten().map(|entry| entry.path()) {
             let Ok(text) = std::fs::read(folder.join(KEPT_FILE)) else { continue };
             match serde_json::from_slice::<Kept>(&text) {
-                Ok(Kept { spec, job }) => {
-                    self.begin(&Row { spec, folder, process: None, last_seq: 0, job })?;
+                Ok(Kept { spec, job, asked }) => {
+                    let asked = asked.unwrap_or_else(|| Asked::of(&job.request));
+                    self.begin(&Row { spec, folder, process: None, last_seq: 0, job, asked })?;
                 }
                 Err(error) => tracing::warn!(folder = %folder.display(), %error, "a job is not found again"),
             }
@@ -291,7 +300,7 @@ impl Journal {
     fn select(&self, which: &str, limit: u32) -> Result<Vec<Row>, JournalError> {
         let connection = self.connection.lock();
         let mut statement = connection.prepare(&format!(
-            "SELECT egress_id, spec, folder, pid, process_birth, process_started_s, last_seq, job
+            "SELECT egress_id, spec, folder, pid, process_birth, process_started_s, last_seq, job, asked
              FROM jobs {which} LIMIT {limit}"
         ))?;
         let mut found = statement.query([])?;
@@ -314,12 +323,19 @@ fn read(row: &rusqlite::Row<'_>) -> Result<Row, JournalError> {
     let (mark, started_s): (Option<String>, Option<i64>) = (row.get(4)?, row.get(5)?);
     let started_s = started_s.and_then(|s| u64::try_from(s).ok());
     let birth = mark.map(Birth::Mark).or(started_s.map(Birth::Clock)).unwrap_or(Birth::Unknown);
+    let job: Job = serde_json::from_str(&row.get::<_, String>(7)?)?;
+    let asked = match row.get::<_, Option<String>>(8)? {
+        Some(asked) => serde_json::from_str(&asked)?,
+        // Of a version that did not keep it.
+        None => Asked::of(&job.request),
+    };
     Ok(Row {
         spec: serde_json::from_str(&row.get::<_, String>(1)?)?,
         folder: PathBuf::from(row.get::<_, String>(2)?),
         process: pid.map(|pid| ProcessId { pid, birth }),
         last_seq: u64::try_from(row.get::<_, i64>(6)?).unwrap_or(0),
-        job: serde_json::from_str(&row.get::<_, String>(7)?)?,
+        job,
+        asked,
     })
 }
 

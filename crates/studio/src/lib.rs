@@ -8,6 +8,7 @@
 mod board;
 mod conversation;
 mod destinations;
+mod egress_api;
 mod error;
 mod fold;
 mod frames;
@@ -34,5 +35,8 @@ pub mod surface;
 mod tool;
 mod uploads;
 
-pub use options::{StudioOptions, default_data_dir, default_recordings_folder};
+pub use egress_api::{EgressFilter, StartEgress};
+pub use options::{
+    ConfiguredStorage, EgressDefaults, StudioOptions, default_data_dir, default_recordings_folder,
+};
 pub use studio::Studio;

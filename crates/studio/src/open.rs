@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::board::Board;
 use crate::conversation::Conversation;
+use crate::egress_api::Egresses;
 use crate::error::{internal, precondition, storage};
 use crate::fold::show;
 use crate::frames::Frames;
@@ -55,8 +56,15 @@ impl Studio {
     /// # Errors
     /// Another studio has the folder, or it cannot be used.
     pub async fn open(options: StudioOptions) -> Result<Self, ApiError> {
-        let StudioOptions { data_dir, projects: store, secrets, job_program, default_folder, lock_within } =
-            options;
+        let StudioOptions {
+            data_dir,
+            projects: store,
+            secrets,
+            job_program,
+            default_folder,
+            egress: defaults,
+            lock_within,
+        } = options;
         // The jobs are told where their folders are, and may look from elsewhere.
         let data_dir = std::path::absolute(data_dir).map_err(internal)?;
         let found = {
@@ -112,6 +120,8 @@ impl Studio {
             known_keys: Mutex::default(),
             refused_keys: tokio::sync::Mutex::default(),
             queue: OnceLock::new(),
+            defaults,
+            egresses: Egresses::default(),
             layouts: Mutex::default(),
             jobs: Mutex::default(),
             arming: AtomicU64::new(0),
@@ -130,6 +140,8 @@ impl Studio {
         inner.publish_destinations();
         inner.publish_storages();
         inner.open_uploads().await;
+        inner.tell_found(&found.running);
+        inner.tell_found(&found.history);
         for row in found.running {
             inner.spawn(adopt(inner.clone(), row));
         }
@@ -291,14 +303,11 @@ async fn adopt(inner: Arc<Inner>, row: Row) {
     }
     let preview = job.preview;
     if !preview
-        && inner
-            .board
-            .edit_job(&id, |job| {
-                if newer {
-                    show(job, &state)
-                }
-            })
-            .is_none()
+        && match newer {
+            true => inner.show_job(&id, &state),
+            false => inner.board.job(&id),
+        }
+        .is_none()
     {
         inner.board.publish(Change::Job { job });
     }

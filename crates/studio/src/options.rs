@@ -4,8 +4,37 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egress::storage::{StorageProfile, StorageSecret};
+use egress::validate::SessionLimits;
+
 use crate::projects::ProjectStore;
 use crate::secrets::SecretStore;
+
+/// What holds for requests of LiveKit's Egress API where they say nothing else: a worker's configuration.
+#[derive(Debug, Clone, Default)]
+pub struct EgressDefaults {
+    /// Where files go besides their folder. None: they stay there.
+    pub storage: Option<ConfiguredStorage>,
+    /// Where they go if that, or what the request names, fails for good.
+    pub backup: Option<ConfiguredStorage>,
+    /// Whether files may stay on this computer alone.
+    pub disallow_local: bool,
+    /// Whether the local file stays after its upload was verified.
+    pub keep_local: bool,
+    /// What ends jobs.
+    pub limits: SessionLimits,
+    /// The page that draws layouts where a request names none; none for the one that comes with the program.
+    pub template_base: Option<String>,
+}
+
+/// A storage that is configured and not saved, with its keys.
+#[derive(Debug, Clone)]
+pub struct ConfiguredStorage {
+    /// Where objects go to.
+    pub profile: StorageProfile,
+    /// With which keys.
+    pub secret: StorageSecret,
+}
 
 /// What a studio is opened with.
 pub struct StudioOptions {
@@ -20,6 +49,8 @@ pub struct StudioOptions {
     pub job_program: Option<PathBuf>,
     /// Where recordings go until the operator says otherwise. None: "Tallylight" in the Videos folder.
     pub default_folder: Option<PathBuf>,
+    /// What holds for requests of the Egress API.
+    pub egress: EgressDefaults,
     /// How long another studio may take to let go of the folder: it may be on its last steps.
     pub lock_within: Duration,
 }
@@ -33,6 +64,7 @@ impl StudioOptions {
             secrets,
             job_program: None,
             default_folder: None,
+            egress: EgressDefaults::default(),
             lock_within: Duration::from_secs(1),
         }
     }

@@ -13,12 +13,14 @@ use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
 
 use crate::board::Board;
+use crate::egress_api::Egresses;
 use crate::error::closing;
 use crate::fold::ended;
 use crate::frames::Frames;
 use crate::journal::Journal;
 use crate::layouts::Own;
 use crate::monitor::MonitorHandle;
+use crate::options::EgressDefaults;
 use crate::projects::{ProjectStore, Saved};
 use crate::secrets::SecretStore;
 use crate::supervisor::JobHandle;
@@ -65,6 +67,10 @@ pub(crate) struct Inner {
     pub(crate) refused_keys: tokio::sync::Mutex<HashMap<String, (std::time::Instant, ApiError)>>,
     /// The list of uploads, unless it cannot be opened.
     pub(crate) queue: OnceLock<upload::Queue>,
+    /// What holds for requests of the Egress API.
+    pub(crate) defaults: EgressDefaults,
+    /// Every job in LiveKit's words.
+    pub(crate) egresses: Egresses,
     /// The operator's own layouts.
     pub(crate) layouts: Mutex<Own>,
     /// Jobs with a task that supervises them.

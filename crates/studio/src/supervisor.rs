@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::conversation::{Conversation, Heard};
 use crate::error::internal;
-use crate::fold::{ended, show};
+use crate::fold::ended;
 use crate::link::Said;
 use crate::process::{Exit, JobFolder};
 use crate::recovery;
@@ -199,7 +199,7 @@ impl Supervisor {
         if self.state.apply(&event).is_some() {
             self.inner.machine_nudge.notify_one();
         }
-        if self.inner.board.edit_job(&self.id, |job| show(job, &self.state)).is_some() {
+        if self.inner.show_job(&self.id, &self.state).is_some() {
             self.journal_job().await;
         }
         if self.state.is_over() {
@@ -344,11 +344,7 @@ pub(crate) async fn conclude(
         state.apply(event);
     }
     let last_seq = state.last_seq();
-    let mut job = inner.board.edit_job(id, |job| {
-        if last_seq > 0 {
-            show(job, &state);
-        }
-    });
+    let mut job = if last_seq > 0 { inner.show_job(id, &state) } else { inner.board.job(id) };
     if job.as_ref().is_some_and(|job| !recovery::said_its_end(job, &state)) {
         job = save(inner, id, folder, state, exit).await;
     }
@@ -376,7 +372,7 @@ async fn save(
     let room_sid = state.room_sid().unwrap_or_default().to_owned();
     let mut say = |fact: Fact| {
         state.apply(&recovery::ours(fact, seq));
-        inner.board.edit_job(id, |job| show(job, &state))
+        inner.show_job(id, &state)
     };
     // Says nothing new where the job itself began to end.
     say(Fact::Ending { reason: recovery::reason(exit) });

@@ -15,7 +15,7 @@ use egress::spec::StreamProtocol;
 use egress::storage::{StorageProfile, StorageSecret};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-use upload::{LocalFile, Progress, Upload, UploadId};
+use upload::{LocalFile, Progress, Target, Upload, UploadId};
 
 /// Everything a front end shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
@@ -231,6 +231,9 @@ pub struct Job {
     pub egress_id: EgressId,
     /// The project it runs in; none once that is forgotten.
     pub project_id: Option<ProjectId>,
+    /// Who asked for it.
+    #[serde(default)]
+    pub origin: Origin,
     /// What was asked.
     pub request: RecordRequest,
     /// A few words for the source: a person's name, or tracks.
@@ -270,6 +273,39 @@ pub struct Job {
     pub recovered: bool,
     /// Live figures; none once it ended.
     pub figures: Option<Figures>,
+    /// Where its files go by its own request, rather than to a saved storage; empty once all of them are there.
+    #[serde(default)]
+    pub stores: Vec<JobStore>,
+}
+
+/// Who asked for a job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The operator.
+    #[default]
+    Window,
+    /// A caller of the Egress API.
+    Api,
+    /// A LiveKit server, over its Redis.
+    Bus,
+    /// A rule of the operator's, when the room appeared.
+    Auto,
+}
+
+/// Where the files of an output go by the job's request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct JobStore {
+    /// Which output.
+    pub output: OutputId,
+    /// Where to.
+    pub target: Target,
+    /// Where to if that fails for good.
+    pub backup: Option<Target>,
+    /// Absolute path of the local folder that the names of its objects are taken relative to.
+    pub folder: String,
+    /// Whether the local files are removed once what is in the storage is verified.
+    pub remove_local: bool,
 }
 
 /// One output of a job.

@@ -5,10 +5,11 @@ use std::path::Path;
 use livekit_protocol as proto;
 use proto::{ImageCodec, ImageFileSuffix, SegmentedFileProtocol, SegmentedFileSuffix};
 
-use super::{RequestError, no_upload};
+use super::RequestError;
 use crate::filename::in_one_folder;
 use crate::id::OutputId;
 use crate::spec::{ImageSuffix, ImagesOutput, OutputKind, OutputSpec, SegmentSuffix, SegmentsOutput};
+use crate::storage::Asked;
 
 /// LiveKit's defaults, seconds.
 const SEGMENT_S: u32 = 4;
@@ -23,16 +24,22 @@ const SIDES: std::ops::RangeInclusive<i32> = 16..=8192;
 pub(super) struct SegmentsTarget<'a> {
     asked: &'a proto::SegmentedFileOutput,
     suffix: SegmentSuffix,
+    /// Where they go besides, if the request says so.
+    pub storage: Option<Asked>,
 }
 
 /// Images.
 pub(super) struct ImagesTarget<'a> {
     asked: &'a proto::ImageOutput,
     suffix: ImageSuffix,
+    /// Where they go besides, if the request says so.
+    pub storage: Option<Asked>,
 }
 
-pub(super) fn segments(asked: &proto::SegmentedFileOutput) -> Result<SegmentsTarget<'_>, RequestError> {
-    no_upload(asked.output.is_some())?;
+pub(super) fn segments(
+    asked: &proto::SegmentedFileOutput,
+    storage: Option<Asked>,
+) -> Result<SegmentsTarget<'_>, RequestError> {
     if SegmentedFileProtocol::try_from(asked.protocol).is_err() {
         return Err(RequestError::field(
             "protocol",
@@ -69,11 +76,13 @@ pub(super) fn segments(asked: &proto::SegmentedFileOutput) -> Result<SegmentsTar
             ));
         }
     }
-    Ok(SegmentsTarget { asked, suffix })
+    Ok(SegmentsTarget { asked, suffix, storage })
 }
 
-pub(super) fn images(asked: &proto::ImageOutput) -> Result<ImagesTarget<'_>, RequestError> {
-    no_upload(asked.output.is_some())?;
+pub(super) fn images(
+    asked: &proto::ImageOutput,
+    storage: Option<Asked>,
+) -> Result<ImagesTarget<'_>, RequestError> {
     let suffix = match ImageFileSuffix::try_from(asked.filename_suffix) {
         Ok(ImageFileSuffix::ImageSuffixIndex) => ImageSuffix::Index,
         Ok(ImageFileSuffix::ImageSuffixTimestamp) => ImageSuffix::Timestamp,
@@ -103,7 +112,7 @@ pub(super) fn images(asked: &proto::ImageOutput) -> Result<ImagesTarget<'_>, Req
             "Choose a shorter interval, in seconds.",
         ));
     }
-    Ok(ImagesTarget { asked, suffix })
+    Ok(ImagesTarget { asked, suffix, storage })
 }
 
 impl SegmentsTarget<'_> {

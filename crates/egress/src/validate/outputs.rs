@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use livekit_protocol as proto;
 use proto::output;
 
-use super::many::{ImagesTarget, SegmentsTarget, images, segments};
-use super::{Local, RequestError, no_upload};
+use super::many::{ImagesTarget, SegmentsTarget, images as images_of, segments as segments_of};
+use super::{Local, RequestError};
 use crate::id::OutputId;
 use crate::spec::{Container, OutputKind, OutputSpec, SoundFormat, StreamOutput};
+use crate::storage::Asked;
 use crate::stream::StreamUrl;
 use crate::websocket::WebSocketUrl;
 use crate::wire::Secret;
@@ -29,14 +30,16 @@ pub(super) struct Target<'a> {
     pub filepath: &'a str,
     pub container: Option<Container>,
     pub manifest: bool,
+    /// Where it goes besides, if the request says so.
+    pub storage: Option<Asked>,
 }
 
 /// Outputs of other kinds that a request has.
 #[derive(Default)]
 pub(super) struct Others<'a> {
     pub streams: Vec<&'a proto::StreamOutput>,
-    pub segments: Vec<&'a proto::SegmentedFileOutput>,
-    pub images: Vec<&'a proto::ImageOutput>,
+    pub segments: Vec<(&'a proto::SegmentedFileOutput, Option<Asked>)>,
+    pub images: Vec<(&'a proto::ImageOutput, Option<Asked>)>,
 }
 
 /// The addresses of a group of streams.
@@ -50,14 +53,16 @@ impl<'a> Others<'a> {
         segments: &'a [proto::SegmentedFileOutput],
         segment: Option<&'a proto::SegmentedFileOutput>,
         images: &'a [proto::ImageOutput],
-    ) -> Self {
+    ) -> Result<Self, RequestError> {
         let stream = stream.filter(|_| streams.is_empty());
         let segment = segment.filter(|_| segments.is_empty());
-        Self {
+        let segments = segments.iter().chain(segment).map(|output| Ok((output, Asked::of_segments(output)?)));
+        let images = images.iter().map(|output| Ok((output, Asked::of_images(output)?)));
+        Ok(Self {
             streams: streams.iter().chain(stream).collect(),
-            segments: segments.iter().chain(segment).collect(),
-            images: images.iter().collect(),
-        }
+            segments: segments.collect::<Result<_, RequestError>>()?,
+            images: images.collect::<Result<_, RequestError>>()?,
+        })
     }
 
     /// At most one of each kind but images, as LiveKit has it.
@@ -72,11 +77,13 @@ impl<'a> Others<'a> {
     }
 
     /// All of them, beside a file.
-    fn targets(&self, file: Option<Target<'a>>) -> Result<Targets<'a>, RequestError> {
+    fn targets(self, file: Option<Target<'a>>) -> Result<Targets<'a>, RequestError> {
         let alone = file.is_none() && self.segments.is_empty() && self.images.is_empty();
         let (streams, sockets) = self.stream_urls(alone)?;
-        let segments = self.segments.first().map(|output| segments(output)).transpose()?;
-        let images = self.images.iter().map(|output| images(output)).collect::<Result<_, _>>()?;
+        let segments = self.segments.into_iter().next();
+        let segments = segments.map(|(output, storage)| segments_of(output, storage)).transpose()?;
+        let images = self.images.into_iter().map(|(output, storage)| images_of(output, storage));
+        let images = images.collect::<Result<_, _>>()?;
         some(Targets { file, streams, segments, images, sockets })
     }
 
@@ -195,12 +202,9 @@ pub(super) fn encoded_outputs<'a>(
     let file = match files.first().or(deprecated) {
         None => None,
         Some(file) => {
-            no_upload(file.output.is_some())?;
-            Some(Target {
-                filepath: &file.filepath,
-                container: file_type(file.file_type, local)?,
-                manifest: !file.disable_manifest,
-            })
+            let container = file_type(file.file_type, local)?;
+            let (manifest, storage) = (!file.disable_manifest, Asked::of_file(file)?);
+            Some(Target { filepath: &file.filepath, container, manifest, storage })
         }
     };
     others.targets(file)
@@ -208,31 +212,31 @@ pub(super) fn encoded_outputs<'a>(
 
 pub(super) fn unified_outputs<'a>(
     outputs: &'a [proto::Output],
+    storage: Option<&proto::StorageConfig>,
     local: &Local,
 ) -> Result<Targets<'a>, RequestError> {
     let (mut files, mut others) = (Vec::new(), Others::default());
+    let of_request = Asked::of_config(storage)?;
     for output in outputs {
+        let storage = Asked::of_config(output.storage.as_ref())?.or_else(|| of_request.clone());
         match &output.config {
-            Some(output::Config::File(file)) => files.push(file),
+            Some(output::Config::File(file)) => files.push((file, storage)),
             Some(output::Config::Stream(stream)) => others.streams.push(stream),
-            Some(output::Config::Segments(segments)) => others.segments.push(segments),
-            Some(output::Config::Images(images)) => others.images.push(images),
+            Some(output::Config::Segments(segments)) => others.segments.push((segments, storage)),
+            Some(output::Config::Images(images)) => others.images.push((images, storage)),
             None => return Err(no_output()),
         }
-        let stored = output.storage.as_ref().is_some_and(|storage| storage.provider.is_some());
-        no_upload(stored)?;
     }
     if files.len() > 1 {
         return Err(multiple("multiple file outputs", "files"));
     }
     others.check()?;
-    let file = match files.first() {
+    let file = match files.into_iter().next() {
         None => None,
-        Some(file) => Some(Target {
-            filepath: &file.filepath,
-            container: file_type(file.file_type, local)?,
-            manifest: !file.disable_manifest,
-        }),
+        Some((file, storage)) => {
+            let (container, manifest) = (file_type(file.file_type, local)?, !file.disable_manifest);
+            Some(Target { filepath: &file.filepath, container, manifest, storage })
+        }
     };
     others.targets(file)
 }

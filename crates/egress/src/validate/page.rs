@@ -7,7 +7,7 @@ use proto::{room_composite_egress_request, web_egress_request};
 
 use super::{
     Accepted, Local, Others, RequestError, Targets, accept, both, encoded, encoded_outputs, finish, no_room,
-    no_webhooks,
+    webhooks,
 };
 use crate::encoding::Options;
 use crate::roster::ParticipantKind;
@@ -41,9 +41,9 @@ pub(super) fn room_composite(
         Some(Output::Segments(output)) => (None, None, Some(output)),
     };
     let (streams, many) = (&request.stream_outputs, &request.segment_outputs);
-    let others = Others::of(streams, stream, many, segments, &request.image_outputs);
+    let others = Others::of(streams, stream, many, segments, &request.image_outputs)?;
     let targets = encoded_outputs(&request.file_outputs, file, others, local)?;
-    no_webhooks(&request.webhooks)?;
+    webhooks(&request.webhooks)?;
     let parts = Parts { audio_only: request.audio_only, video_only: request.video_only };
     let composite = Composite {
         room_name: &request.room_name,
@@ -87,9 +87,9 @@ pub(super) fn web(request: &proto::WebEgressRequest, local: &Local) -> Result<Ac
         Some(Output::Segments(output)) => (None, None, Some(output)),
     };
     let (streams, many) = (&request.stream_outputs, &request.segment_outputs);
-    let others = Others::of(streams, stream, many, segments, &request.image_outputs);
+    let others = Others::of(streams, stream, many, segments, &request.image_outputs)?;
     let targets = encoded_outputs(&request.file_outputs, file, others, local)?;
-    no_webhooks(&request.webhooks)?;
+    webhooks(&request.webhooks)?;
     let source = proto::WebSource {
         url: request.url.clone(),
         audio_only: request.audio_only,
@@ -147,7 +147,7 @@ impl Composite<'_> {
             ));
         }
         let base_url = match self.base_url {
-            "" => None,
+            "" => local.template_base.clone(),
             url => Some(web_url("custom_base_url", url)?),
         };
         let page = PageSpec {

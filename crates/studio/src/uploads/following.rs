@@ -10,14 +10,14 @@ use egress::fact::{Figures, OutputSet};
 use egress::id::{EgressId, OutputId};
 use egress::manifest::manifest_path;
 use egress::protocol::COPY_OUTPUT;
-use egress::request::UploadRequest;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior};
 use upload::{
-    Afterwards, Content, Event, Growth, NewUpload, Order, Queue, Target, Upload, UploadId, UploadState, What,
+    Afterwards, Content, Event, Growth, NewUpload, Order, Queue, Upload, UploadId, UploadState, What,
 };
 
 use super::courtesy::Courtesy;
+use super::route::{Route, goes_up};
 use super::sets;
 use crate::fold::{closed, ended};
 use crate::studio::Inner;
@@ -107,7 +107,7 @@ impl Following {
 
     async fn jobs(&mut self) {
         let jobs = self.inner.board.read(|snapshot| {
-            let asked = snapshot.jobs.iter().filter(|job| job.request.upload.is_some() && !job.preview);
+            let asked = snapshot.jobs.iter().filter(|job| goes_up(job));
             asked.cloned().collect::<Vec<_>>()
         });
         for job in jobs {
@@ -185,7 +185,7 @@ impl Following {
                 if ended(job.status) {
                     self.waiting.remove(&job.egress_id);
                 }
-                if job.request.upload.is_some() {
+                if goes_up(job) {
                     let job = job.clone();
                     self.job(&job).await;
                 }
@@ -202,7 +202,7 @@ impl Following {
             Some(ms) => self.waiting.insert(id.clone(), ms),
             None => self.waiting.remove(id),
         };
-        let Some(job) = self.inner.board.job(id).filter(|job| job.request.upload.is_some()) else { return };
+        let Some(job) = self.inner.board.job(id).filter(goes_up) else { return };
         for figures in &figures.outputs {
             let Some(output) = job.outputs.iter().find(|output| output.id == figures.output) else {
                 continue;
@@ -222,10 +222,11 @@ impl Following {
         let waiting_ms = self.waiting.values().max().copied();
         self.queue.yield_to_live(self.courtesy.step(Instant::now(), waiting_ms, upload_bps));
         let with_sets = self.inner.board.read(|snapshot| {
-            let jobs = snapshot.jobs.iter().filter(|job| job.request.upload.is_some() && !job.preview);
-            let open =
-                |job: &&Job| job.outputs.iter().any(|output| output.set.is_some() && !output.upload_queued);
-            jobs.filter(open).cloned().collect::<Vec<_>>()
+            let open = |job: &Job| {
+                job.outputs.iter().any(|output| output.set.is_some() && !output.upload_queued)
+                    || ended(job.status) && !job.stores.is_empty()
+            };
+            snapshot.jobs.iter().filter(|job| goes_up(job) && open(job)).cloned().collect::<Vec<_>>()
         });
         for job in with_sets {
             self.job(&job).await;
@@ -239,9 +240,16 @@ impl Following {
 
     /// Puts on the list what of a job is not there and should be.
     async fn job(&mut self, job: &Job) {
-        let Some(to) = job.request.upload.clone() else { return };
         let goes = |output: &&JobOutput| output.destination.is_none() && output.id.as_str() != COPY_OUTPUT;
         for output in job.outputs.iter().filter(goes) {
+            let to = match self.inner.route(job, output) {
+                Ok(Some(to)) => to,
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::error!(egress_id = %job.egress_id, %error, "not on the list of uploads");
+                    continue;
+                }
+            };
             let done = match &output.set {
                 Some(set) => self.set(job, &to, output, set).await,
                 None => self.file(job, &to, output).await,
@@ -255,9 +263,30 @@ impl Following {
             }
         }
         self.tell(job).await;
+        if !job.stores.is_empty() {
+            self.settle(&job.egress_id).await;
+        }
     }
 
-    async fn file(&mut self, job: &Job, to: &UploadRequest, output: &JobOutput) -> Result<(), ApiError> {
+    /// Once the files of a job that is over are where its request wants them, their keys are forgotten.
+    async fn settle(&self, id: &EgressId) {
+        let Some(job) = self.inner.board.job(id).filter(|job| ended(job.status)) else { return };
+        let of_it = |upload: &&Upload| upload.owner == id.as_str();
+        let stored = |upload: &Upload| matches!(upload.state, UploadState::Stored { .. });
+        let listed = |output: &JobOutput| {
+            let wrote = output.result.as_ref().is_none_or(|result| result.path.is_some());
+            output.upload_queued || closed(output.state) && !wrote || output.path.is_none()
+        };
+        let asked = |output: &&JobOutput| job.stores.iter().any(|store| store.output == output.id);
+        if job.outputs.iter().filter(asked).all(listed) && self.uploads.values().filter(of_it).all(stored) {
+            self.inner.forget_stores(&job).await;
+        } else {
+            // How long it is waited for is a matter of time, too.
+            self.inner.tell_egress(id, None);
+        }
+    }
+
+    async fn file(&mut self, job: &Job, to: &Route, output: &JobOutput) -> Result<(), ApiError> {
         let over = closed(output.state);
         let path = output.path.as_deref().map(Path::new);
         let holds =
@@ -285,7 +314,7 @@ impl Following {
     }
 
     /// The manifest goes where what it is about goes.
-    async fn manifest(&mut self, job: &Job, to: &UploadRequest, output: &JobOutput) -> Result<(), ApiError> {
+    async fn manifest(&mut self, job: &Job, to: &Route, output: &JobOutput) -> Result<(), ApiError> {
         let Some(path) = output.path.as_deref().map(Path::new) else { return Ok(()) };
         let beside = match output.set {
             Some(OutputSet::Images { .. }) => &path.join("image"),
@@ -304,7 +333,7 @@ impl Following {
     async fn set(
         &mut self,
         job: &Job,
-        to: &UploadRequest,
+        to: &Route,
         output: &JobOutput,
         set: &OutputSet,
     ) -> Result<(), ApiError> {
@@ -313,7 +342,7 @@ impl Following {
         };
         let over = closed(output.state);
         let files = {
-            let (set, path, folder) = (set.clone(), path, PathBuf::from(&job.request.folder));
+            let (set, path, folder) = (set.clone(), path, to.folder.clone());
             tokio::task::spawn_blocking(move || sets::look(&set, &path, &folder)).await.unwrap_or_default()
         };
         let Some(files) = files else {
@@ -354,26 +383,21 @@ impl Following {
     async fn put(
         &mut self,
         job: &Job,
-        to: &UploadRequest,
+        to: &Route,
         path: &Path,
         content: Content,
         order: Order,
     ) -> Result<(), ApiError> {
-        let target = |id: &egress::id::StorageId| -> Result<Target, ApiError> {
-            let saved = self.inner.saved_storage(id)?;
-            Ok(Target { profile: saved.profile, secret: saved.id.as_str().to_owned() })
-        };
-        let below = path.strip_prefix(&job.request.folder).ok().or_else(|| path.file_name().map(Path::new));
+        let below = path.strip_prefix(&to.folder).ok().or_else(|| path.file_name().map(Path::new));
         let mut name = below.unwrap_or(path).display().to_string().replace(std::path::MAIN_SEPARATOR, "/");
-        if to.remove_local && !of_its_own(&job.request.name) {
-            // Once the file is gone from here the next recording gets its name, and would take its object's place.
+        if to.apart {
             name = format!("{}/{name}", job.egress_id);
         }
         let upload = NewUpload {
             path: path.to_owned(),
             name,
-            target: target(&to.storage)?,
-            backup: to.backup.as_ref().map(target).transpose()?,
+            target: to.target.clone(),
+            backup: to.backup.clone(),
             owner: job.egress_id.as_str().to_owned(),
             content,
             order,
@@ -419,6 +443,9 @@ impl Following {
                 }
             }
         });
+        if news {
+            self.inner.tell_egress(&job.egress_id, None);
+        }
         self.journal(news && told.is_some(), job).await;
     }
 
@@ -475,14 +502,6 @@ fn key_of(job: &Job, path: &Path) -> (String, PathBuf) {
 
 fn is_growing(upload: &Upload) -> bool {
     upload.growing
-}
-
-/// Whether no other recording gets the same name by this template.
-fn of_its_own(template: &str) -> bool {
-    let told_apart = |part| template.contains(part);
-    template.is_empty()
-        || template.ends_with(['/', '\\'])
-        || ["{time}", "{utc}", "{egress_id}"].into_iter().any(told_apart)
 }
 
 /// The path of a file that goes up while it grows: what is appended to an MP4 of ours is final.

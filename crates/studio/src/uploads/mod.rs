@@ -6,6 +6,7 @@
 
 mod courtesy;
 mod following;
+mod route;
 mod sets;
 
 use std::sync::{Arc, Weak};
@@ -60,6 +61,7 @@ impl Studio {
         }
         inner.board.edit_job(&egress_id, |job| {
             job.request.upload = Some(to);
+            job.stores.clear();
             for output in &mut job.outputs {
                 (output.upload_queued, output.stored) = (false, None);
             }
@@ -168,7 +170,9 @@ struct Keys(Weak<Inner>);
 impl Secrets for Keys {
     async fn secret(&self, name: &str) -> Result<StorageSecret, ApiError> {
         let inner = self.0.upgrade().ok_or_else(closing)?;
-        let saved = inner.saved_storage(&name.into())?;
-        inner.storage_secret(&saved).await
+        match inner.saved_storage(&name.into()) {
+            Ok(saved) => inner.storage_secret(&saved).await,
+            Err(_) => inner.store_secret(name).await,
+        }
     }
 }
