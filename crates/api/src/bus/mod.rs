@@ -10,4 +10,4 @@
 
 pub mod psrpc;
 pub mod redis;
-// pub mod worker;
+pub mod worker;

@@ -2,9 +2,6 @@
 
 use egress::error::{ApiError, ErrorCode};
 
-/// The detail of the error by which the studio says that it has a job of that id already.
-pub const ALREADY_EXISTS: &str = "already exists";
-
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
         /// psrpc's codes. The server turns them into Twirp's.
@@ -115,13 +112,13 @@ impl From<ApiError> for RpcError {
         let code = match error.code {
             ErrorCode::InvalidArgument | ErrorCode::Unsupported => Code::InvalidArgument,
             ErrorCode::NotFound => Code::NotFound,
-            ErrorCode::FailedPrecondition if error.detail == ALREADY_EXISTS => Code::AlreadyExists,
+            ErrorCode::AlreadyExists => Code::AlreadyExists,
             ErrorCode::FailedPrecondition
             | ErrorCode::UnknownKey
             | ErrorCode::WrongSecret
             | ErrorCode::ClockOff => Code::FailedPrecondition,
             ErrorCode::PermissionDenied | ErrorCode::Keyring => Code::PermissionDenied,
-            ErrorCode::DiskFull | ErrorCode::LimitReached => Code::ResourceExhausted,
+            ErrorCode::DiskFull | ErrorCode::LimitReached | ErrorCode::Exhausted => Code::ResourceExhausted,
             ErrorCode::NotLiveKit
             | ErrorCode::Unreachable
             | ErrorCode::RoomLost
@@ -184,8 +181,7 @@ mod tests {
 
     #[test]
     fn a_job_that_is_known_already_exists() {
-        let known = ApiError::new(ErrorCode::FailedPrecondition, Fault::Input, "There is one.", "")
-            .with_detail(ALREADY_EXISTS);
+        let known = ApiError::new(ErrorCode::AlreadyExists, Fault::Input, "There is one.", "");
         assert_eq!(RpcError::from(known).code, Code::AlreadyExists);
     }
 }
