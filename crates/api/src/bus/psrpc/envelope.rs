@@ -242,7 +242,7 @@ mod tests {
         let grant = ClaimResponse { request_id: "REQ_1".into(), server_id: "SRV_1".into() };
         let inner = [b"\x0a\x05REQ_1".as_slice(), b"\x12\x05SRV_1"].concat();
         let name = "type.googleapis.com/internal.ClaimResponse";
-        let outer = [&[0x0a, 42], name.as_bytes(), &[0x12, 14], &inner].concat();
+        let outer = [[0x0a, 42].as_slice(), name.as_bytes(), &[0x12, 14], &inner].concat();
         assert_eq!(seal(&grant), outer);
         let bid = ClaimRequest { affinity: 1.0, ..ClaimRequest::default() };
         assert_eq!(bid.encode_to_vec(), b"\x1d\x00\x00\x80\x3f");

@@ -147,6 +147,9 @@ const MARGIN: f64 = 1.2;
 /// Least that a job costs, cores.
 const LEAST: f64 = 0.1;
 
+/// Most that is believed, cores.
+const MOST: f64 = 1024.0;
+
 const GB: f64 = 1024.0 * 1024.0 * 1024.0;
 
 /// What was seen of a kind.
@@ -188,6 +191,7 @@ impl Capacity {
     /// Looks at a job that runs, for as long as `seconds`.
     pub fn learn(&mut self, job: &Running, seconds: f64) {
         let (Some(cores), true) = (job.cores.and_then(positive), job.age_s >= SETTLED_S) else { return };
+        let cores = cores.min(MOST);
         let seen = self.seen.entry(job.kind).or_insert(Seen { cores, seconds: 0.0 });
         let pace = if cores > seen.cores { 10.0 } else { 300.0 };
         seen.cores += (cores - seen.cores) * (1.0 - (-seconds / pace).exp());

@@ -143,7 +143,8 @@ impl Inner {
         let mut line = self.line.clone();
         let mut failing_since = None;
         loop {
-            let Some(info) = post.lane.lock().take() else {
+            let taken = post.lane.lock().take();
+            let Some(info) = taken else {
                 let ours = |lane: &Arc<Post>| Arc::ptr_eq(lane, &post);
                 if !self.lanes.lock().get(&id).is_some_and(ours) {
                     return;
