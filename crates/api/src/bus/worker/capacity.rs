@@ -112,6 +112,8 @@ pub struct Machine {
     pub memory_free_bytes: u64,
     /// All memory, bytes.
     pub memory_bytes: u64,
+    /// Room where recordings go, bytes; none while it is not known.
+    pub disk_free_bytes: Option<u64>,
 }
 
 /// A job that runs, whoever asked for it.
@@ -134,6 +136,9 @@ pub enum Full {
     /// Its memory is.
     #[error("not enough memory")]
     Memory,
+    /// Its disk is, and a recording that has to end soon is worse than one that another worker makes.
+    #[error("not enough disk space")]
+    Disk,
 }
 
 /// A job counts as what its kind costs, and not as what it uses, until it is this old, s.
@@ -149,6 +154,9 @@ const LEAST: f64 = 0.1;
 
 /// Most that is believed, cores.
 const MOST: f64 = 1024.0;
+
+/// Least room on the disk that a job begins with, bytes.
+const DISK_BYTES: u64 = 512 << 20;
 
 const GB: f64 = 1024.0 * 1024.0 * 1024.0;
 
@@ -211,6 +219,9 @@ impl Capacity {
         pending: &[Kind],
     ) -> Result<(), Full> {
         self.memory(kind, machine, pending)?;
+        if machine.disk_free_bytes.is_some_and(|free| free < DISK_BYTES) {
+            return Err(Full::Disk);
+        }
         if running.is_empty() && pending.is_empty() {
             return Ok(());
         }
@@ -254,8 +265,13 @@ mod tests {
 
     use super::*;
 
-    const EIGHT: Machine =
-        Machine { cores: 8.0, used_cores: 0.0, memory_free_bytes: 16 << 30, memory_bytes: 32 << 30 };
+    const EIGHT: Machine = Machine {
+        cores: 8.0,
+        used_cores: 0.0,
+        memory_free_bytes: 16 << 30,
+        memory_bytes: 32 << 30,
+        disk_free_bytes: None,
+    };
 
     fn running(kind: Kind, age_s: f64, cores: f64) -> Running {
         Running { kind, age_s, cores: Some(cores) }
@@ -299,6 +315,8 @@ mod tests {
         assert_eq!(capacity.fits(Kind::Track, &two, &[], &[Kind::RoomComposite]), Err(Full::Cpu));
         let full = Machine { memory_free_bytes: 100 << 20, ..two };
         assert_eq!(capacity.fits(Kind::Track, &full, &[], &[]), Err(Full::Memory));
+        let full = Machine { disk_free_bytes: Some(100 << 20), ..two };
+        assert_eq!(capacity.fits(Kind::Track, &full, &[], &[]), Err(Full::Disk));
     }
 
     #[test]

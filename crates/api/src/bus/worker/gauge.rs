@@ -31,8 +31,9 @@ pub(super) async fn watch(inner: Arc<Inner>) {
     let mut saved = tokio::time::Instant::now();
     loop {
         tokio::time::sleep(EVERY).await;
-        let machine = look(&mut system);
-        let jobs = inner.studio.snapshot().jobs;
+        let snapshot = inner.studio.snapshot();
+        let machine = Machine { disk_free_bytes: snapshot.machine.disk_free_bytes, ..look(&mut system) };
+        let jobs = snapshot.jobs;
         {
             let mut state = inner.state.lock();
             state.machine = machine;
@@ -97,7 +98,8 @@ fn look(system: &mut System) -> Machine {
         _ => (system.total_memory(), system.available_memory()),
     };
     let used_cores = f64::from(system.global_cpu_usage()) / 100.0 * all;
-    Machine { cores, used_cores: used_cores.min(cores), memory_free_bytes, memory_bytes }
+    let used_cores = used_cores.min(cores);
+    Machine { cores, used_cores, memory_free_bytes, memory_bytes, disk_free_bytes: None }
 }
 
 /// What was seen by earlier runs; nothing where that cannot be read.
