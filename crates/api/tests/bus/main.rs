@@ -120,7 +120,7 @@ async fn what_was_subscribed_to_is_heard_again_after_a_restart() {
     let (server, client) = (Server::new(line.clone()), Client::new(line.clone(), "Shows"));
     let count = Arc::default();
     let _serving = echo(&server, RACE, "EG_1", "one", &count).await;
-    let call = || client.call::<_, Words>(RACE, "EG_1", &words("hello"), WITHIN);
+    let call = async || client.call::<_, Words>(RACE, "EG_1", &words("hello"), WITHIN).await;
     assert!(call().await.is_ok());
     redis.kill();
     let mut state = line.state();
