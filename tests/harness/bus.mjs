@@ -110,8 +110,8 @@ export class BusScene {
       ws_url: this.server.url,
       local_directory: this.folder,
       api: { port: 0 },
-      // What a test machine has, it may use.
-      cpu_cost: { max_cpu_utilization: 1 },
+      // A test machine is small, and no test but one is about how much it carries.
+      cpu_cost: { max_cpu_utilization: 1, participant_cpu_cost: 0.1, track_composite_cpu_cost: 0.1, track_cpu_cost: 0.1 },
       ...config,
     };
     // JSON is YAML.

@@ -146,8 +146,12 @@ impl Inner {
         })?;
         self.outbox.reserve(id);
         let egress_id = Some(EgressId::from(id));
-        let start = StartEgress { egress_id, room_id, request, origin: Origin::Bus };
-        let info = self.studio.start_egress(start).await?;
+        let start = StartEgress { egress_id, room_id: room_id.clone(), request, origin: Origin::Bus };
+        let mut info = self.studio.start_egress(start).await?;
+        // The job has not joined yet; whoever asked knows.
+        if info.room_id.is_empty() {
+            info.room_id = room_id;
+        }
         let mut serving = self.serve_job(id);
         let subscribed = async {
             for serving in &mut serving {
