@@ -3,7 +3,7 @@
 import { EncodedFileOutput, RoomCompositeEgressRequest, RoomEgress } from 'livekit-server-sdk';
 import { BusScene } from '../harness/bus.mjs';
 
-const COSTS = { cpu_cost: { max_cpu_utilization: 1, participant_cpu_cost: 0.1, room_composite_cpu_cost: 0.1 } };
+const COSTS = { cpu_cost: { max_cpu_utilization: 50, participant_cpu_cost: 0.1, room_composite_cpu_cost: 0.1 } };
 
 async function inBus(act) {
   const ends = [];

@@ -111,7 +111,7 @@ export class BusScene {
       local_directory: this.folder,
       api: { port: 0 },
       // A test machine is small, and no test but one is about how much it carries.
-      cpu_cost: { max_cpu_utilization: 1, participant_cpu_cost: 0.1, track_composite_cpu_cost: 0.1, track_cpu_cost: 0.1 },
+      cpu_cost: { max_cpu_utilization: 50, participant_cpu_cost: 0.1, track_composite_cpu_cost: 0.1, track_cpu_cost: 0.1 },
       ...config,
     };
     // JSON is YAML.

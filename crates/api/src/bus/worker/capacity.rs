@@ -60,7 +60,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct CpuCost {
-    /// Share of all cores that may be in use; 0 for 0.8.
+    /// Share of all cores that may be in use; 0 for 0.8, above 1 to take more than the computer carries well.
     pub max_cpu_utilization: f64,
     /// Memory that may be in use, GB; 0 for all.
     pub max_memory: f64,
@@ -225,7 +225,7 @@ impl Capacity {
         if running.is_empty() && pending.is_empty() {
             return Ok(());
         }
-        let limit = positive(self.config.max_cpu_utilization).unwrap_or(0.8).min(1.0) * machine.cores;
+        let limit = positive(self.config.max_cpu_utilization).unwrap_or(0.8) * machine.cores;
         let own: f64 = running.iter().filter_map(|job| job.cores).sum();
         let others = (machine.used_cores - own).max(0.0);
         let held: f64 = running.iter().map(|job| self.held(job)).sum();
