@@ -50,6 +50,10 @@ const STAGES = {
     await buildBinaries(PROGRAMS, { quiet: true });
     await files('fault');
   },
+  bus: async () => {
+    await buildBinaries(PROGRAMS, { quiet: true });
+    await files('bus');
+  },
   window: async () => {
     await buildUi();
     await buildBinaries(['tallylight', ...PROGRAMS], { quiet: true });

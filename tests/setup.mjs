@@ -52,6 +52,7 @@ const PACKAGES = {
   'to look into buckets': ['curl'],
   'to test the Egress API': ['python3-venv'],
   'to test streams': ['nginx', 'libnginx-mod-rtmp', 'srt-tools', 'openssl'],
+  'to test the bus': ['redis-server', 'redis-tools'],
 };
 
 /** Everything for `what`: 'test', 'demo' or 'record' (the demo without a window). */
