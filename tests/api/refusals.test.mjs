@@ -2,13 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 import { AccessToken, DirectFileOutput, EgressClient, EncodedFileOutput } from 'livekit-server-sdk';
 import { Python } from '../harness/python.mjs';
 import { Scene } from '../harness/scene.mjs';
 import { Service } from '../harness/service.mjs';
 import { memoryBytes } from '../harness/process.mjs';
-import { sleep, within } from '../harness/wait.mjs';
+import { sleep, until, within } from '../harness/wait.mjs';
 
 const b64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
@@ -147,6 +148,39 @@ test('requests that make no sense, by both SDKs', { timeout: 60_000 }, async (t)
   await service.finish(egressId);
   await no(service.egress.stopEgress(egressId), 412, 'failed_precondition', /egress with status EGRESS_COMPLETE cannot be stopped/);
   await no(service.egress.updateStream(egressId, ['rtmp://example.com/live/key']), 412, 'failed_precondition', /egress with status EGRESS_COMPLETE cannot be updated/);
+});
+
+test('of a thousand starts at once as many are taken as there is room for, and the others are told why', { timeout: 120_000 }, async (t) => {
+  const scene = await Scene.open(t);
+  await scene.person(1, { audio: true });
+  // Room for three, whatever else this computer is busy with.
+  const config = { cpu_cost: { max_cpu_utilization: 50, participant_cpu_cost: 16 * availableParallelism() } };
+  const service = await Service.start(scene, { config });
+  const start = (at) => service.call('StartParticipantEgress', { room_name: scene.room, identity: 'person-1', file_outputs: [{ filepath: `${at}.ogg` }] });
+  const answers = [];
+  let next = 0;
+  const lane = async () => {
+    while (next < 1000) answers.push(await start(next++));
+  };
+  await Promise.all(Array.from({ length: 200 }, lane));
+  const taken = answers.filter(({ status }) => status === 200);
+  assert.equal(answers.length, 1000);
+  assert.equal(taken.length, 3, answers.map(({ status }) => status).join(' '));
+  const refused = new Set(answers.filter(({ status }) => status !== 200).map(({ status, text }) => `${status} ${text}`));
+  assert.equal(refused.size, 1, [...refused].join('\n'));
+  assert.match([...refused][0], /^429 .*"resource_exhausted".*not enough CPU: .*Try again when a recording has ended/);
+  assert.equal((await service.egress.listEgress()).length, 3, 'nothing is left of those that were refused');
+  const ids = taken.map(({ json }) => json.egress_id);
+  for (const id of ids) await service.reaches(id, 'ACTIVE');
+  await service.finish(ids[0]);
+  const again = await until('there is room again', async () => {
+    const answer = await start('again');
+    return answer.status === 200 && answer.json.egress_id;
+  });
+  for (const id of [ids[1], ids[2], again]) {
+    await service.reaches(id, 'ACTIVE');
+    await service.finish(id);
+  }
 });
 
 test('who connects and says nothing, or little, holds nobody up', { timeout: 90_000 }, async (t) => {

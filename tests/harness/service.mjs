@@ -30,6 +30,8 @@ export class Service {
       ws_url: scene.server.url,
       local_directory: scene.folder,
       api: { port: 0 },
+      // A test machine is small, and no test but one is about how much it carries.
+      cpu_cost: { max_cpu_utilization: 50, room_composite_cpu_cost: 0.1, web_cpu_cost: 0.1, participant_cpu_cost: 0.1, track_composite_cpu_cost: 0.1, track_cpu_cost: 0.1 },
       ...config,
     };
     // JSON is YAML.

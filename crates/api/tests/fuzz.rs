@@ -6,6 +6,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::admission::{Admission, CpuCost};
 use api::http::{Api, Endpoint, Server};
 use api::keys::ApiKeys;
 use livekit_protocol as proto;
@@ -187,7 +188,10 @@ async fn anything_at_all() {
     })
     .await
     .unwrap();
-    let api = Api::new(studio.clone(), ApiKeys::new("key", API_SECRET.into()));
+    // What is asked reaches the studio, however busy this computer is.
+    let cost = CpuCost { max_cpu_utilization: 1e6, ..CpuCost::default() };
+    let admission = Admission::open(studio.clone(), cost, folder.path()).await;
+    let api = Api::new(studio.clone(), ApiKeys::new("key", API_SECRET.into()), admission.clone());
     api.open();
     let endpoint = Endpoint { bind: "127.0.0.1".parse().unwrap(), port: 0, tls: None };
     let server = Server::for_calls(&endpoint).await.unwrap();
@@ -246,5 +250,6 @@ async fn anything_at_all() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     closing.send_replace(true);
     timeout(Duration::from_secs(30), serving).await.expect("it ends").unwrap();
+    admission.close().await;
     studio.shut_down(false).await.unwrap();
 }

@@ -115,20 +115,27 @@ impl Session {
     }
 }
 
+/// The folder of a studio that serves others.
+///
+/// # Errors
+/// None is named, and this user has no home.
+pub fn served_dir(data_dir: Option<PathBuf>) -> Result<PathBuf, ApiError> {
+    match data_dir {
+        Some(dir) => Ok(dir),
+        // Always the same one: what an earlier run has left belongs to this one.
+        None => Ok(base_dir()?.join("serve")),
+    }
+}
+
 /// A studio that serves others, in a folder that is its own alone.
 ///
 /// # Errors
 /// Another service has the folder, or it cannot be used.
 pub async fn served(
-    data_dir: Option<PathBuf>,
+    dir: PathBuf,
     recordings: Option<PathBuf>,
     defaults: EgressDefaults,
 ) -> Result<Studio, ApiError> {
-    let dir = match data_dir {
-        Some(dir) => dir,
-        // Always the same one: what an earlier run has left belongs to this one.
-        None => base_dir()?.join("serve"),
-    };
     Studio::open(StudioOptions {
         // Keys that came with a request, for as long as its uploads need them.
         secrets: Arc::new(FileSecrets::new(dir.join("secrets.json"))),

@@ -17,6 +17,7 @@ use studio::{EgressFilter, StartEgress};
 use super::Api;
 use super::listing::{NoSuchPage, PAGE, page};
 use super::twirp::{Code, Encoding, TwirpError};
+use crate::admission::Kind;
 use crate::webhook;
 
 /// Every call there is.
@@ -67,9 +68,13 @@ async fn start(api: &Api, request: EgressRequest) -> Result<EgressInfo, TwirpErr
         return Err(TwirpError::new(Code::Unavailable, words));
     }
     webhook::check(webhook::of_request(&request), &api.keys)?;
-    let (egress_id, room_id) = (Some(EgressId::random()), String::new());
+    let id = EgressId::random();
+    let place = api.admission.reserve(id.as_str(), Kind::of(&request)).map_err(ApiError::from)?;
+    let (egress_id, room_id) = (Some(id), String::new());
     let start = StartEgress { egress_id, room_id, request, origin: Origin::Api };
-    Ok(api.studio.start_egress(start).await?)
+    let info = api.studio.start_egress(start).await?;
+    place.taken();
+    Ok(info)
 }
 
 fn list(api: &Api, request: &proto::ListEgressRequest) -> Result<proto::ListEgressResponse, TwirpError> {

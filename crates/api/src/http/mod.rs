@@ -29,6 +29,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
 pub use serve::{Endpoint, Server, Tls};
 
+use crate::admission::Admission;
 use crate::keys::ApiKeys;
 use token::Refused;
 use twirp::{Code, Encoding, TwirpError};
@@ -46,15 +47,16 @@ const PREFIX: &str = "/twirp/livekit.Egress/";
 pub struct Api {
     studio: Studio,
     keys: ApiKeys,
+    admission: Admission,
     open: AtomicBool,
     draining: watch::Sender<bool>,
 }
 
 impl Api {
     /// The API of a studio, for whoever holds one of the keys. Until [`Api::open`] it starts nothing.
-    pub fn new(studio: Studio, keys: ApiKeys) -> Arc<Self> {
+    pub fn new(studio: Studio, keys: ApiKeys, admission: Admission) -> Arc<Self> {
         let (open, draining) = (AtomicBool::new(false), watch::Sender::new(false));
-        Arc::new(Self { studio, keys, open, draining })
+        Arc::new(Self { studio, keys, admission, open, draining })
     }
 
     /// From now on requests are taken: the LiveKit server is reached.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
@@ -21,13 +21,18 @@ use tokio::sync::watch;
 use upload::UploadState;
 
 use super::json::write;
+use crate::admission::{Admission, Kind};
+use crate::bus::worker::{Worker, WorkerState};
 
 /// What the pages show.
 pub struct Status {
     studio: Studio,
     node_id: String,
     cluster_id: String,
+    admission: Admission,
     draining: watch::Receiver<bool>,
+    /// The worker on the bus, where there is one.
+    worker: OnceLock<Worker>,
     counted: Mutex<Counted>,
 }
 
@@ -48,9 +53,17 @@ impl Status {
         studio: Studio,
         node_id: String,
         cluster_id: String,
+        admission: Admission,
         draining: watch::Receiver<bool>,
     ) -> Arc<Self> {
-        Arc::new(Self { studio, node_id, cluster_id, draining, counted: Mutex::default() })
+        let (worker, counted) = (OnceLock::new(), Mutex::default());
+        Arc::new(Self { studio, node_id, cluster_id, admission, draining, worker, counted })
+    }
+
+    /// From now on the pages show a worker on the bus, too.
+    pub fn show_worker(&self, worker: Worker) {
+        // There is one at most.
+        let _ = self.worker.set(worker);
     }
 
     /// The health page at `/`.
@@ -145,6 +158,9 @@ async fn health(State(status): State<Arc<Status>>) -> Response {
     let busy = status.studio.snapshot().machine.cpu_percent / 100.0;
     let mut page = Map::new();
     page.insert("CpuLoad".to_owned(), json!(cores() * (1.0 - busy)));
+    if let Some(worker) = status.worker.get() {
+        page.insert("Bus".to_owned(), json!(worker.state()));
+    }
     for info in active(&status.studio) {
         let written = write(&info).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
         let request = written.and_then(|mut info| {
@@ -195,6 +211,22 @@ impl Page {
         self.family(name, "gauge", help);
         self.value(name, &[], value);
     }
+
+    fn counter(&mut self, name: &str, help: &str, value: f64) {
+        self.family(name, "counter", help);
+        self.value(name, &[], value);
+    }
+}
+
+/// How the worker on the bus is.
+fn bus(page: &mut Page, worker: &WorkerState) {
+    let up = if worker.redis_error.is_none() { 1.0 } else { 0.0 };
+    page.gauge("tallylight_bus_up", "Whether Redis is reached", up);
+    page.gauge("tallylight_bus_jobs", "Jobs from the bus that are not over", worker.running as f64);
+    let untold = worker.untold as f64;
+    page.gauge("tallylight_bus_untold", "Jobs of which the server has not heard everything", untold);
+    page.counter("tallylight_bus_dropped_total", "Messages that were dropped", worker.dropped as f64);
+    page.counter("tallylight_bus_passed_total", "Requests left to other workers", worker.passed as f64);
 }
 
 fn escaped(text: &str) -> String {
@@ -209,7 +241,9 @@ impl Status {
         let number = |yes: bool| if yes { 1.0 } else { 0.0 };
         let load = snapshot.machine.cpu_percent / 100.0;
         page.gauge("livekit_egress_available", "Whether nothing runs", number(active.is_empty()));
-        page.gauge("livekit_egress_can_accept_request", "Whether a request is taken", number(!draining));
+        // As LiveKit Egress has it: of the kind that costs most.
+        let room = !draining && self.admission.fits(Kind::RoomComposite).is_ok();
+        page.gauge("livekit_egress_can_accept_request", "Whether a request is taken", number(room));
         page.gauge("livekit_egress_is_disabled", "Whether no request is taken", number(draining));
         page.gauge("livekit_egress_is_terminating", "Whether the service ends", number(draining));
         page.gauge("livekit_node_cpu_load", "Use of all cores, 0 to 1", load);
@@ -247,6 +281,11 @@ impl Status {
         page.value("livekit_egress_backup_storage_writes", &[], backup as f64);
         drop(counted);
 
+        let refused = self.admission.refused() as f64;
+        page.counter("tallylight_refused_total", "Requests that there was no room for", refused);
+        if let Some(worker) = self.worker.get() {
+            bus(&mut page, &worker.state());
+        }
         self.jobs(&mut page, snapshot);
         page.text
     }

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use api::admission::CpuCost;
+use api::bus::redis::RedisConfig;
 use egress::error::ApiError;
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
@@ -17,6 +19,8 @@ use crate::args::invalid;
 const WITHOUT_EFFECT: &[&str] = &[
     "audio_tempo_controller",
     "chrome_flags",
+    // Sound without a picture takes the same way here, whoever draws.
+    "cpu_cost.sdk_audio_room_composite_cpu_cost",
     "debug",
     "debug_handler_port",
     "enable_chrome_sandbox",
@@ -40,7 +44,7 @@ const WITHOUT_EFFECT: &[&str] = &[
 #[serde(default)]
 pub struct Config {
     /// LiveKit's Redis: with it, its server sends requests.
-    pub redis: Option<yaml_serde::Value>,
+    pub redis: Option<RedisConfig>,
     /// Key of the LiveKit server, and of callers of this service (`LIVEKIT_API_KEY`).
     pub api_key: String,
     /// Its secret (`LIVEKIT_API_SECRET`).
@@ -160,34 +164,6 @@ pub struct Limits {
     pub image_output_max_duration: Option<Duration>,
 }
 
-/// `cpu_cost`, in cores; 0 or absent: LiveKit's default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct CpuCost {
-    /// Share of all cores that may be in use.
-    pub max_cpu_utilization: f64,
-    /// Memory that may be in use, GB; 0: all.
-    pub max_memory: f64,
-    /// Memory of a job, GB.
-    pub memory_cost: f64,
-    /// A room composite.
-    pub room_composite_cpu_cost: f64,
-    /// A room composite without picture.
-    pub audio_room_composite_cpu_cost: f64,
-    /// The same without a page.
-    pub sdk_audio_room_composite_cpu_cost: f64,
-    /// A web page.
-    pub web_cpu_cost: f64,
-    /// A web page without picture.
-    pub audio_web_cpu_cost: f64,
-    /// A person.
-    pub participant_cpu_cost: f64,
-    /// Tracks together.
-    pub track_composite_cpu_cost: f64,
-    /// A track.
-    pub track_cpu_cost: f64,
-}
-
 /// `webhook`, as in the configuration of LiveKit's server.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -288,7 +264,7 @@ pub fn read(text: &str, from: &str, environment: impl Fn(&str) -> Option<String>
 
 fn warning(key: &str) -> String {
     let top = key.split('.').next().unwrap_or(key);
-    if WITHOUT_EFFECT.contains(&top) {
+    if [top, key].iter().any(|key| WITHOUT_EFFECT.contains(key)) {
         format!("{key} has no effect here")
     } else if matches!(top, "s3" | "azure" | "gcp" | "alioss") {
         format!("{key} is not known: a storage stands below the key storage")
@@ -389,7 +365,7 @@ template_base: http://localhost:7980/
 enable_chrome_sandbox: true
 insecure: true
 cluster_id: eu
-cpu_cost: { room_composite_cpu_cost: 3.0, track_cpu_cost: 1 }
+cpu_cost: { room_composite_cpu_cost: 3.0, track_cpu_cost: 1, sdk_audio_room_composite_cpu_cost: 0.5 }
 session_limits:
   file_output_max_duration: 1h
   stream_output_max_duration: 90m
@@ -408,6 +384,8 @@ api: { bind: '::1', port: 8443, tls_cert: /c.pem, tls_key: /k.pem }
         assert_eq!((config.health_port, config.prometheus_port), (9090, 9091));
         assert_eq!((config.log_level, config.logging.level), (Some(Level::Debug), Some(Level::Warn)));
         assert_eq!(config.template_base(), None, "that is LiveKit's own page");
+        let redis = config.redis.unwrap();
+        assert_eq!((redis.address.as_str(), redis.db), ("localhost:6379", 1));
         let limits = config.session_limits;
         let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
         assert_eq!(
@@ -427,6 +405,7 @@ api: { bind: '::1', port: 8443, tls_cert: /c.pem, tls_key: /k.pem }
         assert_eq!(
             warnings,
             [
+                "cpu_cost.sdk_audio_room_composite_cpu_cost has no effect here",
                 "enable_chrome_sandbox has no effect here",
                 "insecure has no effect here",
                 "storage.s3.max_retries is not known",

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::admission::Admission;
+use api::bus::worker::{Worker, WorkerOptions};
 use api::http::status::Status;
 use api::http::{Api, Endpoint, Server, Tls};
 use api::keys::ApiKeys;
@@ -34,6 +36,8 @@ pub use log::begin as begin_log;
 
 /// How long the last webhooks may take when the service ends.
 const WEBHOOKS_WITHIN: Duration = Duration::from_secs(30);
+/// How long the LiveKit server may take to hear of the last, over the bus.
+const TOLD_WITHIN: Duration = Duration::from_secs(30);
 /// How long calls that are under way may take then.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// Between two tries to reach the LiveKit server at the start.
@@ -58,15 +62,15 @@ pub struct Prepared {
 pub fn prepare(file: Option<&Path>) -> Result<Prepared, ApiError> {
     let environment = |name: &str| std::env::var(name).ok();
     let (text, from) = config::text(file, environment)?;
-    let Read { mut config, mut warnings } = config::read(&text, &from, environment)?;
+    let Read { mut config, warnings } = config::read(&text, &from, environment)?;
     let secret = config.api_secret.clone().expect("reading has made sure of it");
     let mut keys = ApiKeys::new(&config.api_key, secret);
     for (key, secret) in std::mem::take(&mut config.keys) {
         keys.insert(key, secret);
     }
     let defaults = defaults(&config, environment)?;
-    if config.redis.is_some() {
-        warnings.push("redis is not used yet: requests are taken over HTTP alone".to_owned());
+    if let Some(redis) = &config.redis {
+        redis.check()?;
     }
     Ok(Prepared { config, warnings, defaults, keys })
 }
@@ -165,15 +169,17 @@ pub async fn run(access: &Access, prepared: Prepared) -> Result<(), ApiError> {
     let endpoint = prepared.endpoint()?;
     let server = Server::for_calls(&endpoint).await?;
     let config = &prepared.config;
+    let data_dir = session::served_dir(access.data_dir.clone())?;
     let studio =
-        session::served(access.data_dir.clone(), config.local_directory.clone(), prepared.defaults.clone())
-            .await?;
-    let api = Api::new(studio.clone(), prepared.keys.clone());
+        session::served(data_dir.clone(), config.local_directory.clone(), prepared.defaults.clone()).await?;
+    let admission = Admission::open(studio.clone(), config.cpu_cost, &data_dir).await;
+    let api = Api::new(studio.clone(), prepared.keys.clone(), admission.clone());
     let node_id = EgressId::random().as_str().replace("EG_", "NE_");
-    let status = Status::new(studio.clone(), node_id, config.cluster_id.clone(), api.draining());
+    let cluster_id = config.cluster_id.clone();
+    let status = Status::new(studio.clone(), node_id, cluster_id, admission.clone(), api.draining());
     let pages = pages(config, &status).await?;
     let (closing, closed) = watch::channel(false);
-    let counting = tokio::spawn(status.count());
+    let counting = tokio::spawn(status.clone().count());
     let mut servers = JoinSet::new();
     for (page, router) in pages {
         servers.spawn(page.run(router, closed.clone()));
@@ -184,16 +190,27 @@ pub async fn run(access: &Access, prepared: Prepared) -> Result<(), ApiError> {
     let address = server.address().map(|address| format!("{scheme}://{address}"));
     servers.spawn(server.run(api.clone().router(), closed.clone()));
 
-    let logged_in = tokio::select! {
-        logged_in = login(&studio, config, &prepared) => logged_in,
-        _ = wish.wait_for(|wish| *wish > Wish::Go) => Ok(()),
+    let begun = tokio::select! {
+        begun = begin(&studio, &prepared, &admission, &data_dir) => begun,
+        _ = wish.wait_for(|wish| *wish > Wish::Go) => Ok(None),
     };
-    if logged_in.is_ok() {
+    let (begun, worker) = match begun {
+        Ok(worker) => (Ok(()), worker),
+        Err(error) => (Err(error), None),
+    };
+    if begun.is_ok() {
+        if let Some(worker) = &worker {
+            status.show_worker(worker.clone());
+        }
         api.open();
         tracing::info!("the API is at {}", address.unwrap_or_default());
-        until_over(&studio, &api, &mut wish).await;
+        until_over(&studio, &api, worker.as_ref(), &mut wish).await;
     }
     let ended = *wish.borrow() == Wish::End;
+    if let Some(worker) = worker {
+        leave_bus(&studio, &worker, ended).await;
+    }
+    admission.close().await;
     let shut = studio.shut_down(ended).await;
     closing.send_replace(true);
     let _ = telling.await;
@@ -201,13 +218,54 @@ pub async fn run(access: &Access, prepared: Prepared) -> Result<(), ApiError> {
     let answered = async { while servers.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(ANSWERS_WITHIN, answered).await;
     counting.abort();
-    logged_in.and(shut)
+    begun.and(shut)
+}
+
+/// Reaches the LiveKit server, and its bus, if there is one.
+async fn begin(
+    studio: &Studio,
+    prepared: &Prepared,
+    admission: &Admission,
+    data_dir: &Path,
+) -> Result<Option<Worker>, ApiError> {
+    let config = &prepared.config;
+    login(studio, config, prepared).await?;
+    let Some(redis) = config.redis.clone() else { return Ok(None) };
+    let options = WorkerOptions {
+        redis,
+        cluster_id: config.cluster_id.clone(),
+        admission: admission.clone(),
+        data_dir: data_dir.to_owned(),
+        affinity: 1.0,
+    };
+    Worker::open(studio.clone(), options).await.map(Some)
+}
+
+/// Tells the LiveKit server the last of what has happened. What ends with the service, ends before: afterwards nobody
+/// could tell of it until the next start.
+async fn leave_bus(studio: &Studio, worker: &Worker, ended: bool) {
+    if ended {
+        for id in studio.running() {
+            // One that cannot be stopped is finished with the studio.
+            let _ = studio.stop_egress(id).await;
+        }
+        let over = async {
+            while worker.state().running > 0 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let _ = tokio::time::timeout(TOLD_WITHIN, over).await;
+    }
+    worker.close(TOLD_WITHIN).await;
 }
 
 /// Serves until there is a wish to end, and then until it may.
-async fn until_over(studio: &Studio, api: &Api, wish: &mut watch::Receiver<Wish>) {
+async fn until_over(studio: &Studio, api: &Api, worker: Option<&Worker>, wish: &mut watch::Receiver<Wish>) {
     let _ = wish.wait_for(|wish| *wish > Wish::Go).await;
     api.drain();
+    if let Some(worker) = worker {
+        worker.drain();
+    }
     tracing::info!("nothing new is taken");
     let mut told = tokio::time::Instant::now() - TELL_EVERY;
     loop {

@@ -1,8 +1,6 @@
 //! The worker: takes jobs from a LiveKit server's bus as far as this computer can carry them, hands them to the
 //! studio, and tells the server what becomes of them until it has heard.
 
-mod capacity;
-mod gauge;
 mod lane;
 mod ledger;
 mod messages;
@@ -19,7 +17,7 @@ use egress::id::EgressId;
 use livekit_protocol::{EgressInfo, EgressStatus, StopEgressRequest, UpdateStreamRequest};
 use parking_lot::Mutex;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use studio::surface::Origin;
 use studio::{EgressFilter, Studio};
 use tokio::sync::broadcast::error::RecvError;
@@ -28,7 +26,7 @@ use tokio::task::JoinHandle;
 
 use super::psrpc::{Client, RpcError, Server, Serving, now_ns};
 use super::redis::{Line, LineState, RedisConfig};
-use capacity::{Capacity, Kind, Machine, Running, Seen};
+use crate::admission::Admission;
 use lane::is_over;
 use ledger::Ledger;
 use messages::{
@@ -37,7 +35,6 @@ use messages::{
 };
 use outbox::Outbox;
 
-pub use capacity::CpuCost;
 pub use ledger::LEDGER_FILE;
 
 /// How long a job that is over still answers: a Stop in that moment is told why it cannot be, and waits for nobody.
@@ -47,14 +44,17 @@ const REMEMBERED: usize = 5_000;
 /// Pauses before the server is asked again what it knows of a job that is lost.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 
+/// Between two times that what is long over is let go of.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+
 /// What a worker is opened with.
 pub struct WorkerOptions {
     /// LiveKit's Redis.
     pub redis: RedisConfig,
     /// The cluster that this worker is of; empty for that of a LiveKit server of one's own.
     pub cluster_id: String,
-    /// What jobs cost.
-    pub cpu_cost: CpuCost,
+    /// Who lets jobs in.
+    pub admission: Admission,
     /// The studio's data folder.
     pub data_dir: PathBuf,
     /// How much a job is wanted, 0 to 1: 1 at once; below that LiveKit's server looks for others for half a second.
@@ -91,7 +91,7 @@ struct Inner {
     outbox: Outbox,
     ledger: Ledger,
     affinity: f32,
-    data_dir: PathBuf,
+    admission: Admission,
     draining: watch::Sender<bool>,
     state: Mutex<State>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -100,12 +100,6 @@ struct Inner {
 }
 
 struct State {
-    capacity: Capacity,
-    machine: Machine,
-    /// As of the last look.
-    running: Vec<Running>,
-    /// Taken, and not seen to run yet.
-    pending: HashMap<String, Kind>,
     /// Came over the bus.
     ours: HashMap<String, Ours>,
     /// Requests that were heard of late, whoever took them: one that comes again is the server's second try.
@@ -130,7 +124,7 @@ impl Worker {
     /// The configuration makes no sense, or the data folder cannot be written.
     pub async fn open(studio: Studio, options: WorkerOptions) -> Result<Self, ApiError> {
         options.redis.check()?;
-        let folder = options.data_dir.clone();
+        let folder = options.data_dir;
         let cannot = |error: std::io::Error| {
             ApiError::new(
                 ErrorCode::Storage,
@@ -140,9 +134,8 @@ impl Worker {
             )
             .with_detail(error)
         };
-        let read = move || -> std::io::Result<_> { Ok((Ledger::open(&folder)?, gauge::load(&folder))) };
-        let read = tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other);
-        let (ledger, seen) = read.and_then(|read| read).map_err(cannot)?;
+        let read = tokio::task::spawn_blocking(move || Ledger::open(&folder)).await;
+        let ledger = read.map_err(std::io::Error::other).and_then(|read| read).map_err(cannot)?;
         let line = Line::open(options.redis);
         let io = Client::new(line.clone(), IO);
         let inner = Arc::new(Inner {
@@ -152,22 +145,14 @@ impl Worker {
             line,
             ledger,
             affinity: options.affinity.clamp(0.0, 1.0),
-            data_dir: options.data_dir,
+            admission: options.admission,
             draining: watch::Sender::new(false),
-            state: Mutex::new(State {
-                capacity: Capacity::new(options.cpu_cost, seen),
-                machine: gauge::unknown(),
-                running: Vec::new(),
-                pending: HashMap::new(),
-                ours: HashMap::new(),
-                heard: HashMap::new(),
-                passed: 0,
-            }),
+            state: Mutex::new(State { ours: HashMap::new(), heard: HashMap::new(), passed: 0 }),
             tasks: Mutex::default(),
             always: Mutex::default(),
         });
         inner.reconcile();
-        let tasks = vec![tokio::spawn(follow(inner.clone())), tokio::spawn(gauge::watch(inner.clone()))];
+        let tasks = vec![tokio::spawn(follow(inner.clone())), tokio::spawn(tidy(inner.clone()))];
         inner.tasks.lock().extend(tasks);
         inner.serve_always(&options.cluster_id);
         Ok(Self { inner })
@@ -226,7 +211,6 @@ impl Worker {
         inner.tasks.lock().drain(..).for_each(|task| task.abort());
         inner.always.lock().clear();
         inner.state.lock().ours.clear();
-        gauge::save(inner).await;
     }
 }
 
@@ -241,6 +225,14 @@ async fn follow(inner: Arc<Inner>) {
             Err(RecvError::Lagged(_)) => inner.list(),
             Err(RecvError::Closed) => return,
         }
+    }
+}
+
+/// Lets go of what is long over, for ever.
+async fn tidy(inner: Arc<Inner>) {
+    loop {
+        tokio::time::sleep(TIDY_EVERY).await;
+        inner.tidy();
     }
 }
 
@@ -427,10 +419,4 @@ async fn lost(inner: Arc<Inner>, id: String) {
 
 fn there(inner: &Weak<Inner>) -> Result<Arc<Inner>, RpcError> {
     inner.upgrade().ok_or_else(start::shutting_down)
-}
-
-/// What jobs were seen to cost, as it is kept.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Kept {
-    seen: std::collections::BTreeMap<Kind, Seen>,
 }

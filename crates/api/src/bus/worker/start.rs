@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use egress::error::ApiError;
 use egress::id::EgressId;
 use egress::validate::EgressRequest;
 use livekit_protocol::EgressInfo;
@@ -10,11 +11,11 @@ use studio::StartEgress;
 use studio::surface::Origin;
 use tokio::time::Instant;
 
-use super::capacity::Kind;
 use super::lane::is_over;
 use super::ledger::plain;
 use super::messages::StartEgressRequest;
 use super::{Inner, Ours};
+use crate::admission::{Kind, Place};
 use crate::bus::psrpc::{Code, RpcError};
 
 /// How long a request is remembered: the server tries again for less than two minutes.
@@ -42,7 +43,7 @@ impl Inner {
         // What is refused for good costs nothing, and is told best by whoever hears it.
         let Some(asked) = &request.request else { return Some(self.affinity) };
         let kind = Kind::of(&EgressRequest::from(asked.clone()));
-        match state.fits(kind) {
+        match self.admission.fits(kind) {
             Ok(()) => Some(self.affinity),
             Err(full) => {
                 state.passed += 1;
@@ -76,11 +77,15 @@ impl Inner {
             return Ok(info);
         }
         let asked = EgressRequest::from(asked);
-        self.reserve(&id, Kind::of(&asked))?;
+        let place = self.reserve(&id, Kind::of(&asked))?;
         let started = self.clone().carry_out(&id, request.room_id, asked).await;
         match &started {
-            Ok(_) => tracing::info!(egress_id = id, took_ms = began.elapsed().as_millis(), "a job was taken"),
+            Ok(_) => {
+                place.taken();
+                tracing::info!(egress_id = id, took_ms = began.elapsed().as_millis(), "a job was taken");
+            }
             Err(error) => {
+                drop(place);
                 tracing::warn!(egress_id = id, %error, "a job was refused");
                 self.release(&id).await;
             }
@@ -106,7 +111,7 @@ impl Inner {
     }
 
     /// Makes room for a job, or says why there is none: between the bid and the grant others were taken.
-    fn reserve(&self, id: &str, kind: Kind) -> Result<(), RpcError> {
+    fn reserve(&self, id: &str, kind: Kind) -> Result<Place, RpcError> {
         if *self.draining.borrow() {
             return Err(shutting_down());
         }
@@ -114,20 +119,15 @@ impl Inner {
         if state.ours.contains_key(id) {
             return Err(RpcError::new(Code::AlreadyExists, "egress already exists"));
         }
-        state.fits(kind).map_err(|full| RpcError::new(Code::ResourceExhausted, full.to_string()))?;
-        state.pending.insert(id.to_owned(), kind);
+        let place = self.admission.reserve(id, kind).map_err(ApiError::from)?;
         state.ours.insert(id.to_owned(), Ours::default());
-        Ok(())
+        Ok(place)
     }
 
     /// Undoes [`Inner::reserve`].
     async fn release(&self, id: &str) {
-        {
-            let mut state = self.state.lock();
-            state.pending.remove(id);
-            // From here on nothing of it is put into the outbox: its caller is told, and the server keeps no record.
-            state.ours.remove(id);
-        }
+        // From here on nothing of it is put into the outbox: its caller is told, and the server keeps no record.
+        self.state.lock().ours.remove(id);
         self.outbox.discard(id);
         if let Err(error) = self.ledger.settled(id).await {
             tracing::warn!(egress_id = id, %error, "a job is looked for again at the next start");

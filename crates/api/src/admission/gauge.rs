@@ -1,48 +1,53 @@
 //! Looks at the computer and at the jobs on it each second.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use egress::request::{PageParts, RecordFormat, RecordRequest, RecordSource};
+use serde::{Deserialize, Serialize};
+use studio::Studio;
 use studio::surface::Job;
 use sysinfo::System;
 
 use super::capacity::{Full, Kind, Machine, Running, Seen};
-use super::{Inner, Kept, State};
+use super::{Shared, State};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
 /// Between two times that what was seen is written down.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// Name of the file with what was seen.
-const SEEN_FILE: &str = "bus.costs.json";
+pub(super) const SEEN_FILE: &str = "costs.json";
 
-/// The computer before anybody has looked.
-pub(super) fn unknown() -> Machine {
+/// What jobs were seen to cost, as it is kept.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    seen: BTreeMap<Kind, Seen>,
+}
+
+/// The computer at the start: its use is not known before a second look.
+pub(super) fn first_look() -> Machine {
     let mut system = System::new();
     look(&mut system)
 }
 
 /// Looks for ever.
-pub(super) async fn watch(inner: Arc<Inner>) {
+pub(super) async fn watch(shared: Arc<Shared>, studio: Studio) {
     let mut system = System::new();
     let mut saved = tokio::time::Instant::now();
     loop {
         tokio::time::sleep(EVERY).await;
-        let snapshot = inner.studio.snapshot();
+        let snapshot = studio.snapshot();
         let machine = Machine { disk_free_bytes: snapshot.machine.disk_free_bytes, ..look(&mut system) };
-        let jobs = snapshot.jobs;
         {
-            let mut state = inner.state.lock();
+            let mut state = shared.state.lock();
             state.machine = machine;
-            state.look_at(&jobs);
+            state.look_at(&snapshot.jobs);
         }
-        inner.tidy();
         if saved.elapsed() >= SAVE_EVERY {
             saved = tokio::time::Instant::now();
-            save(&inner).await;
+            save(&shared).await;
         }
     }
 }
@@ -103,20 +108,18 @@ fn look(system: &mut System) -> Machine {
 }
 
 /// What was seen by earlier runs; nothing where that cannot be read.
-pub(super) fn load(folder: &Path) -> BTreeMap<Kind, Seen> {
-    let text = std::fs::read(folder.join(SEEN_FILE)).unwrap_or_default();
-    serde_json::from_slice::<Kept>(&text).unwrap_or_default().seen
+pub(super) fn read(text: &[u8]) -> BTreeMap<Kind, Seen> {
+    serde_json::from_slice::<Kept>(text).unwrap_or_default().seen
 }
 
 /// Writes down what was seen. It is a help and no more: if it cannot be, it is learned again.
-pub(super) async fn save(inner: &Inner) {
-    let seen = inner.state.lock().capacity.seen().clone();
-    let path = inner.data_dir.join(SEEN_FILE);
+pub(super) async fn save(shared: &Shared) {
+    let seen = shared.state.lock().capacity.seen().clone();
     let written = async {
         let text = serde_json::to_vec(&Kept { seen })?;
-        let beside = path.with_extension("new");
+        let beside = shared.seen_file.with_extension("new");
         tokio::fs::write(&beside, text).await?;
-        tokio::fs::rename(&beside, &path).await
+        tokio::fs::rename(&beside, &shared.seen_file).await
     };
     if let Err(error) = written.await {
         tracing::warn!(%error, "what jobs cost is not kept");
