@@ -6,6 +6,7 @@ import { cpus } from 'node:os';
 import { test } from 'node:test';
 import { EgressStatus, EncodedFileOutput } from 'livekit-server-sdk';
 import { BusScene, refused } from '../harness/bus.mjs';
+import { freePort } from '../harness/livekit.mjs';
 import { decodeErrors } from '../harness/media.mjs';
 import { sleep, until } from '../harness/wait.mjs';
 
@@ -130,4 +131,21 @@ test('told to end, it takes nothing new, and goes when its job is over', async (
   assert.equal(worker.exit, undefined, 'it waits for its job');
   await bus.finish(info.egressId, 0);
   assert.equal((await worker.ended()).code, 0, worker.stderr);
+});
+
+test('told to end at once, it finishes its job, and the server has heard of that when it is gone', async (t) => {
+  const bus = await BusScene.open(t);
+  const ada = await bus.person(1, { audio: true });
+  const health_port = await freePort();
+  const worker = await bus.worker({ config: { health_port } });
+  const info = await start(bus, ada);
+  await bus.reaches(info.egressId, EgressStatus.EGRESS_ACTIVE);
+  const page = await (await fetch(`http://127.0.0.1:${health_port}/`)).json();
+  assert.deepEqual([page.Bus.redis_error, page.Bus.running], [null, 1]);
+  await sleep(1500);
+  worker.child.kill('SIGINT');
+  assert.equal((await worker.ended()).code, 0, worker.stderr);
+  const done = await bus.info(info.egressId);
+  assert.equal(done.status, EgressStatus.EGRESS_COMPLETE);
+  assert.deepEqual(await decodeErrors(done.fileResults[0].location), []);
 });

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { stat } from 'node:fs/promises';
 import { test } from 'node:test';
 import {
   EgressStatus,
@@ -159,7 +160,7 @@ test('what cannot be done is refused at once, in words', async (t) => {
   assert.equal(worker.exit, undefined);
 });
 
-test('keys of storages are nowhere but in memory', async (t) => {
+test('keys of storages are in one file that nobody else may read, for as long as an upload needs them', async (t) => {
   const bus = await BusScene.open(t);
   const ada = await bus.person(1, { audio: true });
   const worker = await bus.worker();
@@ -173,5 +174,7 @@ test('keys of storages are nowhere but in memory', async (t) => {
   assert.ok(!planted(worker.stderr + worker.stdout));
   assert.ok(!planted(bus.redis.command('HGETALL', 'egress')));
   const found = spawnSync('grep', ['-rl', '-e', secret, '-e', 'AKIAPLANTED', `${worker.home}/studio`], { encoding: 'utf8' });
-  assert.deepEqual([found.status, found.stdout], [1, '']);
+  const kept = `${worker.home}/studio/secrets.json`;
+  assert.equal(found.stdout.trim(), kept);
+  assert.equal((await stat(kept)).mode & 0o077, 0);
 });
