@@ -43,6 +43,7 @@ const STAGES = {
     await files('e2e');
   },
   api: async () => {
+    await buildLayouts();
     await buildBinaries(PROGRAMS, { quiet: true });
     await files('api');
   },
@@ -51,6 +52,7 @@ const STAGES = {
     await files('fault');
   },
   bus: async () => {
+    await buildLayouts();
     await buildBinaries(PROGRAMS, { quiet: true });
     await files('bus');
   },
