@@ -42,9 +42,19 @@ const STAGES = {
     await buildBinaries(PROGRAMS, { quiet: true });
     await files('e2e');
   },
+  api: async () => {
+    await buildLayouts();
+    await buildBinaries(PROGRAMS, { quiet: true });
+    await files('api');
+  },
   fault: async () => {
     await buildBinaries(PROGRAMS, { quiet: true });
     await files('fault');
+  },
+  bus: async () => {
+    await buildLayouts();
+    await buildBinaries(PROGRAMS, { quiet: true });
+    await files('bus');
   },
   window: async () => {
     await buildUi();

@@ -50,7 +50,9 @@ const PACKAGES = {
   ],
   'to look into recorded files': ['ffmpeg'],
   'to look into buckets': ['curl'],
+  'to test the Egress API': ['python3-venv'],
   'to test streams': ['nginx', 'libnginx-mod-rtmp', 'srt-tools', 'openssl'],
+  'to test the bus': ['redis-server', 'redis-tools'],
 };
 
 /** Everything for `what`: 'test', 'demo' or 'record' (the demo without a window). */
@@ -69,6 +71,8 @@ export async function setup(what = 'test') {
     const { azuriteProgram, minioProgram } = await import('./harness/stores.mjs');
     process.env.TALLYLIGHT_MINIO = await once('MinIO', minioProgram, true);
     process.env.TALLYLIGHT_AZURITE = azuriteProgram();
+    const { pythonProgram } = await import('./harness/python.mjs');
+    await once("LiveKit's SDK for Python", pythonProgram);
   }
 }
 

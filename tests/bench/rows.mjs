@@ -10,6 +10,7 @@ import { frameMs } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
 import { sleep, until } from '../harness/wait.mjs';
 import { baseline } from './baseline.mjs';
+import { BUS } from './bus.mjs';
 import { COMPOSITE } from './composite.mjs';
 import { hour } from './hour.mjs';
 import { CAMERA, inScene } from './scene.mjs';
@@ -256,6 +257,7 @@ export const BENCHES = [
   { names: ['stream-add', 'stream-add-gap'], measure: added },
   { names: ['stream-return', 'stream-return-gap'], measure: away },
   { names: ['ten-broken', 'ten-gap', 'ten-memory'], measure: ten },
+  ...BUS,
   { names: ['webkit-links'], measure: links },
   { names: ['hour-stop', 'hour-drift', 'hour-offset', 'hour-memory'], measure: hour },
 ];

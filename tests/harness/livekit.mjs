@@ -70,8 +70,9 @@ export class LiveKit {
 
   /**
    * Starts a server and waits until it answers.
-   * @param {{advertise?: string, room?: object, keys?: object, logLevel?: string}} [options] `advertise`: the
-   *   address that clients are told to send media to; see network.mjs.
+   * @param {{advertise?: string, room?: object, keys?: object, logLevel?: string, redis?: {address: string},
+   *   webhook?: object}} [options] `advertise`: the address that clients are told to send media to; see network.mjs.
+   *   `redis`: where its bus is.
    */
   static async start(options = {}) {
     const server = new LiveKit();
@@ -122,6 +123,8 @@ export class LiveKit {
         enable_remote_unmute: true,
         ...this.options.room,
       },
+      ...(this.options.redis && { redis: this.options.redis }),
+      ...(this.options.webhook && { webhook: { api_key: this.key, ...this.options.webhook } }),
     };
   }
 

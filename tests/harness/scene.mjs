@@ -76,6 +76,11 @@ export class Scene {
     this.#close.push(act);
   }
 
+  /** What ends after everything else. */
+  first(act) {
+    this.#close.unshift(act);
+  }
+
   async close() {
     const failures = [];
     for (const act of this.#close.splice(0).reverse()) await act().catch((error) => failures.push(error));

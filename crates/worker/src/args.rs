@@ -48,6 +48,17 @@ pub enum Command {
     Record(Box<Record>),
     /// Lists the rooms of the project: name and number of people.
     Rooms,
+    /// Answers LiveKit's Egress API, in the place of LiveKit Egress. SIGTERM: nothing new is taken, and it ends with
+    /// what runs. SIGINT: ends what runs.
+    Serve(Serve),
+}
+
+/// How to serve.
+#[derive(Debug, Group)]
+pub struct Serve {
+    /// The configuration: LiveKit Egress's own config.yaml. Else EGRESS_CONFIG_BODY, else EGRESS_CONFIG_FILE.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
 }
 
 /// What to record, and how.
@@ -224,7 +235,7 @@ mod tests {
             .map_err(|error| error.to_string())?;
         match args.command {
             Command::Record(record) => Ok(*record),
-            Command::Rooms => unreachable!("record was asked for"),
+            Command::Rooms | Command::Serve(_) => unreachable!("record was asked for"),
         }
     }
 

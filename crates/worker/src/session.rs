@@ -8,9 +8,9 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::EgressId;
 use egress::roster::RoomSummary;
 use studio::projects::JsonProjects;
-use studio::secrets::MemorySecrets;
+use studio::secrets::{FileSecrets, MemorySecrets};
 use studio::surface::{ProjectInput, Rooms};
-use studio::{Studio, StudioOptions, default_data_dir};
+use studio::{EgressDefaults, Studio, StudioOptions, default_data_dir};
 
 use crate::args::{Access, invalid};
 use crate::report;
@@ -115,18 +115,43 @@ impl Session {
     }
 }
 
+/// The folder of a studio that serves others.
+///
+/// # Errors
+/// None is named, and this user has no home.
+pub fn served_dir(data_dir: Option<PathBuf>) -> Result<PathBuf, ApiError> {
+    match data_dir {
+        Some(dir) => Ok(dir),
+        // Always the same one: what an earlier run has left belongs to this one.
+        None => Ok(base_dir()?.join("serve")),
+    }
+}
+
+/// A studio that serves others, in a folder that is its own alone.
+///
+/// # Errors
+/// Another service has the folder, or it cannot be used.
+pub async fn served(
+    dir: PathBuf,
+    recordings: Option<PathBuf>,
+    defaults: EgressDefaults,
+) -> Result<Studio, ApiError> {
+    Studio::open(StudioOptions {
+        // Keys that came with a request, for as long as its uploads need them.
+        secrets: Arc::new(FileSecrets::new(dir.join("secrets.json"))),
+        default_folder: recordings,
+        egress: defaults,
+        lock_within: Duration::from_secs(10),
+        ..options(dir)
+    })
+    .await
+}
+
 async fn open(data_dir: Option<PathBuf>) -> Result<Studio, ApiError> {
     if let Some(dir) = data_dir {
         return Studio::open(options(dir)).await;
     }
-    let base = default_data_dir().ok_or_else(|| {
-        ApiError::new(
-            ErrorCode::Storage,
-            Fault::Environment,
-            "This user has no home folder for Tallylight's journal.",
-            "Name a folder with --data-dir.",
-        )
-    })?;
+    let base = base_dir()?;
     // Scripts run several at once. Each takes the first folder that is free, and with it what an earlier
     // worker that died left there.
     let mut taken = None;
@@ -137,6 +162,17 @@ async fn open(data_dir: Option<PathBuf>) -> Result<Studio, ApiError> {
         }
     }
     Err(taken.expect("there is at least one number, and all were taken"))
+}
+
+fn base_dir() -> Result<PathBuf, ApiError> {
+    default_data_dir().ok_or_else(|| {
+        ApiError::new(
+            ErrorCode::Storage,
+            Fault::Environment,
+            "This user has no home folder for Tallylight's journal.",
+            "Name a folder with --data-dir.",
+        )
+    })
 }
 
 fn options(dir: PathBuf) -> StudioOptions {
