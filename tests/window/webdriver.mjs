@@ -53,7 +53,7 @@ function session(call, base, driver) {
        const implicit = { button: 'button, [role=button]', textbox: 'input:not([type=checkbox]):not([type=radio]), textarea, [role=textbox]',
          checkbox: 'input[type=checkbox], [role=checkbox], [role=switch]', heading: 'h1, h2, h3, h4, [role=heading]',
          dialog: 'dialog[open], [role=dialog], [role=alertdialog]', option: '[role=option]', menuitem: '[role=menuitem], [role=menuitemradio]',
-         tab: '[role=tab]', link: 'a[href]', alert: '[role=alert], [role=status]' };
+         combobox: '[role=combobox], select', tab: '[role=tab]', link: 'a[href]', alert: '[role=alert], [role=status]' };
        const words = (element) => {
          const by = element.getAttribute('aria-labelledby');
          if (by) return by.split(/\\s+/).map((id) => document.getElementById(id)?.textContent ?? '').join(' ');

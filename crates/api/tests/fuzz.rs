@@ -2,6 +2,8 @@
 //!
 //! `TALLYLIGHT_FUZZ` sets how many requests of each kind are made.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
