@@ -110,6 +110,8 @@ function session(call, base, driver) {
       until(`"${text.length} characters in ${role} ${name}"`, async () => {
         const element = await find(role, name);
         if (!element) return false;
+        // As a person would: the driver does not empty a field that is scrolled out of a panel.
+        await script("arguments[0].scrollIntoView({ block: 'center' })", element);
         await raw("POST", `/element/${idOf(element)}/clear`, {});
         await raw("POST", `/element/${idOf(element)}/value`, { text });
         const typed = await script("return arguments[0].value", element);
