@@ -1,7 +1,7 @@
 // Builds the program and puts its binaries into a folder of this clone: the target folder is shared, and another clone
 // may build its own over them.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT, TARGET, WORK } from './setup.mjs';
@@ -17,9 +17,12 @@ export function run(program, args, options = {}) {
   });
 }
 
+let ui;
+
 /** The window's pages. The shell embeds them, so they come first. */
 export function buildUi() {
-  return run('npm', ['run', 'build', '-w', 'ui', '--silent']);
+  ui ??= run('npm', ['run', 'build', '-w', 'ui', '--silent']);
+  return ui;
 }
 
 let template;
@@ -37,12 +40,23 @@ export async function buildLayouts() {
 }
 
 /**
+ * Cargo builds every library anew for each set of packages that is named, because they ask for different features of it:
+ * as long as the window can be built too, there is one set for everything, which tests use as well.
+ */
+function canBuildAll() {
+  return spawnSync('pkg-config', ['--exists', 'webkit2gtk-4.1']).status === 0;
+}
+
+/**
  * Builds `packages` and returns where each binary is: `{'tallylight-job': path, …}`.
  * @param {string[]} packages names of binaries, each the package's name too
  */
 export async function buildBinaries(packages, { release = false, quiet = false } = {}) {
   await buildTemplate();
-  const args = ['build', ...packages.flatMap((name) => ['-p', name]), ...(release ? ['--release'] : [])];
+  const all = !release && canBuildAll();
+  if (all || packages.includes('tallylight')) await buildUi();
+  const named = packages.flatMap((name) => ['-p', name]);
+  const args = ['build', ...(all ? ['--workspace', '--bins'] : named), ...(release ? ['--release'] : [])];
   await run('cargo', quiet ? [...args, '--quiet'] : args);
   const profile = release ? 'release' : 'debug';
   const folder = join(WORK, 'bin', profile);

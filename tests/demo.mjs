@@ -9,7 +9,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { buildBinaries, buildUi } from './build.mjs';
+import { buildBinaries } from './build.mjs';
 import { say, setup } from './setup.mjs';
 
 const ROOM = 'morning-show';
@@ -42,7 +42,6 @@ async function main() {
   const window = seconds === undefined;
   await setup(window ? 'demo' : 'record');
   say('building Tallylight (the first time takes several minutes)');
-  if (window) await buildUi();
   const binaries = await buildBinaries(['tallylight-job', window ? 'tallylight' : 'tallylight-worker']);
 
   const { LiveKit } = await import('./harness/livekit.mjs');

@@ -9,11 +9,16 @@ import { ROOT, say, setup } from './setup.mjs';
 
 const cargo = (...args) => run('cargo', args);
 const npm = (script, workspace) => run('npm', ['run', script, '-w', workspace, '--silent']);
-const PROGRAMS = ['tallylight-job', 'tallylight-worker'];
+/** Everything that tests start, once: what is built does not change while they run. */
+let programs;
+const buildPrograms = () => {
+  programs ??= buildBinaries(['tallylight', 'tallylight-job', 'tallylight-worker'], { quiet: true });
+  return programs;
+};
 
 const slow = [];
 
-/** In order. `window` alone needs the shell, and the shell is what takes longest to build. */
+/** In order. */
 const STAGES = {
   format: () => cargo('fmt', '--all', '--check'),
   ui: async () => {
@@ -33,32 +38,30 @@ const STAGES = {
   },
   house: () => files('house'),
   rust: async () => {
-    await buildUi();
-    await buildBinaries(PROGRAMS, { quiet: true });
+    await buildPrograms();
     // One at a time: media tests measure time, and two cores are soon full.
     await cargo('test', '--workspace', '--quiet', '--', '--test-threads=1');
   },
   e2e: async () => {
-    await buildBinaries(PROGRAMS, { quiet: true });
+    await buildPrograms();
     await files('e2e');
   },
   api: async () => {
     await buildLayouts();
-    await buildBinaries(PROGRAMS, { quiet: true });
+    await buildPrograms();
     await files('api');
   },
   fault: async () => {
-    await buildBinaries(PROGRAMS, { quiet: true });
+    await buildPrograms();
     await files('fault');
   },
   bus: async () => {
     await buildLayouts();
-    await buildBinaries(PROGRAMS, { quiet: true });
+    await buildPrograms();
     await files('bus');
   },
   window: async () => {
-    await buildUi();
-    await buildBinaries(['tallylight', ...PROGRAMS], { quiet: true });
+    await buildPrograms();
     await files('window');
   },
 };

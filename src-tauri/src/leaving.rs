@@ -43,9 +43,10 @@ impl Leaving {
     }
 }
 
-/// The window's close button: puts the window away while something records, and quits otherwise.
+/// The window's close button: puts the window away while something records, or may have to by itself, and quits
+/// otherwise.
 pub async fn close_requested(app: &AppHandle) {
-    if records(app) {
+    if records(app) || stands_by(app) {
         window::put_away(app).await;
     } else {
         leave(app, true).await;
@@ -132,6 +133,11 @@ pub async fn on_signals(app: AppHandle) {
 /// Windows and macOS speak through the event loop.
 #[cfg(not(unix))]
 pub async fn on_signals(_app: AppHandle) {}
+
+/// Whether the studio waits for rooms or callers: without it nobody would record them.
+fn stands_by(app: &AppHandle) -> bool {
+    app.state::<Opened>().now().is_some_and(|studio| studio.stands_by())
+}
 
 /// Whether any job has an output. Before the studio is open nobody knows of any, and none is touched.
 fn records(app: &AppHandle) -> bool {

@@ -5,6 +5,7 @@
 
 mod commands;
 mod demo;
+mod elsewhere;
 mod frames;
 mod goes_to;
 mod leaving;

@@ -10,7 +10,7 @@ use crate::commands::{self, Subscription};
 use crate::demo::{self, DemoProject};
 use crate::leaving::{self, Leaving, Page};
 use crate::opened::{Opened, Opening};
-use crate::{frames, goes_to, logs, notices, store, tray, window};
+use crate::{elsewhere, frames, goes_to, logs, notices, store, tray, window};
 
 /// Keeps everything of a run in another folder than the user's: for tests and demos. Such a run stands
 /// beside an ordinary one instead of giving way to it.
@@ -81,6 +81,15 @@ pub fn run() -> anyhow::Result<()> {
             goes_to::retry_set,
             goes_to::pause_set,
             goes_to::cancel_set,
+            elsewhere::save_rule,
+            elsewhere::edit_rule,
+            elsewhere::forget_rule,
+            elsewhere::create_room,
+            elsewhere::start_elsewhere,
+            elsewhere::stop_elsewhere,
+            elsewhere::update_layout_elsewhere,
+            elsewhere::add_stream_elsewhere,
+            elsewhere::remove_stream_elsewhere,
             commands::running,
             commands::choose_folder,
             commands::open_folder,
@@ -122,6 +131,7 @@ async fn open_studio(app: AppHandle, data_dir: PathBuf, opening: Opening) {
     if let Ok(studio) = opened {
         tauri::async_runtime::spawn(tray::follow(app.clone(), studio.clone()));
         tauri::async_runtime::spawn(notices::follow(app.clone(), studio.clone()));
+        tauri::async_runtime::spawn(api::local::follow(studio.clone()));
         demo::log_in(&app, &studio).await;
     }
 }

@@ -258,6 +258,7 @@ pub(crate) mod tests {
             egress_id: id.into(),
             project_id: None,
             origin: Origin::Window,
+            auto: None,
             stores: Vec::new(),
             request,
             title: title.to_owned(),

@@ -1,30 +1,16 @@
 // What goes wrong on a bus: workers that are killed, a Redis that is restarted, more jobs than a computer carries.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { test } from 'node:test';
 import { EgressStatus, EncodedFileOutput } from 'livekit-server-sdk';
-import { BusScene, refused } from '../harness/bus.mjs';
+import { BusScene, jobsOf, refused } from '../harness/bus.mjs';
 import { freePort } from '../harness/livekit.mjs';
 import { decodeErrors } from '../harness/media.mjs';
 import { sleep, until } from '../harness/wait.mjs';
 
 const file = (filepath = '') => new EncodedFileOutput({ filepath });
 const start = (bus, who) => bus.egress.startParticipantEgress(bus.room, who.identity, { file: file('{publisher_identity}-{time}') });
-
-/** The processes of a worker's jobs: they have its home in their environment. */
-function jobs(worker) {
-  const all = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).map(Number);
-  return all.filter((pid) => {
-    try {
-      const of = (name) => readFileSync(`/proc/${pid}/${name}`, 'latin1');
-      return of('comm') === 'tallylight-job\n' && of('environ').includes(`HOME=${worker.home}\0`);
-    } catch {
-      return false;
-    }
-  });
-}
 
 test('two workers: one is killed with its jobs, the other goes on; restarted, it tells the truth of all', async (t) => {
   const bus = await BusScene.open(t, { hooks: true });
@@ -35,7 +21,7 @@ test('two workers: one is killed with its jobs, the other goes on; restarted, it
   const second = await bus.worker();
   await sleep(3000);
   first.child.kill('SIGKILL');
-  for (const pid of jobs(first)) process.kill(pid, 'SIGKILL');
+  for (const pid of jobsOf(first)) process.kill(pid, 'SIGKILL');
   await first.ended();
   // The server does not know yet; the other worker takes what comes.
   assert.equal((await bus.info(one.egressId)).status, EgressStatus.EGRESS_ACTIVE);
@@ -79,7 +65,7 @@ test('an end that nobody heard is told when the worker is back', async (t) => {
   await worker.ended();
   // The job ends by itself while nobody can tell of it.
   await ada.leave();
-  await until('the job has ended', () => jobs(worker).length === 0, { withinMs: 30_000 });
+  await until('the job has ended', () => jobsOf(worker).length === 0, { withinMs: 30_000 });
   assert.equal((await bus.info(info.egressId)).status, EgressStatus.EGRESS_ACTIVE);
   await bus.worker({ home: worker.home });
   const done = await bus.reaches(info.egressId, EgressStatus.EGRESS_COMPLETE);

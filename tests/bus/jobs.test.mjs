@@ -11,16 +11,19 @@ import {
   DirectFileOutput,
   S3Upload,
   StartEgressRequest,
+  StreamOutput,
+  StreamProtocol,
 } from 'livekit-server-sdk';
 import { BusScene, refused } from '../harness/bus.mjs';
+import { RtmpServer } from '../harness/ingest.mjs';
 import { decodeErrors, probe } from '../harness/media.mjs';
 import { site } from '../harness/site.mjs';
-import { until } from '../harness/wait.mjs';
+import { sleep, until } from '../harness/wait.mjs';
 
 const file = (filepath = '') => new EncodedFileOutput({ fileType: EncodedFileType.DEFAULT_FILETYPE, filepath });
 
-/** `EgressSourceType.SDK`, which the SDK does not give out. */
-const SDK = 1;
+/** `EgressSourceType`, which the SDK does not give out. */
+const [WEB, SDK] = [0, 1];
 
 /** The file that an egress says it has made: it is there, and whole. */
 async function whole(info) {
@@ -67,6 +70,33 @@ test('a person, a track composite and a track are recorded, listed and told of',
   assert.deepEqual(await egress.listEgress({ roomName: room, active: true }), []);
 });
 
+test('a whole room: its layout is changed on air, and it ends with the room', async (t) => {
+  const bus = await BusScene.open(t);
+  await bus.person(1, { video: { codec: 'vp8' }, audio: true });
+  await bus.worker();
+  const info = await bus.egress.startRoomCompositeEgress(bus.room, file(), { layout: 'grid' });
+  assert.equal(info.sourceType, WEB);
+  await bus.reaches(info.egressId, EgressStatus.EGRESS_ACTIVE);
+  await sleep(2000);
+  const updated = await bus.egress.updateLayout(info.egressId, 'speaker-light');
+  assert.equal(updated.egressId, info.egressId);
+  await sleep(3000);
+  await bus.rooms.deleteRoom(bus.room);
+  const done = await bus.reaches(info.egressId, EgressStatus.EGRESS_COMPLETE);
+  assert.equal(done.details, 'End reason: Source closed');
+  await whole(done);
+  const light = corners(done.fileResults[0].location);
+  assert.ok(light[0] < 80, `dark at first: ${light[0]}`);
+  assert.ok(light.at(-10) > 180, `light in the end: ${light.at(-10)}`);
+});
+
+/** How light the corner of each picture is, 0 to 255. */
+function corners(path) {
+  const filter = 'crop=16:16:0:0,scale=1:1,format=gray';
+  const { stdout } = spawnSync('ffmpeg', ['-v', 'error', '-i', path, '-vf', filter, '-f', 'rawvideo', '-'], { maxBuffer: 1 << 24 });
+  return [...stdout];
+}
+
 test('a web page, and the form of version 2', async (t) => {
   const bus = await BusScene.open(t);
   const ada = await bus.person(1, { video: { codec: 'h264' }, audio: true });
@@ -84,6 +114,28 @@ test('a web page, and the form of version 2', async (t) => {
   const done = await bus.finish(two.egressId);
   assert.equal(done.request.case, 'egress');
   assert.equal((await whole(done)).video.codec_name, 'h264');
+});
+
+test('streams are added and removed on air', async (t) => {
+  const bus = await BusScene.open(t);
+  const ada = await bus.person(1, { video: { codec: 'h264' }, audio: true });
+  await bus.worker();
+  const ingest = await RtmpServer.start();
+  bus.scene.onClose(() => ingest.stop());
+  const stream = new StreamOutput({ protocol: StreamProtocol.RTMP, urls: [ingest.url('first-secret-key')] });
+  const info = await bus.egress.startParticipantEgress(bus.room, ada.identity, { stream });
+  await bus.reaches(info.egressId, EgressStatus.EGRESS_ACTIVE);
+  const second = ingest.url('second-secret-key');
+  const added = await bus.egress.updateStream(info.egressId, [second], []);
+  assert.equal(added.streamResults.length, 2);
+  await until('both are listed', async () => (await bus.info(info.egressId)).streamResults.length === 2);
+  await bus.egress.updateStream(info.egressId, [], [second]);
+  await until('one is finished', async () => (await bus.info(info.egressId)).streamResults.some((s) => s.status === 1));
+  const wrong = await refused(bus.egress.updateStream(info.egressId, [], [ingest.url('never-there')]));
+  assert.equal(wrong.code, 'not_found');
+  const done = await bus.finish(info.egressId, 500);
+  const told = JSON.stringify(done, (_, value) => (typeof value === 'bigint' ? `${value}` : value));
+  assert.doesNotMatch(told, /(first|second)-secret-key/);
 });
 
 test('what cannot be done is refused at once, in words', async (t) => {

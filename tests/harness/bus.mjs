@@ -1,6 +1,7 @@
 // A LiveKit server with its Redis, and workers that take jobs from it, as a self-hoster has them.
 
 import { execFileSync, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -164,6 +165,19 @@ export class BusScene {
     if (stopped.status !== EgressStatus.EGRESS_ENDING) throw new Error(`stopped, it is ${EgressStatus[stopped.status]}`);
     return this.reaches(egressId, EgressStatus.EGRESS_COMPLETE);
   }
+}
+
+/** The processes of a worker's jobs: they have its home in their environment. */
+export function jobsOf(worker) {
+  const all = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).map(Number);
+  return all.filter((pid) => {
+    try {
+      const of = (name) => readFileSync(`/proc/${pid}/${name}`, 'latin1');
+      return of('comm') === 'tallylight-job\n' && of('environ').includes(`HOME=${worker.home}\0`);
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Receives the server's webhooks. */

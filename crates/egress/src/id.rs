@@ -66,6 +66,11 @@ id!(
     StorageId
 );
 
+id!(
+    /// A rule of auto egress. Ours, not LiveKit's.
+    RuleId
+);
+
 impl EgressId {
     /// A new random id.
     pub fn random() -> Self {
@@ -91,6 +96,13 @@ impl StorageId {
     /// A new random id.
     pub fn random() -> Self {
         Self(random_id("ST_"))
+    }
+}
+
+impl RuleId {
+    /// A new random id.
+    pub fn random() -> Self {
+        Self(random_id("RU_"))
     }
 }
 

@@ -11,11 +11,13 @@
 //!   ([`state`]), which is told to the world as [`info`] and left beside the file as [`manifest`].
 //! - What a program picture is made of is in [`layout`].
 //! - Where files are uploaded to is in [`storage`], its secrets apart from its settings.
+//! - What LiveKit's own egress service is to run is put into its words by [`elsewhere`].
 //! - The people of a room are in [`roster`], errors in [`error`], and [`redact`] keeps secrets out of all
 //!   that is stored or shown.
 
 pub mod container;
 pub mod destination;
+pub mod elsewhere;
 mod encoding;
 pub mod error;
 pub mod fact;

@@ -47,7 +47,7 @@ pub fn monitor_token(
     sign(key, secret, identity, "agent", ttl, hidden_subscriber(room))
 }
 
-/// A token for calls of the room service. `room` names the one room to administer, if any.
+/// A token for calls of the room service and of the egress service. `room` names the one room to administer, if any.
 pub(crate) fn service_token(
     key: &str,
     secret: &SecretString,
@@ -55,6 +55,7 @@ pub(crate) fn service_token(
 ) -> Result<SecretString, ApiError> {
     let grants = VideoGrants {
         room_list: true,
+        room_record: true,
         // Deleting a room asks for the right to create it.
         room_create: true,
         room_admin: room.is_some(),

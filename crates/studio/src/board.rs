@@ -117,6 +117,9 @@ impl Snapshot {
                 }
             }
             Change::UploadRemoved { id } => self.uploads.retain(|upload| upload.id != id),
+            Change::Rules { rules } => self.rules = rules,
+            Change::Elsewhere { elsewhere } => self.elsewhere = elsewhere,
+            Change::Api { api } => self.api = api,
         }
     }
 }

@@ -24,14 +24,7 @@ impl Studio {
     /// # Errors
     /// There is no such job or destination, the job is over, the address is none, or the key is not at hand.
     pub async fn add_stream(&self, egress_id: EgressId, stream: StreamInput) -> Result<OutputId, ApiError> {
-        let (url, any_certificate, sound) = match stream {
-            StreamInput::Url { url, any_certificate, sound } => (url, any_certificate, sound),
-            StreamInput::Saved { id } => {
-                self.inner.ask_again().await;
-                let saved = self.inner.saved_destination(&id)?;
-                (self.inner.destination_url(&saved).await?, saved.any_certificate, saved.sound)
-            }
-        };
+        let (url, any_certificate, sound) = self.inner.stream_input(stream).await?;
         let url = LiveUrl::parse(url.expose_secret())?;
         self.attach_stream(&egress_id, &url, any_certificate, sound).await
     }
@@ -216,6 +209,21 @@ impl Studio {
 }
 
 impl Inner {
+    /// The whole address that an input means, whether any certificate is taken there, and what sound.
+    pub(crate) async fn stream_input(
+        &self,
+        stream: StreamInput,
+    ) -> Result<(SecretString, bool, SoundFormat), ApiError> {
+        match stream {
+            StreamInput::Url { url, any_certificate, sound } => Ok((url, any_certificate, sound)),
+            StreamInput::Saved { id } => {
+                self.ask_again().await;
+                let saved = self.saved_destination(&id)?;
+                Ok((self.destination_url(&saved).await?, saved.any_certificate, saved.sound))
+            }
+        }
+    }
+
     fn saved_destination(&self, id: &DestinationId) -> Result<SavedDestination, ApiError> {
         self.saved.lock().destinations.iter().find(|saved| saved.id == *id).cloned().ok_or_else(|| {
             ApiError::new(
@@ -228,7 +236,7 @@ impl Inner {
     }
 
     /// The address with its key: as given or read in this run, else from the keyring.
-    async fn destination_url(&self, saved: &SavedDestination) -> Result<SecretString, ApiError> {
+    pub(crate) async fn destination_url(&self, saved: &SavedDestination) -> Result<SecretString, ApiError> {
         if let Some(url) = self.key(saved.id.as_str(), saved.in_keyring).await? {
             return Ok(url);
         }

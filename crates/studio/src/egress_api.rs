@@ -4,7 +4,9 @@
 mod start;
 mod told;
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use egress::error::ApiError;
 use egress::fact::EgressStatus;
@@ -13,14 +15,18 @@ use egress::validate::EgressRequest;
 use livekit_protocol::{EgressInfo, EgressStatus as LiveKitStatus};
 use secrecy::SecretString;
 use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::error::{no_such_job, precondition};
 use crate::fold::ended;
 use crate::studio::Studio;
-use crate::surface::Origin;
+use crate::surface::{ApiState, Change, Origin};
 
 pub(crate) use start::known_already;
 pub(crate) use told::{Asked, Egresses};
+
+/// How long the answer of `UpdateStream` waits for the job to tell of what it was given.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// A request of LiveKit's Egress API.
 #[derive(Debug)]
@@ -68,6 +74,11 @@ impl Studio {
             self.inner.egresses.all().iter().filter(|info| fits(info)).map(|info| (**info).clone()).collect();
         found.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| a.egress_id.cmp(&b.egress_id)));
         found
+    }
+
+    /// Whether a job was under way when this studio was opened, as far as the one before had written down.
+    pub fn was_under_way(&self, id: &EgressId) -> bool {
+        self.inner.egresses.was_under_way(id)
     }
 
     /// Every job in LiveKit's words, whenever that changes. A receiver that lags asks for the list.
@@ -119,8 +130,42 @@ impl Studio {
         add: Vec<SecretString>,
         remove: Vec<SecretString>,
     ) -> Result<EgressInfo, ApiError> {
-        self.egress(&id)?;
+        let before = self.egress(&id)?.stream_results.len();
+        let listed = before + add.len();
+        let mut changes = self.egress_changes();
         self.update_stream(id.clone(), add, remove).await?;
+        // A stream is in the answer, as in LiveKit's, once its job has told of it.
+        let all_told = async {
+            while self.egress(&id).is_ok_and(|info| info.stream_results.len() < listed) {
+                if let Err(RecvError::Closed) = changes.recv().await {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(TOLD_WITHIN, all_told).await;
         self.egress(&id)
+    }
+
+    /// The key of the open project, with which tokens for the Egress API of this studio are signed. None: no project is
+    /// open.
+    ///
+    /// # Errors
+    /// Its secret is not at hand.
+    pub async fn egress_key(&self) -> Result<Option<(String, SecretString)>, ApiError> {
+        if self.inner.board.read(|snapshot| snapshot.projects.current.is_none()) {
+            return Ok(None);
+        }
+        let (_, server) = self.inner.current_server().await?;
+        Ok(Some((server.api_key, server.api_secret)))
+    }
+
+    /// Shows how the Egress API of this studio is.
+    pub fn show_api(&self, api: ApiState) {
+        self.inner.board.edit(|snapshot| (snapshot.api != api).then_some(Change::Api { api }));
+    }
+
+    /// The studio's own folder.
+    pub fn data_dir(&self) -> &Path {
+        &self.inner.data_dir
     }
 }

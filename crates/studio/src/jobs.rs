@@ -24,7 +24,7 @@ use crate::project_calls::host;
 use crate::recovery;
 use crate::studio::{Inner, Studio, make_recordings_folder};
 use crate::supervisor::{Command, JobHandle, Supervisor, call};
-use crate::surface::{Change, Job, JobStore, Origin};
+use crate::surface::{AutoStart, Change, Job, JobStore, Origin};
 
 /// How long a room token is good for. The server hands out fresh ones while the job is connected.
 const TOKEN_TTL: Duration = room::token::RECORDER_TTL;
@@ -43,8 +43,17 @@ pub(crate) struct Launching {
     /// Nobody has pressed Record on it yet.
     pub(crate) preview: bool,
     pub(crate) origin: Origin,
+    /// The rule that starts it.
+    pub(crate) rule: Option<ByRule>,
     /// Where its files go by its request.
     pub(crate) stores: Vec<JobStore>,
+}
+
+/// What a rule starts a job for.
+pub(crate) struct ByRule {
+    pub(crate) start: AutoStart,
+    /// Who is in that room, which need not be the one that is open.
+    pub(crate) roster: Roster,
 }
 
 impl Studio {
@@ -70,7 +79,7 @@ impl Studio {
             return Ok(preview);
         }
         inner.discard_previews(None).await;
-        let id = inner.launch_record(request, true).await?;
+        let id = inner.launch_record(request, true, None).await?;
         if inner.arming.load(Ordering::SeqCst) != turn {
             inner.discard(&id).await;
             return Err(ApiError::new(
@@ -138,7 +147,7 @@ impl Studio {
         }
         // One that is being armed at this moment would receive beside it to no end.
         self.inner.arming.fetch_add(1, Ordering::SeqCst);
-        self.inner.launch_record(request, false).await
+        self.inner.launch_record(request, false, None).await
     }
 
     /// Finishes a job's outputs and ends it. Comes back as soon as the job has begun to.
@@ -191,7 +200,7 @@ impl Inner {
     }
 
     /// A request with the operator's folder and file name where it names none.
-    fn with_defaults(&self, mut request: RecordRequest) -> RecordRequest {
+    pub(crate) fn with_defaults(&self, mut request: RecordRequest) -> RecordRequest {
         self.board.read(|snapshot| {
             if request.folder.is_empty() {
                 request.folder.clone_from(&snapshot.settings.folder);
@@ -270,11 +279,12 @@ impl Inner {
         }
     }
 
-    /// Starts what the window asks for.
-    async fn launch_record(
+    /// Starts what the window asks for, or a rule that was set there.
+    pub(crate) async fn launch_record(
         self: &std::sync::Arc<Self>,
         request: RecordRequest,
         preview: bool,
+        rule: Option<ByRule>,
     ) -> Result<EgressId, ApiError> {
         self.check_open()?;
         self.check_upload(request.upload.as_ref())?;
@@ -290,9 +300,10 @@ impl Inner {
             accepted,
             record: request,
             asked: Asked::redacted(asked),
-            room_sid: String::new(),
+            room_sid: rule.as_ref().map(|rule| rule.start.room_sid.clone()).unwrap_or_default(),
             preview,
-            origin: Origin::Window,
+            origin: if rule.is_some() { Origin::Auto } else { Origin::Window },
+            rule,
             stores: Vec::new(),
         };
         self.launch(launching).await
@@ -303,7 +314,7 @@ impl Inner {
         self: &std::sync::Arc<Self>,
         launching: Launching,
     ) -> Result<EgressId, ApiError> {
-        let Launching { id, accepted, record: request, asked: words, preview, origin, stores, .. } =
+        let Launching { id, accepted, record: request, asked: words, preview, origin, rule, stores, .. } =
             launching;
         let secrets = accepted.secrets;
         let mut full = accepted.spec;
@@ -341,7 +352,8 @@ impl Inner {
         };
         let title = self.board.read(|snapshot| {
             let room = snapshot.room.as_ref().filter(|room| room.name == request.room_name);
-            title(&request.source, room.map(|room| &room.roster))
+            let there = rule.as_ref().map(|rule| &rule.roster);
+            title(&request.source, there.or(room.map(|room| &room.roster)))
         });
         let outputs = if preview {
             Vec::new()
@@ -352,6 +364,7 @@ impl Inner {
             egress_id: id.clone(),
             project_id,
             origin,
+            auto: rule.map(|rule| rule.start),
             request,
             title,
             status: EgressStatus::Starting,

@@ -5,10 +5,12 @@
 //! ([`journal`]) before it is acted on, so that its own death loses nothing: the next start adopts the
 //! jobs that still run and saves the files of those that died.
 
+mod auto;
 mod board;
 mod conversation;
 mod destinations;
 mod egress_api;
+mod elsewhere;
 mod error;
 mod fold;
 mod frames;

@@ -11,9 +11,11 @@ use egress::state::JobState;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, watch};
 
+use crate::auto::Auto;
 use crate::board::Board;
 use crate::conversation::Conversation;
 use crate::egress_api::Egresses;
+use crate::elsewhere::Known;
 use crate::error::{internal, precondition, storage};
 use crate::fold::show;
 use crate::frames::Frames;
@@ -27,8 +29,8 @@ use crate::process::{
 use crate::projects::Saved;
 use crate::studio::{Inner, Studio};
 use crate::supervisor::{Command, Supervisor, conclude};
-use crate::surface::{Change, Job, Machine, Projects, Rooms, Settings, Snapshot};
-use crate::{layouts, machine, recovery, rooms, uploads};
+use crate::surface::{ApiState, Change, Elsewhere, Job, Machine, Projects, Rooms, Settings, Snapshot};
+use crate::{elsewhere, layouts, machine, recovery, rooms, uploads};
 
 /// Finished jobs that a front end gets to see.
 const HISTORY: u32 = 500;
@@ -104,6 +106,9 @@ impl Studio {
             destinations: Vec::new(),
             storages: Vec::new(),
             uploads: Vec::new(),
+            rules: Vec::new(),
+            elsewhere: Elsewhere::default(),
+            api: ApiState::default(),
         });
         let inner = Arc::new(Inner {
             program: find_program(job_program),
@@ -122,6 +127,8 @@ impl Studio {
             queue: OnceLock::new(),
             defaults,
             egresses: Egresses::default(),
+            auto: Auto::default(),
+            elsewhere: Known::default(),
             layouts: Mutex::default(),
             jobs: Mutex::default(),
             arming: AtomicU64::new(0),
@@ -139,7 +146,9 @@ impl Studio {
         inner.publish_projects(None);
         inner.publish_destinations();
         inner.publish_storages();
+        inner.publish_rules();
         inner.open_uploads().await;
+        inner.egresses.found_under_way(&found.running);
         inner.tell_found(&found.running);
         inner.tell_found(&found.history);
         for row in found.running {
@@ -153,6 +162,7 @@ impl Studio {
         }
         inner.spawn_until_closed(uploads::follow(inner.clone()));
         inner.spawn_until_closed(rooms::poll(inner.clone()));
+        inner.spawn_until_closed(elsewhere::poll(inner.clone()));
         inner.spawn_until_closed(layouts::watch(inner.clone()));
         inner.spawn_until_closed(machine::watch(inner.clone()));
         inner.spawn_until_closed(machine::probe(inner.clone()));

@@ -13,7 +13,7 @@ use crate::error::internal;
 use crate::projects::SavedProject;
 use crate::secrets::{SecretError, SecretStore};
 use crate::studio::{Inner, Studio};
-use crate::surface::{Change, Project, ProjectInput, Projects, Rooms, SecretPlace};
+use crate::surface::{Change, Elsewhere, Project, ProjectInput, Projects, Rooms, SecretPlace};
 
 /// How long the keyring may take: a prompt that nobody sees must not hold up the window for ever.
 const KEYRING_WITHIN: Duration = Duration::from_secs(10);
@@ -146,6 +146,8 @@ impl Studio {
             inner.publish_projects(None);
             let rooms = Rooms { loading: id.is_some(), ..Rooms::default() };
             inner.board.publish(Change::Rooms { rooms });
+            inner.board.publish(Change::Elsewhere { elsewhere: Elsewhere::default() });
+            inner.elsewhere.nudge.notify_one();
         }
         inner.save().await?;
         let secret = match &id {
@@ -179,6 +181,7 @@ impl Inner {
         {
             let mut saved = self.saved.lock();
             saved.projects.retain(|project| project.id != *id);
+            saved.rules.retain(|rule| rule.project_id != *id);
             if saved.current.as_ref() == Some(id) {
                 saved.current = None;
             }
@@ -186,6 +189,7 @@ impl Inner {
         self.known_secrets.lock().remove(id);
         self.lost_secrets.lock().remove(id);
         self.publish_projects(None);
+        self.publish_rules();
         let of_it: Vec<EgressId> = self.board.read(|snapshot| {
             let jobs = snapshot.jobs.iter().filter(|job| job.project_id.as_ref() == Some(id));
             jobs.map(|job| job.egress_id.clone()).collect()

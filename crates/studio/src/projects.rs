@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use egress::error::ApiError;
-use egress::id::{DestinationId, ProjectId, StorageId};
+use egress::id::{DestinationId, ProjectId, RuleId, StorageId};
 use egress::spec::{SoundFormat, StreamProtocol};
 use egress::storage::StorageProfile;
 use serde::{Deserialize, Serialize};
 
-use crate::surface::Settings;
+use crate::surface::{AutoEgress, Settings};
 
 /// What is saved: everything about the projects but their secrets, and the settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Saved {
     pub destinations: Vec<SavedDestination>,
     /// Storages, in order of name.
     pub storages: Vec<SavedStorage>,
+    /// Rules of auto egress, in the order they were made.
+    pub rules: Vec<SavedRule>,
     /// What the operator set; none: nothing yet.
     pub settings: Option<Settings>,
 }
@@ -72,6 +74,17 @@ pub struct SavedStorage {
     pub profile: StorageProfile,
     /// Whether its keys were put into the keyring.
     pub in_keyring: bool,
+}
+
+/// A saved rule of auto egress.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedRule {
+    /// Ours.
+    pub id: RuleId,
+    /// The project whose rooms it is about.
+    pub project_id: ProjectId,
+    /// What is recorded of which rooms.
+    pub what: AutoEgress,
 }
 
 /// What can go wrong with the list of projects.

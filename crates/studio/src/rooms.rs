@@ -6,6 +6,7 @@ use std::time::Duration;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::ProjectId;
 use egress::roster::RoomSummary;
+use room::service::Server;
 
 use crate::studio::Inner;
 use crate::surface::{Change, Rooms};
@@ -17,18 +18,22 @@ const LONGEST: Duration = Duration::from_secs(15);
 /// How long a list may take.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// Asks for the rooms for ever.
+/// Asks for the rooms for ever: for whoever looks, and for the rules.
 pub(crate) async fn poll(inner: Arc<Inner>) {
     let mut wait = EVERY;
     loop {
         let current = inner.board.read(|snapshot| snapshot.projects.current.clone());
-        if let Some(current) = current.filter(|_| inner.board.watched()) {
+        let wanted = |id: &ProjectId| inner.board.watched() || !inner.rules_in_force(id).is_empty();
+        if let Some(current) = current.filter(wanted) {
             let listed = list(&inner).await;
             wait = match &listed {
                 Ok(_) => EVERY,
                 Err(_) => (wait * 2).min(LONGEST),
             };
-            publish(&inner, &current, listed);
+            if let Ok((server, rooms)) = &listed {
+                inner.follow_rules(&current, server, rooms).await;
+            }
+            publish(&inner, &current, listed.map(|(_, rooms)| rooms));
         }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
@@ -37,10 +42,10 @@ pub(crate) async fn poll(inner: Arc<Inner>) {
     }
 }
 
-async fn list(inner: &Inner) -> Result<Vec<RoomSummary>, ApiError> {
+async fn list(inner: &Inner) -> Result<(Server, Vec<RoomSummary>), ApiError> {
     let (_, server) = inner.current_server().await?;
     match tokio::time::timeout(WITHIN, room::service::list_rooms(&server)).await {
-        Ok(listed) => listed,
+        Ok(listed) => Ok((server, listed?)),
         Err(_) => Err(silent(WITHIN)),
     }
 }

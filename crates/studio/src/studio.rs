@@ -12,8 +12,10 @@ use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
 
+use crate::auto::Auto;
 use crate::board::Board;
 use crate::egress_api::Egresses;
+use crate::elsewhere::Known;
 use crate::error::closing;
 use crate::fold::ended;
 use crate::frames::Frames;
@@ -24,7 +26,7 @@ use crate::options::EgressDefaults;
 use crate::projects::{ProjectStore, Saved};
 use crate::secrets::SecretStore;
 use crate::supervisor::JobHandle;
-use crate::surface::{Change, Numbered, Settings, Snapshot};
+use crate::surface::{ApiState, AutoRule, Change, Numbered, Settings, Snapshot};
 
 /// The studio. A cheap handle; when the last one goes, everything it does stops, except the jobs that
 /// record: they go on, and the next studio finds them.
@@ -71,6 +73,10 @@ pub(crate) struct Inner {
     pub(crate) defaults: EgressDefaults,
     /// Every job in LiveKit's words.
     pub(crate) egresses: Egresses,
+    /// What rules of auto egress have started, and what came of it.
+    pub(crate) auto: Auto,
+    /// What is known of LiveKit's egress service besides what front ends see.
+    pub(crate) elsewhere: Known,
     /// The operator's own layouts.
     pub(crate) layouts: Mutex<Own>,
     /// Jobs with a task that supervises them.
@@ -111,6 +117,16 @@ impl Studio {
     /// Jobs with outputs that are not over.
     pub fn running(&self) -> Vec<EgressId> {
         self.inner.running()
+    }
+
+    /// Whether it has something to wait for where nothing records: a room that a rule of the open project is about, or
+    /// a caller of its API.
+    pub fn stands_by(&self) -> bool {
+        self.inner.board.read(|snapshot| {
+            let current = snapshot.projects.current.as_ref();
+            let in_force = |rule: &AutoRule| rule.what.on && Some(&rule.project_id) == current;
+            matches!(snapshot.api, ApiState::On { .. }) || snapshot.rules.iter().any(in_force)
+        })
     }
 
     /// Changes what the operator set.

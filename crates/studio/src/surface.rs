@@ -1,6 +1,10 @@
 //! The shapes that cross the command surface. A front end takes one [`Snapshot`], then folds
 //! [`Change`]s over it: each change replaces one part of the snapshot whole, so a fold cannot drift.
 
+mod auto;
+mod elsewhere;
+
+pub use auto::{AutoEgress, AutoParts, AutoRule, AutoStart, RoomEgress, RoomInput};
 use egress::error::ApiError;
 pub use egress::fact::OutputState;
 use egress::fact::{
@@ -13,6 +17,10 @@ use egress::request::RecordRequest;
 use egress::roster::{RoomSummary, Roster};
 use egress::spec::{SoundFormat, StreamProtocol};
 use egress::storage::{StorageProfile, StorageSecret};
+pub use elsewhere::{
+    ApiSettings, ApiState, EgressService, Elsewhere, ElsewhereFile, ElsewhereJob, ElsewhereStream,
+    ElsewhereStreamState,
+};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use upload::{LocalFile, Progress, Target, Upload, UploadId};
@@ -46,6 +54,15 @@ pub struct Snapshot {
     /// What goes up, waits to, or went up of late, oldest first.
     #[serde(default)]
     pub uploads: Vec<Upload>,
+    /// The rules of auto egress, of all projects, in the order they were made.
+    #[serde(default)]
+    pub rules: Vec<AutoRule>,
+    /// LiveKit's egress service of the open project.
+    #[serde(default)]
+    pub elsewhere: Elsewhere,
+    /// The Egress API of this computer.
+    #[serde(default)]
+    pub api: ApiState,
 }
 
 /// A numbered change.
@@ -142,6 +159,21 @@ pub enum Change {
         /// Which.
         id: UploadId,
     },
+    /// Replaces `rules`.
+    Rules {
+        /// The new value.
+        rules: Vec<AutoRule>,
+    },
+    /// Replaces `elsewhere`.
+    Elsewhere {
+        /// The new value.
+        elsewhere: Elsewhere,
+    },
+    /// Replaces `api`.
+    Api {
+        /// The new value.
+        api: ApiState,
+    },
 }
 
 /// Saved projects.
@@ -234,6 +266,9 @@ pub struct Job {
     /// Who asked for it.
     #[serde(default)]
     pub origin: Origin,
+    /// What a rule has started it for; none for any other origin.
+    #[serde(default)]
+    pub auto: Option<AutoStart>,
     /// What was asked.
     pub request: RecordRequest,
     /// A few words for the source: a person's name, or tracks.
@@ -483,6 +518,9 @@ pub struct Settings {
     #[serde(default)]
     #[ts(type = "number | null")]
     pub upload_limit_bps: Option<u64>,
+    /// The Egress API of this computer.
+    #[serde(default)]
+    pub api: ApiSettings,
 }
 
 /// A layout to choose.

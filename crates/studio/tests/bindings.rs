@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use egress::error::ApiError;
 use egress::request::RecordRequest;
-use studio::surface::{DestinationInput, Numbered, ProjectInput, Snapshot, StorageInput, StreamInput};
+use studio::surface::{
+    DestinationInput, Numbered, ProjectInput, RoomInput, Snapshot, StorageInput, StreamInput,
+};
 use ts_rs::{Config, TS};
 use upload::Checked;
 
@@ -30,6 +32,7 @@ fn generate(into: &Path) {
     DestinationInput::export_all(&config).unwrap();
     StreamInput::export_all(&config).unwrap();
     StorageInput::export_all(&config).unwrap();
+    RoomInput::export_all(&config).unwrap();
     Checked::export_all(&config).unwrap();
     ApiError::export_all(&config).unwrap();
     let names = files(into).into_keys().map(|file| file.trim_end_matches(".ts").to_owned());

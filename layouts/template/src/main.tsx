@@ -35,7 +35,9 @@ async function begin() {
   window.tallylight = { setLayout: (asked) => desk.set(asked) };
   EgressHelper.onLayoutChanged((layout) => {
     void desk.set(layout, false).then((answer) => {
-      if (!answer.ok) console.warn(`layout refused: ${answer.error.path} ${answer.error.reason}`);
+      // The job hears of it: it was not asked, and shows the page in this layout again after a crash.
+      if (answer.ok) console.log(`LAYOUT_CHANGED ${answer.layout}`);
+      else console.warn(`layout refused: ${answer.error.path} ${answer.error.reason}`);
     });
   });
   // Sizes are asked for by placement (room/layers.ts).

@@ -91,6 +91,12 @@ impl Told {
         }
     }
 
+    /// Takes note of an egress of whose end others may not have heard.
+    pub fn begun(&mut self, info: &EgressInfo) {
+        let egress_id = info.egress_id.clone();
+        self.running.insert(egress_id.clone(), EgressInfo { egress_id, ..EgressInfo::default() });
+    }
+
     /// Whether an egress runs, or did when it was last told of.
     pub fn is_open(&self, info: &EgressInfo) -> bool {
         !over(info) || self.running.contains_key(&info.egress_id)
@@ -161,6 +167,16 @@ mod tests {
         told.known(&info(EgressStatus::EgressActive, 1));
         assert_eq!(told.event(&info(EgressStatus::EgressActive, 2)), None);
         assert_eq!(told.event(&info(EgressStatus::EgressFailed, 3)), Some(Kind::Ended));
+    }
+
+    #[test]
+    fn an_end_that_nobody_may_have_heard_of_is_told() {
+        let mut told = Told::default();
+        let ended = info(EgressStatus::EgressComplete, 1);
+        told.begun(&ended);
+        assert!(told.is_open(&ended));
+        assert_eq!(told.event(&ended), Some(Kind::Ended));
+        assert_eq!(told.event(&ended), None);
     }
 
     #[test]

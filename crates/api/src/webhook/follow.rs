@@ -12,6 +12,7 @@ impl Webhooks {
     /// too. Of those that came over LiveKit's Redis its server tells.
     pub async fn follow(self, studio: Studio, mut closing: watch::Receiver<bool>) {
         let mut changes = studio.egress_changes();
+        self.catch_up(&studio);
         loop {
             let change = tokio::select! {
                 biased;

@@ -15,10 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egress::error::{ApiError, ErrorCode, Fault};
+use egress::id::EgressId;
 use egress::validate::EgressRequest;
 use livekit_protocol as proto;
-use livekit_protocol::EgressInfo;
+use livekit_protocol::{EgressInfo, EgressStatus};
 use parking_lot::Mutex;
+use studio::{EgressFilter, Studio};
 use url::Url;
 
 use crate::keys::ApiKeys;
@@ -75,9 +77,18 @@ impl Webhooks {
         Ok(Self { configured, keys, told: Arc::default(), lanes })
     }
 
-    /// Takes note of an egress of which others know already.
-    pub fn known(&self, info: &EgressInfo) {
-        self.told.lock().known(info);
+    /// Takes note of the egresses that a studio knows at its start. Others know of them already, but for those that
+    /// were under way when the last studio went: of an end since then nobody has told.
+    pub fn begin(&self, studio: &Studio) {
+        let mut told = self.told.lock();
+        for info in studio.list_egress(&EgressFilter::default()) {
+            let over = info.status() > EgressStatus::EgressEnding;
+            if over && studio.was_under_way(&EgressId::from(info.egress_id.as_str())) {
+                told.begun(&info);
+            } else {
+                told.known(&info);
+            }
+        }
     }
 
     /// Tells what has become of an egress, if that is news. Comes back at once.

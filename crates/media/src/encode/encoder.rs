@@ -41,15 +41,7 @@ impl Encoder {
         deliver: impl Fn(Encoded) + Send + Sync + 'static,
     ) -> Result<Self, ChainError> {
         let (width, height, fps) = (encoding.width, encoding.height, encoding.framerate.max(1));
-        let caps = gst::Caps::builder("video/x-raw")
-            .field("format", "I420")
-            .field("width", width as i32)
-            .field("height", height as i32)
-            .field("framerate", gst::Fraction::new(fps as i32, 1))
-            .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
-            .field("colorimetry", "bt709")
-            .field("interlace-mode", "progressive")
-            .build();
+        let caps = picture_caps((width, height, fps));
         let interval_s = encoding.key_frame_interval_s.filter(|s| *s > 0.0);
         let key_int = (interval_s.unwrap_or(KEY_FRAME_INTERVAL_S) * f64::from(fps)).round().max(1.0) as u32;
         let kbps = encoding.bitrate_bps / 1000;
@@ -161,6 +153,19 @@ impl Encoder {
     pub fn finish(&self) {
         self.chain.finish();
     }
+}
+
+/// The pictures of a program, of this width and height, pixels, and so many a second.
+pub fn picture_caps((width, height, framerate): (u32, u32, u32)) -> gst::Caps {
+    gst::Caps::builder("video/x-raw")
+        .field("format", "I420")
+        .field("width", width as i32)
+        .field("height", height as i32)
+        .field("framerate", gst::Fraction::new(framerate as i32, 1))
+        .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+        .field("colorimetry", "bt709")
+        .field("interlace-mode", "progressive")
+        .build()
 }
 
 fn start(

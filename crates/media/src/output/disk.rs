@@ -19,6 +19,33 @@ pub enum DiskVerdict {
     Full,
 }
 
+/// The disk that a file grows on.
+#[derive(Debug)]
+pub struct Place {
+    folder: PathBuf,
+    /// The largest file it takes, bytes.
+    largest_bytes: Option<u64>,
+}
+
+impl Place {
+    /// Of files in this folder.
+    pub fn of(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), largest_bytes: largest_file_bytes(folder) }
+    }
+
+    /// Whether it takes no file above a size that a recording reaches.
+    pub fn is_limited(&self) -> bool {
+        self.largest_bytes.is_some()
+    }
+
+    /// What a file of this size can still grow by, bytes; none where nobody knows.
+    pub fn room_bytes(&self, size_bytes: u64) -> Option<u64> {
+        let free = fs4::available_space(&self.folder).ok();
+        let below = self.largest_bytes.map(|largest| largest.saturating_sub(size_bytes));
+        [free, below].into_iter().flatten().min()
+    }
+}
+
 /// Below this much time the operator is warned.
 const LOW_S: u64 = 10 * 60;
 /// Finishing begins with this much time left: the guard looks every half second, and a disk may have
@@ -48,7 +75,7 @@ pub fn judge(free_bytes: u64, rate_bytes_s: u64, units: u64) -> DiskVerdict {
 const FAT_MAX_BYTES: u64 = (4 << 30) - 1;
 
 /// The largest file that the disk with `folder` takes, bytes; none: larger than any recording.
-pub fn largest_file_bytes(folder: &Path) -> Option<u64> {
+fn largest_file_bytes(folder: &Path) -> Option<u64> {
     let folder = folder.canonicalize().ok()?;
     // Names and places alone: asking a network disk for its size may take for ever.
     let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing());

@@ -16,6 +16,7 @@ use egress::id::OutputId;
 use egress::spec::Container;
 use gstreamer::Caps;
 
+use crate::output::Counts;
 use crate::output::container;
 use crate::output::mux::{Lanes, Mux, MuxError};
 use crate::unit::{Lane, Unit};
@@ -113,6 +114,18 @@ impl FileOutput {
     /// What there is of a file that does not become complete in time.
     pub fn abandoned(&self) -> FileResult {
         result(&self.plan, &self.counts, Err(MuxError::Stuck))
+    }
+
+    /// Its figures, with so many pictures left out before it.
+    pub fn counts(&self, dropped: u64) -> Counts {
+        Counts {
+            started_ns: self.counts.started_ns.load(Relaxed),
+            ended_ns: self.counts.ended_ns.load(Relaxed),
+            size_bytes: self.size_bytes(),
+            pictures: self.counts.pictures.load(Relaxed),
+            units: self.counts.units.load(Relaxed),
+            dropped,
+        }
     }
 
     /// Bytes on disk now.

@@ -16,6 +16,7 @@ use gstreamer as gst;
 use parking_lot::Mutex;
 
 use crate::chain::{Chain, ChainError, ChainEvent, timed};
+use crate::encode::encoder::picture_caps;
 use crate::output::segments::mux::replace;
 use crate::output::{Counts, Ended, Output, OutputReport, Raw, Rendition, SetResult};
 
@@ -171,21 +172,12 @@ impl Output for Images {
 }
 
 fn chain(plan: &ImagesPlan, queue: Sender<Message>) -> Result<Chain, ChainError> {
-    let (width, height, framerate) = plan.program;
-    let caps = gst::Caps::builder("video/x-raw")
-        .field("format", "I420")
-        .field("width", width as i32)
-        .field("height", height as i32)
-        .field("framerate", gst::Fraction::new(framerate as i32, 1))
-        .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
-        .field("colorimetry", "bt709")
-        .build();
     let (width, height) = plan.size;
     let description = format!(
         "videoconvertscale ! video/x-raw,format=I420,width={width},height={height},pixel-aspect-ratio=1/1 ! \
          jpegenc quality={QUALITY}"
     );
-    Chain::start("images", &caps, &description, move |event| {
+    Chain::start("images", &picture_caps(plan.program), &description, move |event| {
         // A closed queue: the output has ended.
         let _ = queue.send(match event {
             ChainEvent::Sample(sample) => {

@@ -12,9 +12,9 @@ use gstreamer as gst;
 use parking_lot::Mutex;
 
 use crate::chain::{Chain, ChainError, ChainEvent, timed};
-use crate::encode::encoder::{Encoded, Encoder};
+use crate::encode::encoder::{Encoded, Encoder, picture_caps};
 use crate::encode::probe::VideoEncoder;
-use crate::output::disk::largest_file_bytes;
+use crate::output::disk::Place;
 use crate::output::file::{FileOutput, FilePlan, FileReport};
 use crate::output::images::size;
 use crate::output::{Counts, Ended, Output, OutputReport, Raw, Rendition};
@@ -69,9 +69,7 @@ pub fn encoding(asked: &ProxyEncoding, (width, height, framerate): (u32, u32, u3
 /// A proxy being written. Dropping it without [`Output::finish`] leaves its file as a kill would.
 #[derive(Debug)]
 pub struct Proxy {
-    folder: PathBuf,
-    /// The largest file its disk takes, bytes.
-    largest_bytes: Option<u64>,
+    place: Place,
     scaler: Chain,
     /// Bytes of a picture of the program.
     frame_bytes: u64,
@@ -173,10 +171,8 @@ impl Proxy {
         let dropped = Arc::new(AtomicU64::new(0));
         let scaler = scaler(plan.program, &small, video.clone(), rest, dropped.clone())?;
         let (width, height, _) = plan.program;
-        let folder = plan.path.parent().unwrap_or(&plan.path).to_owned();
         Ok(Self {
-            largest_bytes: largest_file_bytes(&folder),
-            folder,
+            place: Place::of(plan.path.parent().unwrap_or(&plan.path)),
             scaler,
             frame_bytes: u64::from(width) * u64::from(height) * 3 / 2,
             video,
@@ -247,26 +243,17 @@ fn from(steps: Vec<Raw>, start_ns: i64) -> Vec<Raw> {
 
 /// Scales pictures and hands them on to their encoder.
 fn scaler(
-    (width, height, framerate): (u32, u32, u32),
+    program: (u32, u32, u32),
     small: &VideoEncoding,
     encoder: Arc<Encoder>,
     rest: Arc<Rest>,
     dropped: Arc<AtomicU64>,
 ) -> Result<Chain, ChainError> {
-    let caps = gst::Caps::builder("video/x-raw")
-        .field("format", "I420")
-        .field("width", width as i32)
-        .field("height", height as i32)
-        .field("framerate", gst::Fraction::new(framerate as i32, 1))
-        .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
-        .field("colorimetry", "bt709")
-        .field("interlace-mode", "progressive")
-        .build();
     let description = format!(
         "videoconvertscale ! video/x-raw,format=I420,width={},height={},pixel-aspect-ratio=1/1",
         small.width, small.height
     );
-    Chain::start("proxy", &caps, &description, move |event| match event {
+    Chain::start("proxy", &picture_caps(program), &description, move |event| match event {
         ChainEvent::Sample(sample) => match timed(&sample) {
             Some((time_ns, frame)) => encoder.push_picture(&frame, time_ns),
             None => {
@@ -314,21 +301,11 @@ impl Output for Proxy {
     }
 
     fn counts(&self) -> Counts {
-        let counts = &self.file.counts;
-        Counts {
-            started_ns: counts.started_ns.load(Relaxed),
-            ended_ns: counts.ended_ns.load(Relaxed),
-            size_bytes: self.file.size_bytes(),
-            pictures: counts.pictures.load(Relaxed),
-            units: counts.units.load(Relaxed),
-            dropped: self.dropped.load(Relaxed),
-        }
+        self.file.counts(self.dropped.load(Relaxed))
     }
 
     fn room_bytes(&self) -> Option<u64> {
-        let free = fs4::available_space(&self.folder).ok();
-        let below = self.largest_bytes.map(|largest| largest.saturating_sub(self.file.size_bytes()));
-        [free, below].into_iter().flatten().min()
+        self.place.room_bytes(self.file.size_bytes())
     }
 }
 

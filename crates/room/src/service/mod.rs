@@ -1,9 +1,11 @@
-//! The server's room service: whether it is there and ours to use, which rooms it has, who is in them.
+//! The server's room service: whether it is there and ours to use, which rooms it has, who is in them. And its egress
+//! service ([`egress`]), which runs jobs elsewhere.
 
+pub mod egress;
 mod twirp;
 
-use egress::error::{ApiError, ErrorCode, Fault};
-use egress::roster::{Participant, RoomSummary};
+use ::egress::error::{ApiError, ErrorCode, Fault};
+use ::egress::roster::{Participant, RoomSummary};
 use livekit_protocol as proto;
 use secrecy::SecretString;
 use url::Url;
@@ -125,13 +127,35 @@ pub async fn update_metadata(
     Ok(())
 }
 
+/// Creates a room, with whatever the server is to record of it by itself. One that is there already stays as it is.
+///
+/// # Errors
+/// As [`check`]; the server has no egress service and the room asks for it.
+pub async fn create_room(server: &Server, request: &proto::CreateRoomRequest) -> Result<(), ApiError> {
+    let created: Result<proto::Room, ApiError> = call(server, None, "CreateRoom", request).await;
+    match created {
+        Err(error) if request.egress.is_some() => Err(egress::in_words(error)),
+        other => other.map(drop),
+    }
+}
+
 async fn call<A: prost::Message + Default>(
     server: &Server,
     room: Option<&str>,
     method: &str,
     request: &impl prost::Message,
 ) -> Result<A, ApiError> {
-    let url = format!("{}/twirp/livekit.RoomService/{method}", server.http_url()?);
+    call_service(server, room, "RoomService", method, request).await
+}
+
+async fn call_service<A: prost::Message + Default>(
+    server: &Server,
+    room: Option<&str>,
+    service: &str,
+    method: &str,
+    request: &impl prost::Message,
+) -> Result<A, ApiError> {
+    let url = format!("{}/twirp/livekit.{service}/{method}", server.http_url()?);
     let token = service_token(&server.api_key, &server.api_secret, room)?;
     twirp::call(&url, &token, request).await
 }

@@ -61,6 +61,7 @@ impl Studio {
             room_sid: start.room_id,
             preview: false,
             origin: start.origin,
+            rule: None,
             stores: stores.clone(),
         };
         if let Err(error) = inner.launch(launching).await {

@@ -1,6 +1,6 @@
 //! What every job is in LiveKit's words.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,6 +66,8 @@ impl<'de> Deserialize<'de> for Asked {
 pub(crate) struct Egresses {
     known: Mutex<HashMap<EgressId, Known>>,
     changes: broadcast::Sender<Arc<EgressInfo>>,
+    /// Those that were under way when the studio was opened.
+    under_way: Mutex<HashSet<EgressId>>,
 }
 
 struct Known {
@@ -83,7 +85,7 @@ struct Known {
 
 impl Default for Egresses {
     fn default() -> Self {
-        Self { known: Mutex::default(), changes: broadcast::Sender::new(BEHIND) }
+        Self { known: Mutex::default(), changes: broadcast::Sender::new(BEHIND), under_way: Mutex::default() }
     }
 }
 
@@ -94,6 +96,15 @@ impl Egresses {
 
     pub(crate) fn all(&self) -> Vec<Arc<EgressInfo>> {
         self.known.lock().values().filter_map(|known| known.told.clone()).collect()
+    }
+
+    pub(crate) fn was_under_way(&self, id: &EgressId) -> bool {
+        self.under_way.lock().contains(id)
+    }
+
+    /// Takes note of those that were under way when the studio was opened.
+    pub(crate) fn found_under_way(&self, rows: &[Row]) {
+        self.under_way.lock().extend(rows.iter().map(|row| row.job.egress_id.clone()));
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<EgressInfo>> {

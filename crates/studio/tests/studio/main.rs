@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod api;
+mod auto;
 mod bench;
 mod jobs;
 mod keyring;

@@ -21,7 +21,7 @@ use egress::storage::{LocalFolder, Storage, StorageProfile, StorageSecret};
 use egress::validate::SessionLimits;
 use secrecy::SecretString;
 use studio::surface::ProjectInput;
-use studio::{ConfiguredStorage, EgressDefaults, EgressFilter, Studio};
+use studio::{ConfiguredStorage, EgressDefaults, Studio};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -343,8 +343,7 @@ fn webhooks(prepared: &Prepared, studio: &Studio) -> Result<Webhooks, ApiError> 
         },
     });
     let hooks = Webhooks::new(configured.unwrap_or_default(), prepared.keys.clone(), Patience::default())?;
-    // Of what an earlier run has left others know.
-    studio.list_egress(&EgressFilter::default()).iter().for_each(|info| hooks.known(info));
+    hooks.begin(studio);
     Ok(hooks)
 }
 

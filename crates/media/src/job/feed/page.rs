@@ -45,8 +45,8 @@ pub enum PageNews {
     Failed(ApiError),
     /// A layout was changed to.
     Layout {
-        /// Answered with this number.
-        request: u64,
+        /// Answered with this number; none where it was not asked for here.
+        request: Option<u64>,
         /// Why not.
         outcome: Result<String, ApiError>,
     },
@@ -173,7 +173,7 @@ impl Feed for PageFeed {
                     }
                     Err(error) => Some(error),
                 };
-                core.answers.push((request, error));
+                core.answers.extend(request.map(|request| (request, error)));
             }
         }
         None

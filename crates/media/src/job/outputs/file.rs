@@ -1,7 +1,6 @@
 //! A file as an output of a job: named, made, watched for room.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering::Relaxed;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{Fact, FileResult};
@@ -9,7 +8,7 @@ use egress::id::OutputId;
 use egress::spec::{Container, FileOutput as FileSpec};
 
 use crate::job::Facts;
-use crate::output::disk::largest_file_bytes;
+use crate::output::disk::Place;
 use crate::output::file::{FileOutput, FilePlan, FileReport, reserve};
 use crate::output::{Counts, Ended, Output, OutputReport, Rendition};
 use crate::unit::Unit;
@@ -31,9 +30,7 @@ pub struct Shape {
 #[derive(Debug)]
 struct OpenFile {
     file: FileOutput,
-    folder: PathBuf,
-    /// The largest file its disk takes, bytes.
-    largest_bytes: Option<u64>,
+    place: Place,
 }
 
 /// Makes the file of an output and starts to write it. Returned is its path below its folder as well.
@@ -59,11 +56,11 @@ pub(super) fn open(
             }
         });
     });
-    let largest_bytes = largest_file_bytes(&spec.folder);
-    if largest_bytes.is_some() {
+    let place = Place::of(&spec.folder);
+    if place.is_limited() {
         facts.record(Fact::Warning { warning: small_files() });
     }
-    Ok((Box::new(OpenFile { file, folder: spec.folder.clone(), largest_bytes }), name))
+    Ok((Box::new(OpenFile { file, place }), name))
 }
 
 /// What came of a file that could not be made.
@@ -96,21 +93,11 @@ impl Output for OpenFile {
     }
 
     fn counts(&self) -> Counts {
-        let counts = &self.file.counts;
-        Counts {
-            started_ns: counts.started_ns.load(Relaxed),
-            ended_ns: counts.ended_ns.load(Relaxed),
-            size_bytes: self.file.size_bytes(),
-            pictures: counts.pictures.load(Relaxed),
-            units: counts.units.load(Relaxed),
-            dropped: 0,
-        }
+        self.file.counts(0)
     }
 
     fn room_bytes(&self) -> Option<u64> {
-        let free = fs4::available_space(&self.folder).ok();
-        let below = self.largest_bytes.map(|largest| largest.saturating_sub(self.file.size_bytes()));
-        [free, below].into_iter().flatten().min()
+        self.place.room_bytes(self.file.size_bytes())
     }
 }
 

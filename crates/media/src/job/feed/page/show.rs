@@ -29,6 +29,11 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What a template says on its console, as LiveKit's contract has it.
 const START: &str = "START_RECORDING";
 const END: &str = "END_RECORDING";
+/// What our template says when it was told of another layout by its server (`UpdateLayout` of LiveKit's own API, where
+/// a server has taken the job on).
+const LAYOUT: &str = "LAYOUT_CHANGED ";
+/// Longest name of a layout that a page is believed, bytes.
+const LONGEST_NAME: usize = 256;
 
 /// Whether the page is there, what its server answered, and what LiveKit's templates say of trouble. Chromium tells
 /// of the first two as well, in no certain order, and not all that it tells arrives: messages that the library does
@@ -187,6 +192,11 @@ async fn once(
                     // The last pictures are still taken; the job closes the page when it has them.
                     return closed(commands, news).await;
                 }
+                Ok(PageEvent::Console(line)) if line.starts_with(LAYOUT) && line.len() < LONGEST_NAME => {
+                    let name = line[LAYOUT.len()..].trim().to_owned();
+                    *shown.lock() = Some(LayoutChange::Name(name.clone()));
+                    let _ = news.send(PageNews::Layout { request: None, outcome: Ok(name) }).await;
+                }
                 Ok(PageEvent::Console(line)) => tracing::debug!(line, "the page says"),
                 Ok(PageEvent::Unreachable(cause)) if loading => {
                     return Err(broken(words::unreachable(&show.url, &cause), on_since));
@@ -220,7 +230,7 @@ async fn once(
                         if outcome.is_ok() {
                             *shown.lock() = Some(layout);
                         }
-                        let _ = news.send(PageNews::Layout { request, outcome }).await;
+                        let _ = news.send(PageNews::Layout { request: Some(request), outcome }).await;
                     });
                 }
                 Some(command) => refuse(command, news).await,
@@ -266,7 +276,8 @@ async fn closed(
 /// Answers a command that comes at the wrong time.
 async fn refuse(command: PageCommand, news: &Sender<PageNews>) {
     if let PageCommand::Layout(request, _) = command {
-        let _ = news.send(PageNews::Layout { request, outcome: Err(words::not_there()) }).await;
+        let news_of = PageNews::Layout { request: Some(request), outcome: Err(words::not_there()) };
+        let _ = news.send(news_of).await;
     }
 }
 
