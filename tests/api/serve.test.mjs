@@ -69,6 +69,7 @@ test('killed, the next start has what was recorded, and knows what it was', { ti
   const info = await next.info(egressId);
   assert.equal(STATUS[info.status], 'ACTIVE', 'the job went on without its service');
   assert.equal(info.request.case, 'participant');
+  await sleep(1500);
   await next.finish(egressId);
   assert.ok((await probe(join(scene.folder, 'show.ogg'))).durationS > 2);
 });

@@ -1,8 +1,8 @@
 // The rows about live streams: real RTMP and SRT servers on loopback, read back.
 
-import { pictures } from '../harness/content.mjs';
 import { RtmpServer, SrtListener } from '../harness/ingest.mjs';
 import { fileOutput, participantEgress, streamOutput } from '../harness/job.mjs';
+import { packets } from '../harness/media.mjs';
 import { memoryBytes } from '../harness/process.mjs';
 import { Proxy } from '../harness/proxy.mjs';
 import { nowMs } from '../harness/schedule.mjs';
@@ -41,7 +41,7 @@ export async function added() {
       await sleep(500);
     }
     const { path } = await job.stop();
-    const gap = Math.max(largestGapMs(await pictures(path)), largestGapMs(await pictures(rtmp.kept('first')[0])));
+    const gap = Math.max(largestGapMs(await packets(path)), largestGapMs(await packets(rtmp.kept('first')[0])));
     return [
       { name: 'stream-add', value: worst, unit: 'ms', bar: 2000, what: 'an RTMP destination added to a running job: live; worst of 5' },
       { name: 'stream-add-gap', value: gap, unit: 'ms', bar: 50, what: 'largest gap meanwhile in the file and in another stream' },
@@ -64,7 +64,7 @@ export async function away() {
     const { path } = await job.stop();
     return [
       { name: 'stream-return', value: (again.heardMs - back) / 1000, unit: 's', bar: 10, what: 'RTMP server away for 60 s: live after its return' },
-      { name: 'stream-return-gap', value: largestGapMs(await pictures(path)), unit: 'ms', bar: 50, what: 'largest gap meanwhile in the file' },
+      { name: 'stream-return-gap', value: largestGapMs(await packets(path)), unit: 'ms', bar: 50, what: 'largest gap meanwhile in the file' },
     ];
   });
 }
@@ -92,8 +92,8 @@ export async function ten() {
     await sleep((TEN_MINUTES - 1) * 60_000);
     const grown = (memoryBytes(job.pid) - before) / MB;
     const { path } = await job.stop();
-    let gap = largestGapMs(await pictures(path));
-    for (const key of good) gap = Math.max(gap, largestGapMs(await pictures(rtmp.kept(key)[0])));
+    let gap = largestGapMs(await packets(path));
+    for (const key of good) gap = Math.max(gap, largestGapMs(await packets(rtmp.kept(key)[0])));
     const broken = [...good, 'srt'].filter((id) => job.states(id).join() !== 'connecting,live,stopped').length;
     const what = `10 destinations, 3 dead, ${TEN_MINUTES} min`;
     return [

@@ -16,7 +16,7 @@ import {
 } from 'livekit-server-sdk';
 import { BusScene, refused } from '../harness/bus.mjs';
 import { RtmpServer } from '../harness/ingest.mjs';
-import { decodeErrors, probe } from '../harness/media.mjs';
+import { cornerLight, decodeErrors, probe } from '../harness/media.mjs';
 import { site } from '../harness/site.mjs';
 import { sleep, until } from '../harness/wait.mjs';
 
@@ -78,24 +78,17 @@ test('a whole room: its layout is changed on air, and it ends with the room', as
   assert.equal(info.sourceType, WEB);
   await bus.reaches(info.egressId, EgressStatus.EGRESS_ACTIVE);
   await sleep(2000);
-  const updated = await bus.egress.updateLayout(info.egressId, 'speaker-light');
+  const updated = await bus.egress.updateLayout(info.egressId, 'grid-light');
   assert.equal(updated.egressId, info.egressId);
   await sleep(3000);
   await bus.rooms.deleteRoom(bus.room);
   const done = await bus.reaches(info.egressId, EgressStatus.EGRESS_COMPLETE);
   assert.equal(done.details, 'End reason: Source closed');
   await whole(done);
-  const light = corners(done.fileResults[0].location);
+  const light = await cornerLight(done.fileResults[0].location);
   assert.ok(light[0] < 80, `dark at first: ${light[0]}`);
   assert.ok(light.at(-10) > 180, `light in the end: ${light.at(-10)}`);
 });
-
-/** How light the corner of each picture is, 0 to 255. */
-function corners(path) {
-  const filter = 'crop=16:16:0:0,scale=1:1,format=gray';
-  const { stdout } = spawnSync('ffmpeg', ['-v', 'error', '-i', path, '-vf', filter, '-f', 'rawvideo', '-'], { maxBuffer: 1 << 24 });
-  return [...stdout];
-}
 
 test('a web page, and the form of version 2', async (t) => {
   const bus = await BusScene.open(t);

@@ -1,14 +1,15 @@
 // Web egress and Room composite: what Chromium shows, in a file.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { beeps, black, cadence, flashes, pictures, sync } from '../harness/content.mjs';
 import { fileOutput, roomComposite, webEgress } from '../harness/job.mjs';
-import { sound } from '../harness/media.mjs';
-import { processesOf } from '../harness/process.mjs';
+import { cornerLight, sound } from '../harness/media.mjs';
+import { killChromium, processesOf } from '../harness/process.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { site } from '../harness/site.mjs';
 import { test } from '../harness/steady.mjs';
+import { roomService } from '../harness/token.mjs';
 import { until } from '../harness/wait.mjs';
 
 const VIDEO = { codec: 'vp8', width: 320, height: 180, fps: 15, bitrateBps: 300_000 };
@@ -116,6 +117,26 @@ test('Chromium killed on air: the page comes back in the same file', { timeout: 
   await nothingLeft(job);
 });
 
+test("a layout that came through LiveKit's server is told, and is there again after a crash", { timeout: 180_000 }, async (t) => {
+  const scene = await Scene.open(t);
+  await scene.person(0, { video: VIDEO });
+  const job = await scene.job(roomComposite(), [fileOutput(scene.folder)]);
+  await job.elapsed(2000);
+  // What its UpdateLayout comes to.
+  await roomService(scene.server, 'UpdateParticipant', { room: scene.room, identity: job.id, metadata: '{"layout":"grid-light"}' });
+  await job.fact('layout', { where: (fact) => fact.layout === 'grid-light' });
+  killChromium(job);
+  const { seq } = await job.fact('page', { where: (fact) => fact.state === 'reloading' });
+  const back = await job.fact('page', { where: (fact) => fact.state === 'on', after: seq });
+  await job.elapsed((back.at_ns - job.events.find((e) => e.fact.type === 'output_active').fact.started_at_ns) / 1e6 + 4000);
+  const result = await job.stop();
+  await assertWhole(result, { container: 'mp4' });
+  const light = await cornerLight(result.path);
+  assert.ok(light[0] < 80, `dark at first: ${light[0]}`);
+  assert.ok(light.at(-10) > 180, `light in the end: ${light.at(-10)}`);
+  await nothingLeft(job);
+});
+
 test('Chromium killed on air, and the job is to end then: the file is whole', { timeout: 120_000 }, async (t) => {
   const scene = await Scene.open(t);
   const { base } = await site(scene);
@@ -139,22 +160,3 @@ test('a job that is killed leaves no program behind', { timeout: 120_000 }, asyn
   process.kill(job.pid, 'SIGKILL');
   await nothingLeft(job);
 });
-
-function killChromium(job) {
-  const pids = readdirSync('/proc').filter((pid) => {
-    try {
-      const line = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
-      return /chrom/.test(line) && !line.includes('--type=') && !/^bwrap/.test(line) && readFileSync(`/proc/${pid}/environ`, 'latin1').includes(job.folder);
-    } catch {
-      return false;
-    }
-  });
-  assert.ok(pids.length, 'there is a Chromium');
-  for (const pid of pids) {
-    try {
-      process.kill(Number(pid), 'SIGKILL');
-    } catch {
-      // Gone with another of them.
-    }
-  }
-}

@@ -163,3 +163,10 @@ export async function bare(file, format) {
   });
   return stdout;
 }
+
+/** How light the upper left corner of each picture is, 0 to 255. */
+export async function cornerLight(file) {
+  const filter = 'crop=16:16:0:0,scale=1:1,format=gray';
+  const { stdout } = await run('ffmpeg', ['-v', 'error', '-i', file, '-vf', filter, '-f', 'rawvideo', '-'], { encoding: 'buffer', maxBuffer: 1 << 24 });
+  return [...stdout];
+}

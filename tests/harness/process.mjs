@@ -43,6 +43,26 @@ export function processesOf(folder) {
     });
 }
 
+/** Kills the Chromium of a job, with all that comes from it. */
+export function killChromium(job) {
+  const pids = readdirSync('/proc').filter((pid) => {
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+      return /chrom/.test(line) && !line.includes('--type=') && !/^bwrap/.test(line) && readFileSync(`/proc/${pid}/environ`, 'latin1').includes(job.folder);
+    } catch {
+      return false;
+    }
+  });
+  if (!pids.length) throw new Error('there is no Chromium');
+  for (const pid of pids) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // Gone with another of them.
+    }
+  }
+}
+
 /** Resident memory, bytes. */
 export function memoryBytes(pid) {
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;

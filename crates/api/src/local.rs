@@ -48,9 +48,8 @@ pub async fn follow(studio: Studio) {
         }
         let failed = served.is_none() && studio.snapshot().settings.api.on;
         let patience = if failed { AGAIN_AFTER } else { Duration::MAX };
-        match tokio::time::timeout(patience, next(&mut changes)).await {
-            Ok(false) => break,
-            Ok(true) | Err(_) => {}
+        if let Ok(false) = tokio::time::timeout(patience, next(&mut changes)).await {
+            break;
         }
     }
     if let Some(served) = served {

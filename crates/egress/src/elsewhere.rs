@@ -155,6 +155,7 @@ fn possible(record: &RecordRequest) -> Result<(), RequestError> {
 }
 
 /// A storage in the words of a request.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, for as long as a request is written")]
 enum Upload {
     S3(proto::S3Upload),
     Gcp(proto::GcpUpload),

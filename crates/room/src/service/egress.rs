@@ -126,11 +126,18 @@ pub(super) fn in_words(error: ApiError) -> ApiError {
             "Wait for one, or record on this computer.",
         )
         .retryable()
+    } else if said.contains("room does not exist") {
+        ApiError::new(
+            ErrorCode::NotFound,
+            Fault::Input,
+            "This room is not open, and LiveKit's egress service records open rooms only.",
+            "Wait until somebody is in it, or create it.",
+        )
     } else if error.code == ErrorCode::NotFound {
         ApiError::new(
             ErrorCode::NotFound,
             Fault::Input,
-            "LiveKit's egress service does not have that job or room (any more).",
+            "LiveKit's egress service does not have that job (any more).",
             "Look at the list again.",
         )
     } else if matches!(error.code, ErrorCode::InvalidArgument | ErrorCode::Unreachable) && !said.is_empty() {

@@ -157,14 +157,16 @@ async fn a_server_without_an_egress_service_is_told_as_one() {
     until(&studio, "the answer", |s| (s.elsewhere.service == EgressService::Absent).then_some(())).await;
     assert_eq!(studio.snapshot().elsewhere.error, None);
     let refused = studio.start_elsewhere(request("new")).await.unwrap_err();
-    assert_eq!(refused.code, ErrorCode::FailedPrecondition, "{refused:?}");
-    assert!(refused.message.contains("no egress service"), "{}", refused.message);
-
+    assert_eq!(refused.code, ErrorCode::NotFound, "{refused:?}");
+    assert!(refused.message.contains("not open"), "{}", refused.message);
     studio
         .create_room(RoomInput { name: " new ".into(), empty_timeout_s: Some(30), egress: None })
         .await
         .unwrap();
     until(&studio, "the room", |s| s.rooms.list.iter().find(|room| room.name == "new").cloned()).await;
+    let refused = studio.start_elsewhere(request("new")).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::FailedPrecondition, "{refused:?}");
+    assert!(refused.message.contains("no egress service"), "{}", refused.message);
     let egress = RoomEgress {
         parts: AutoParts::RoomComposite { layout: "grid".into() },
         name: String::new(),
