@@ -127,6 +127,49 @@ const acts = {
       .first()
       .click();
   },
+  record: async (page) => {
+    await page.getByTestId("record").click();
+    await page.getByTestId("notice").waitFor();
+  },
+  "rule-type": async (page) => {
+    await page.getByLabel("Rooms called").fill("*-*");
+  },
+  "rule-save": async (page) => {
+    await page.getByLabel("Rooms called").fill("studio-*");
+    await page.getByRole("button", { name: "Save rule" }).click();
+    await page.getByTestId("notice").waitFor();
+  },
+  "rule-forget": async (page) => {
+    await page
+      .getByRole("button", { name: /^Forget/ })
+      .first()
+      .click();
+    await page.getByTestId("rule-forget").waitFor();
+  },
+  "room-there": async (page) => {
+    await page.getByLabel("Name", { exact: true }).fill("town-hall");
+  },
+  "room-egress": async (page) => {
+    await page.getByLabel("Name", { exact: true }).fill("evening-show");
+    await page.getByLabel("Whole room").check({ force: true });
+  },
+  "room-create": async (page) => {
+    await page.getByLabel("Name", { exact: true }).fill("evening-show");
+    await page.getByRole("button", { name: "Create room" }).click();
+    await page.getByTestId("notice").waitFor();
+  },
+  "elsewhere-remove": async (page) => {
+    await page
+      .getByRole("button", { name: /^Remove/ })
+      .first()
+      .click();
+  },
+  "elsewhere-layouts": async (page) => {
+    await page.getByRole("button", { name: /^Layout of/ }).click();
+  },
+  "elsewhere-more": async (page) => {
+    await page.getByRole("button", { name: /more on LiveKit$/ }).click();
+  },
   "format-menu": async (page) => {
     await page.getByLabel("Picture and sound").click();
   },

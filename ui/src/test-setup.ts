@@ -1,6 +1,7 @@
 import { cleanup, configure } from "@testing-library/react";
 import { afterEach } from "vitest";
 import { clearDesk } from "@/store/desk";
+import { noneStarted, useStarted } from "@/store/elsewhere";
 import { cancelHold, useHold } from "@/store/hold";
 import { noneKept, useLive } from "@/store/live";
 import { useStudioState } from "@/store/studio";
@@ -34,6 +35,7 @@ afterEach(() => {
   useHold.setState({ id: null, phase: null });
   clearDesk();
   useLive.setState(noneKept);
+  useStarted.setState(noneStarted);
   useWish.setState({ wish: null });
   useForgotten.setState({ ids: [] });
   useStudioState.setState({ snapshot: null, error: null }, true);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::EgressStatus;
 use egress::id::{ProjectId, RuleId};
-use egress::request::{PageParts, RecordFormat, RecordRequest, RecordSource};
+use egress::request::{PageParts, Preset, RecordFormat, RecordRequest, RecordSource};
 use egress::roster::{Participant, ParticipantKind, RoomSummary, Roster};
 use egress::spec::AfterCrash;
 use parking_lot::Mutex;
@@ -227,7 +227,9 @@ impl Inner {
             if !self.is_due(&start) || self.runs(&rule.id, &roster.room_sid, &source) {
                 continue;
             }
-            let request = self.with_defaults(request(&rule.what, &roster.room_name, source));
+            let upload = rule.what.upload.clone();
+            let request = request(&roster.room_name, source, rule.what.preset);
+            let request = self.with_defaults(RecordRequest { upload, ..request });
             let by = ByRule { start: start.clone(), roster: roster.clone() };
             let trouble = match self.launch_record(request, false, Some(by)).await {
                 Ok(egress_id) => {
@@ -295,15 +297,7 @@ fn wanted(parts: &AutoParts, people: &[Participant]) -> Vec<(String, RecordSourc
     let publishers =
         || people.iter().filter(|person| person.kind != ParticipantKind::Egress && !person.tracks.is_empty());
     match parts {
-        AutoParts::RoomComposite { layout } => vec![(
-            String::new(),
-            RecordSource::RoomComposite {
-                layout: layout.clone(),
-                base_url: None,
-                parts: PageParts::Both,
-                after_crash: AfterCrash::default(),
-            },
-        )],
+        AutoParts::RoomComposite { layout } => vec![(String::new(), whole_room(layout.clone()))],
         AutoParts::Participants => publishers()
             .map(|person| {
                 let identity = person.identity.clone();
@@ -319,10 +313,21 @@ fn wanted(parts: &AutoParts, people: &[Participant]) -> Vec<(String, RecordSourc
     }
 }
 
-fn request(what: &AutoEgress, room_name: &str, source: RecordSource) -> RecordRequest {
+/// The whole room in a layout.
+pub(crate) fn whole_room(layout: String) -> RecordSource {
+    RecordSource::RoomComposite {
+        layout,
+        base_url: None,
+        parts: PageParts::Both,
+        after_crash: AfterCrash::default(),
+    }
+}
+
+/// What nobody has set anything else of: encoded by a preset, a single track as it is published.
+pub(crate) fn request(room_name: &str, source: RecordSource, preset: Preset) -> RecordRequest {
     let format = match source {
         RecordSource::Track { .. } => RecordFormat::AsPublished { container: None },
-        _ => RecordFormat::Preset { container: None, preset: what.preset },
+        _ => RecordFormat::Preset { container: None, preset },
     };
     RecordRequest {
         room_name: room_name.to_owned(),
@@ -335,7 +340,7 @@ fn request(what: &AutoEgress, room_name: &str, source: RecordSource) -> RecordRe
         images: None,
         copy_folder: None,
         proxy: None,
-        upload: what.upload.clone(),
+        upload: None,
     }
 }
 

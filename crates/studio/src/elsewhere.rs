@@ -9,8 +9,7 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::EgressStatus;
 use egress::id::{EgressId, ProjectId};
 use egress::live_url::LiveUrl;
-use egress::request::{PageParts, RecordFormat, RecordRequest, RecordSource};
-use egress::spec::AfterCrash;
+use egress::request::{RecordRequest, RecordSource};
 use egress::validate::EgressRequest;
 use livekit_protocol as proto;
 use parking_lot::Mutex;
@@ -20,12 +19,13 @@ use room::service::{Server, create_room, egress as service};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 
+use crate::auto::{request, whole_room};
 use crate::project_calls::host;
 use crate::rooms::silent;
 use crate::studio::{Inner, Studio};
 use crate::surface::{
     AutoParts, Change, EgressService, Elsewhere, ElsewhereFile, ElsewhereJob, ElsewhereStream,
-    ElsewhereStreamState, RoomInput, StreamInput,
+    ElsewhereStreamState, RoomEgress, RoomInput, StreamInput,
 };
 
 /// Between two lists of what runs.
@@ -143,7 +143,7 @@ impl Studio {
             None => proto::CreateRoomRequest { name, ..proto::CreateRoomRequest::default() },
             Some(asked) => {
                 let place = inner.place(asked.storage.as_ref()).await?;
-                with_room(&auto_request(name, asked.parts, asked.name, asked.preset), place.as_ref())?
+                with_room(&auto_request(&name, asked), place.as_ref())?
             }
         };
         request.empty_timeout = input.empty_timeout_s.unwrap_or_default();
@@ -154,46 +154,18 @@ impl Studio {
     }
 }
 
-/// What a server is to record of a new room by itself, as a request for one of them.
-fn auto_request(
-    room_name: String,
-    parts: AutoParts,
-    name: String,
-    preset: egress::request::Preset,
-) -> RecordRequest {
-    let (source, format) = match parts {
-        AutoParts::RoomComposite { layout } => (
-            RecordSource::RoomComposite {
-                layout,
-                base_url: None,
-                parts: PageParts::Both,
-                after_crash: AfterCrash::default(),
-            },
-            RecordFormat::Preset { container: None, preset },
-        ),
-        // The server puts in who it is.
-        AutoParts::Participants => (
-            RecordSource::Participant { identity: "-".to_owned(), follow_screen_share: false },
-            RecordFormat::Preset { container: None, preset },
-        ),
-        AutoParts::Tracks => {
-            (RecordSource::Track { track_id: "TR_".into() }, RecordFormat::AsPublished { container: None })
+/// What a server is to record of a new room by itself, as a request for one of them. The server puts in who it is.
+fn auto_request(room_name: &str, asked: RoomEgress) -> RecordRequest {
+    let source = match asked.parts {
+        AutoParts::RoomComposite { layout } => whole_room(layout),
+        AutoParts::Participants => {
+            RecordSource::Participant { identity: "-".to_owned(), follow_screen_share: false }
         }
+        AutoParts::Tracks => RecordSource::Track { track_id: "TR_".into() },
     };
-    RecordRequest {
-        room_name,
-        source,
-        format,
-        // It is checked as one for here would be.
-        folder: "/".to_owned(),
-        name,
-        manifest: true,
-        segments: None,
-        images: None,
-        copy_folder: None,
-        proxy: None,
-        upload: None,
-    }
+    // It is checked as one for here would be.
+    let folder = "/".to_owned();
+    RecordRequest { folder, name: asked.name, ..request(room_name, source, asked.preset) }
 }
 
 /// Asks LiveKit's service for its jobs while somebody looks.
@@ -335,7 +307,7 @@ impl Inner {
             error: info.error.clone(),
             files: files(info),
             streams: streams.collect(),
-            can_stream: request.is_some_and(|request| !matches!(request, EgressRequest::Track(_))),
+            can_stream: !info.stream_results.is_empty(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 import type {
   ApiError,
+  AutoEgress,
   Checked,
   DestinationId,
   DestinationInput,
@@ -12,6 +13,8 @@ import type {
   ProjectId,
   ProjectInput,
   RecordRequest,
+  RoomInput,
+  RuleId,
   Settings,
   Snapshot,
   StorageId,
@@ -49,6 +52,8 @@ export interface Backend {
   forgetProject(id: ProjectId): Promise<void>;
   selectProject(id: ProjectId | null): Promise<void>;
 
+  /** Creates a room on the server; nobody needs to be in it yet. */
+  createRoom(input: RoomInput): Promise<void>;
   openRoom(name: string): Promise<void>;
   closeRoom(): Promise<void>;
   /** Says whose pictures are on the screen, tracks' and (by their ids) jobs'; no others are made. */
@@ -74,6 +79,20 @@ export interface Backend {
   /** Jobs that stream there go on as they are. */
   editDestination(id: DestinationId, input: DestinationInput): Promise<void>;
   forgetDestination(id: DestinationId): Promise<void>;
+
+  /** Adds a rule of auto egress for the rooms of the open project. */
+  saveRule(input: AutoEgress): Promise<RuleId>;
+  /** What it has started goes on as it is. */
+  editRule(id: RuleId, input: AutoEgress): Promise<void>;
+  forgetRule(id: RuleId): Promise<void>;
+
+  /** The same as {@link start}, by LiveKit's own egress service. */
+  startElsewhere(request: RecordRequest): Promise<EgressId>;
+  stopElsewhere(egressId: EgressId): Promise<void>;
+  updateLayoutElsewhere(egressId: EgressId, layout: string): Promise<void>;
+  addStreamElsewhere(egressId: EgressId, stream: StreamInput): Promise<void>;
+  /** Takes a stream off, by its address as it is shown. */
+  removeStreamElsewhere(egressId: EgressId, address: string): Promise<void>;
 
   /** Changes the layout of a job, armed or recording, at once. */
   updateLayout(id: EgressId, layout: string): Promise<void>;

@@ -33,6 +33,7 @@ export const tauriBackend: Backend = {
   forgetProject: (id) => invoke("forget_project", { id }),
   selectProject: (id) => invoke("select_project", { id }),
 
+  createRoom: (input) => invoke("create_room", { input }),
   openRoom: (name) => invoke("open_room", { name }),
   closeRoom: () => invoke("close_room"),
   watch: (tracks) => invoke("watch", { tracks }),
@@ -57,6 +58,16 @@ export const tauriBackend: Backend = {
   saveDestination: (input) => invoke("save_destination", { input }),
   editDestination: (id, input) => invoke("edit_destination", { id, input }),
   forgetDestination: (id) => invoke("forget_destination", { id }),
+
+  saveRule: (input) => invoke("save_rule", { input }),
+  editRule: (id, input) => invoke("edit_rule", { id, input }),
+  forgetRule: (id) => invoke("forget_rule", { id }),
+
+  startElsewhere: (request) => invoke("start_elsewhere", { request }),
+  stopElsewhere: (egressId) => invoke("stop_elsewhere", { egressId }),
+  updateLayoutElsewhere: (egressId, layout) => invoke("update_layout_elsewhere", { egressId, layout }),
+  addStreamElsewhere: (egressId, stream) => invoke("add_stream_elsewhere", { egressId, stream }),
+  removeStreamElsewhere: (egressId, address) => invoke("remove_stream_elsewhere", { egressId, address }),
 
   updateLayout: (egressId, layout) => invoke("update_layout", { egressId, layout }),
   startAnyway: (egressId) => invoke("start_anyway", { egressId }),

@@ -5,6 +5,7 @@ import type { Backend } from "@/backend/backend";
 import { emptySnapshot, NOW_MS } from "@/backend/fixture/people";
 import { FixtureStudio } from "@/backend/fixture/studio";
 import { clearDesk, defaultAdvanced } from "@/store/desk";
+import { useStarted } from "@/store/elsewhere";
 import { noneKept, useLive } from "@/store/live";
 import { App } from "@/views/app";
 import { scenes } from "./scenes";
@@ -42,6 +43,7 @@ if (scene) {
     ...(scene.adding ? { adding: scene.adding } : {}),
     ...(scene.upload ? { upload: scene.upload } : {}),
     ...(scene.besides ? { besides: scene.besides } : {}),
+    ...(scene.where ? { where: scene.where } : {}),
     ...(scene.unfolded ? { unfolded: scene.unfolded } : {}),
     ...(scene.how
       ? {
@@ -56,6 +58,7 @@ if (scene) {
       : {}),
   });
   useLive.setState({ ...noneKept, ...scene.live });
+  useStarted.setState({ requests: scene.started ?? {} });
   root.render(<App backend={studio} />);
 } else {
   root.render(

@@ -22,9 +22,10 @@ import {
   track,
   wholePerson,
 } from "@/backend/fixture/people";
-import type { Job, Snapshot, UploadRequest } from "@/backend/types";
+import type { Job, RecordRequest, Snapshot, UploadRequest } from "@/backend/types";
 import type { Besides, DialogName, Pick } from "@/store/desk";
-
+import { autoScenes } from "./auto-scenes";
+import { elsewhereScenes } from "./elsewhere-scenes";
 import { liveScenes } from "./live-scenes";
 import { pageScenes } from "./page-scenes";
 import { uploadScenes } from "./upload-scenes";
@@ -42,6 +43,9 @@ export interface Scene {
   live?: { open?: string; asking?: string };
   upload?: UploadRequest;
   besides?: Besides;
+  /** Who records, and what was asked of LiveKit's service from here. */
+  where?: "here" | "livekit";
+  started?: Record<string, RecordRequest>;
   how?: "advanced" | "PORTRAIT_H264_720P_30";
   /** Calls that fail in it. */
   fails?: Record<string, ReturnType<typeof anError>>;
@@ -65,7 +69,17 @@ export interface Scene {
     | "storage-checked"
     | "storage-wrong"
     | "storage-gcp"
-    | "upload-cancel";
+    | "upload-cancel"
+    | "record"
+    | "rule-type"
+    | "rule-save"
+    | "rule-forget"
+    | "room-there"
+    | "room-egress"
+    | "room-create"
+    | "elsewhere-remove"
+    | "elsewhere-layouts"
+    | "elsewhere-more";
   /** Besides the ordinary size. */
   sizes?: [number, number][];
 }
@@ -376,6 +390,8 @@ export const scenes: Record<string, Scene> = {
   ...uploadScenes,
   ...pageScenes,
   ...liveScenes,
+  ...autoScenes,
+  ...elsewhereScenes,
   "room-format-menu": { snapshot: inRoom(four, { jobs: [armed()] }), pick: pickAda, act: "format-menu" },
   "room-advanced": { snapshot: inRoom(four), pick: pickAda, how: "advanced", sizes: [[1024, 700]] },
   "room-screen-follow": {

@@ -78,12 +78,12 @@ export function KeptRow({
           <Trash2 />
         </Button>
       </div>
-      {asking && <Asking forget={forget} onKeep={() => setAsking(false)} />}
+      {asking && <AskToForget forget={forget} onKeep={() => setAsking(false)} />}
     </li>
   );
 }
 
-interface Forgetting {
+export interface Forgetting {
   label: string;
   /** What is lost with it. */
   what: string;
@@ -98,7 +98,8 @@ interface Forgetting {
   testId: string;
 }
 
-function Asking({ forget, onKeep }: { forget: Forgetting; onKeep: () => void }) {
+/** Asks whether something that is kept is to be forgotten. */
+export function AskToForget({ forget, onKeep }: { forget: Forgetting; onKeep: () => void }) {
   return (
     <div
       className="appear mt-2.5 flex flex-col gap-2 border-t border-line pt-2.5"

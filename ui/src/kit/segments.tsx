@@ -7,13 +7,17 @@ export interface Segment<T extends string> {
   icon: ReactNode;
 }
 
-/** One of few, all of them in sight. Where it is narrow, only the chosen one says its name, or none does. */
+/**
+ * One of few, all of them in sight. Where it is narrow, only the chosen one says its name, or none does; unless they
+ * share what room there is and are all to be read.
+ */
 export function Segments<T extends string>({
   label,
   value,
   options,
   onChange,
   disabled,
+  spread,
 }: {
   /** The accessible name of the group. */
   label: string;
@@ -21,13 +25,18 @@ export function Segments<T extends string>({
   options: Segment<T>[];
   onChange: (value: T) => void;
   disabled?: boolean;
+  /** Takes the whole width, and each says its name. */
+  spread?: boolean;
 }) {
   const name = useId();
   return (
     <fieldset
       aria-label={label}
       disabled={disabled}
-      className="flex shrink-0 rounded-md border border-edge bg-night p-px disabled:border-line"
+      className={cx(
+        "flex shrink-0 rounded-md border border-edge bg-night p-px disabled:border-line",
+        spread && "w-full",
+      )}
     >
       {options.map((option) => {
         const chosen = option.value === value;
@@ -38,6 +47,7 @@ export function Segments<T extends string>({
             className={cx(
               "flex h-6.5 items-center gap-1.5 rounded-sm px-2 text-xs transition-colors has-focus-visible:outline-2 has-focus-visible:outline-offset-1 has-focus-visible:outline-ink [&_svg]:size-3.5",
               chosen ? "bg-chosen font-medium text-ink" : "text-soft",
+              spread && "min-w-0 flex-1 justify-center",
               disabled ? "cursor-not-allowed" : !chosen && "hover:bg-control hover:text-ink",
             )}
           >
@@ -51,7 +61,10 @@ export function Segments<T extends string>({
               className="sr-only"
             />
             {option.icon}
-            <span aria-hidden className={chosen ? "hidden @xl:inline" : "hidden @3xl:inline"}>
+            <span
+              aria-hidden
+              className={spread ? "truncate" : chosen ? "hidden @xl:inline" : "hidden @3xl:inline"}
+            >
               {option.label}
             </span>
           </label>

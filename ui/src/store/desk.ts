@@ -17,6 +17,7 @@ import type {
   RecordFormat,
   RecordRequest,
   RecordSource,
+  RuleId,
   Snapshot,
   StorageId,
   TrackId,
@@ -59,7 +60,7 @@ export interface Form {
   container: Container | null;
 }
 
-export type SettingsTab = "recordings" | "live" | "uploads";
+export type SettingsTab = "recordings" | "live" | "uploads" | "automatic" | "api";
 
 export type DialogName =
   | {
@@ -69,7 +70,11 @@ export type DialogName =
       /** What is added is where recordings go from then on. */
       choose?: boolean;
       destination?: DestinationId | "new";
+      rule?: RuleId | "new";
+      /** Which rooms a new rule is about, to begin with. */
+      rooms?: string;
     }
+  | { name: "new-room" }
   | { name: "upload-recording"; id: EgressId }
   | { name: "edit-destination"; id: DestinationId }
   | { name: "palette" }
@@ -78,7 +83,7 @@ export type DialogName =
   | { name: "edit-project"; id: ProjectId }
   | { name: "forget-project"; id: ProjectId };
 
-interface Desk {
+export interface Desk {
   page: "room" | "history" | "uploads";
   dialog: DialogName | null;
   pick: Pick | null;
@@ -105,6 +110,8 @@ interface Desk {
   upload: UploadRequest | null;
   /** What is made of them besides the file. */
   besides: Besides;
+  /** Who records them: this computer, or LiveKit's own egress service where there is one. */
+  where: "here" | "livekit";
 }
 
 export type Besides = { [K in "segments" | "images" | "proxy" | "copy_folder"]: RecordRequest[K] };
@@ -144,6 +151,7 @@ const fresh: Desk = {
   adding: null,
   upload: null,
   besides: { segments: null, images: null, proxy: null, copy_folder: null },
+  where: "here",
 };
 
 export const useDesk = create<Desk>()(
@@ -151,7 +159,7 @@ export const useDesk = create<Desk>()(
     name: "desk",
     version: 1,
     // How somebody likes to record outlives the window; what was chosen in a room does not.
-    partialize: ({ forms, advanced, afterCrash, folder, name, upload, besides }) => ({
+    partialize: ({ forms, advanced, afterCrash, folder, name, upload, besides, where }) => ({
       forms,
       advanced,
       afterCrash,
@@ -159,6 +167,7 @@ export const useDesk = create<Desk>()(
       name,
       upload,
       besides,
+      where,
     }),
     // What an earlier version kept knows nothing of forms that came later.
     merge: (kept, now) => {

@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { someRules } from "@/backend/fixture/auto";
+import { onLiveKit } from "@/backend/fixture/elsewhere";
 import {
   emptySnapshot,
   four,
@@ -106,9 +108,15 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   ),
   uploadIds.map((id): Change => ({ type: "upload_removed", id })),
   fc.nat(3).map((n): Change => ({ type: "storages", storages: someStorages.slice(0, n) })),
-  fc
-    .string()
-    .map((folder): Change => ({ type: "settings", settings: { folder, name: "", upload_limit_bps: null } })),
+  fc.string().map(
+    (folder): Change => ({
+      type: "settings",
+      settings: { folder, name: "", upload_limit_bps: null, api: { on: false, port: 7890 } },
+    }),
+  ),
+  fc.nat(3).map((n): Change => ({ type: "rules", rules: someRules.slice(0, n) })),
+  fc.nat(3).map((n): Change => ({ type: "elsewhere", elsewhere: onLiveKit(n) })),
+  fc.webUrl().map((url): Change => ({ type: "api", api: { type: "on", url } })),
 );
 
 function never(): never {
@@ -153,7 +161,7 @@ describe("fold", () => {
     const snapshot = emptySnapshot({ seq: 7 });
     const old: Numbered = {
       seq: 7,
-      change: { type: "settings", settings: { folder: "/old", name: "", upload_limit_bps: null } },
+      change: { type: "settings", settings: { ...snapshot.settings, folder: "/old" } },
     };
     expect(fold(snapshot, old)).toBe(snapshot);
   });

@@ -53,6 +53,12 @@ function apply(snapshot: Snapshot, change: Change): Snapshot {
     }
     case "upload_removed":
       return { ...snapshot, uploads: snapshot.uploads.filter((upload) => upload.id !== change.id) };
+    case "rules":
+      return { ...snapshot, rules: change.rules };
+    case "elsewhere":
+      return { ...snapshot, elsewhere: change.elsewhere };
+    case "api":
+      return { ...snapshot, api: change.api };
     default:
       // A newer studio may say more than this window knows; the parts it knows stay right.
       return snapshot;

@@ -1,11 +1,11 @@
 // How a request stands: nothing, being made ready, ready, recording. Pure. Everything that shows it asks here, so that
 // no two places can say different things.
 
-import type { ApiError, Job, RecordRequest } from "@/backend/types";
-import { isRunning, sameButLayout, sameRequest, sameSource } from "./select";
+import type { ApiError, ElsewhereJob, Job, RecordRequest } from "@/backend/types";
+import { isPageSource, isRunning, sameButLayout, sameRequest, sameSource } from "./select";
 
 export interface Standing {
-  state: "empty" | "preparing" | "ready" | "starting" | "recording" | "finishing";
+  state: "empty" | "preparing" | "ready" | "elsewhere" | "starting" | "recording" | "finishing";
   /** What Record would ask for. */
   request: RecordRequest | null;
   /** The job that records what is chosen. */
@@ -14,12 +14,18 @@ export interface Standing {
   armed: Job | null;
   /** Why the job that was held ready is not any more. */
   failure: ApiError | null;
+  /** LiveKit's own service is to record it, or does already; none where this computer is. */
+  elsewhere: { job: ElsewhereJob | null } | null;
 }
 
 const isAlive = (job: Job) => ["starting", "active"].includes(job.status);
 
-export function standingOf(request: RecordRequest | null, jobs: Job[]): Standing {
-  if (!request) return { state: "empty", request, job: null, armed: null, failure: null };
+export function standingOf(
+  request: RecordRequest | null,
+  jobs: Job[],
+  elsewhere: Standing["elsewhere"] = null,
+): Standing {
+  if (!request) return { state: "empty", request, job: null, armed: null, failure: null, elsewhere };
   const job =
     jobs.find(
       (one) =>
@@ -35,10 +41,15 @@ export function standingOf(request: RecordRequest | null, jobs: Job[]): Standing
   const failure = held?.error ?? null;
   if (job) {
     const state = job.status === "active" ? "recording" : job.status === "ending" ? "finishing" : "starting";
-    return { state, request, job, armed, failure };
+    return { state, request, job, armed, failure, elsewhere };
   }
-  return { state: armed?.armed ? "ready" : "preparing", request, job: null, armed, failure };
+  const state = elsewhere ? "elsewhere" : armed?.armed ? "ready" : "preparing";
+  return { state, request, job: null, armed, failure, elsewhere };
 }
+
+/** Whether it is held ready here: what LiveKit records is not, but for a page, of which there is no other picture. */
+export const isHeldReady = ({ request, elsewhere }: Standing): boolean =>
+  request !== null && (elsewhere === null || isPageSource(request.source));
 
 /** The job whose pictures are those of what is chosen. */
 export const liveOf = ({ job, armed }: Standing): Job | null => job ?? armed;

@@ -7,7 +7,7 @@ import { follow, useStudioState } from "./studio";
 const folderNow = () => useStudioState.getState().snapshot?.settings.folder;
 const settings = (folder: string) => ({
   type: "settings" as const,
-  settings: { folder, name: "", upload_limit_bps: null },
+  settings: { folder, name: "", upload_limit_bps: null, api: { on: false, port: 7890 } },
 });
 
 let stop = () => {};

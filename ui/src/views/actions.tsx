@@ -25,7 +25,7 @@ import {
 } from "lucide-react";
 import { asApiError } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
-import type { Job, Snapshot } from "@/backend/types";
+import type { EgressId, Snapshot } from "@/backend/types";
 import {
   followScreenShare,
   goTo,
@@ -36,12 +36,15 @@ import {
   requestOf,
   useDesk,
 } from "@/store/desk";
+import { elsewhereFor } from "@/store/elsewhere";
 import { askToStop } from "@/store/hold";
 import { inOrder, isOver, nameOf, runningJobs } from "@/store/select";
-import { liveOf, standingOf } from "@/store/standing";
+import { liveOf, type Standing, standingOf } from "@/store/standing";
 import { studioNow } from "@/store/studio";
 import { chooseLayout, layoutOf } from "@/store/wish";
 import { t } from "@/words";
+import { roomActions } from "./auto/actions";
+import { elsewhereActions } from "./elsewhere/actions";
 import { liveActions } from "./live/actions";
 import { pathOf } from "./outputs/job-figures";
 import { useRecord } from "./outputs/record-button";
@@ -58,11 +61,18 @@ export interface Action {
 }
 
 /** The job that the Stop key is about: the one that is looked at, or the only one there is. */
-export function jobToStop(snapshot: Snapshot): Job | null {
-  const standing = standingOf(requestOf(useDesk.getState(), snapshot), snapshot.jobs);
-  if (standing.job) return standing.job;
-  const running = runningJobs(snapshot);
-  return running.length === 1 ? (running[0] ?? null) : null;
+export function jobToStop(snapshot: Snapshot): { egress_id: EgressId; elsewhere: boolean } | null {
+  const { job, elsewhere } = standingNow(snapshot);
+  if (job) return { egress_id: job.egress_id, elsewhere: false };
+  if (elsewhere?.job) return { egress_id: elsewhere.job.egress_id, elsewhere: true };
+  const [only, another] = runningJobs(snapshot);
+  return only && !another ? { egress_id: only.egress_id, elsewhere: false } : null;
+}
+
+function standingNow(snapshot: Snapshot): Standing {
+  const desk = useDesk.getState();
+  const request = requestOf(desk, snapshot);
+  return standingOf(request, snapshot.jobs, elsewhereFor(desk, snapshot, request));
 }
 
 /** The actions that make sense now, made when asked for. */
@@ -80,11 +90,11 @@ export function useActions(): () => Action[] {
     const add = (action: Action) => actions.push(action);
     const { room, projects } = snapshot;
 
-    const standing = standingOf(requestOf(desk, snapshot), snapshot.jobs);
-    if (standing.request && !standing.job)
+    const standing = standingNow(snapshot);
+    if (standing.request && !standing.job && !standing.elsewhere?.job)
       add({
         id: "record",
-        title: t("record"),
+        title: t(standing.elsewhere ? "elsewhere.record" : "record"),
         group: "record",
         icon: Circle,
         key: "R",
@@ -103,6 +113,7 @@ export function useActions(): () => Action[] {
         });
     }
     actions.push(...liveActions(backend, snapshot, standing, attempt));
+    actions.push(...elsewhereActions(backend, snapshot, attempt));
     const last = snapshot.jobs.find((job) => isOver(job) && pathOf(job));
     const lastOutput = last?.outputs.find((output) => output.result?.path);
     if (last && lastOutput)
@@ -196,6 +207,7 @@ export function useActions(): () => Action[] {
       });
     });
 
+    actions.push(...roomActions(snapshot));
     if (room)
       add({
         id: "rooms",

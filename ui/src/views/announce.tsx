@@ -4,13 +4,15 @@ import { FolderOpen, Play } from "lucide-react";
 import { useEffect } from "react";
 import { asApiError, type Backend } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
-import type { Job } from "@/backend/types";
+import type { Job, Snapshot } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { bytes, fileName, length } from "@/lib/format";
+import { openElsewhere, pastElsewhere, useStarted } from "@/store/elsewhere";
 import { resultOf, streamsOf } from "@/store/live";
 import { errorOf, isOver, isRunning } from "@/store/select";
 import { useStudioState } from "@/store/studio";
 import { t } from "@/words";
+import { saidOf } from "./elsewhere/said";
 import { lengthOf, pathOf, sizeOf } from "./outputs/job-figures";
 import { tellDone, tellError } from "./tell";
 
@@ -19,7 +21,9 @@ export function useAnnouncements() {
   useEffect(
     () =>
       useStudioState.subscribe(({ snapshot }, { snapshot: before }) => {
-        if (!snapshot || !before || snapshot.jobs === before.jobs) return;
+        if (!snapshot || !before) return;
+        if (snapshot.elsewhere !== before.elsewhere) announceElsewhere(snapshot, before);
+        if (snapshot.jobs === before.jobs) return;
         for (const job of snapshot.jobs) {
           const was = before.jobs.find((one) => one.egress_id === job.egress_id);
           if (was && was !== job && isRunning(was) && isOver(job)) announce(backend, job);
@@ -27,6 +31,19 @@ export function useAnnouncements() {
       }),
     [backend],
   );
+}
+
+/** What this window has started there, and what is of the room that is looked at. */
+function announceElsewhere(snapshot: Snapshot, before: Snapshot) {
+  const { requests } = useStarted.getState();
+  for (const job of pastElsewhere(snapshot)) {
+    const ran = openElsewhere(before).some((one) => one.egress_id === job.egress_id);
+    const ours = job.egress_id in requests || (job.room_name !== "" && job.room_name === snapshot.room?.name);
+    if (!ran || !ours) continue;
+    const said = saidOf(job);
+    if (said) tellError(said);
+    else tellDone(t("elsewhere.done", { title: job.title }), t("elsewhere.done.what"));
+  }
 }
 
 function announce(backend: Backend, job: Job) {

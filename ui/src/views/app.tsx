@@ -5,6 +5,7 @@ import type { Backend } from "@/backend/backend";
 import { BackendProvider } from "@/backend/index";
 import { Notice } from "@/kit/notice";
 import { useDesk } from "@/store/desk";
+import { openElsewhere } from "@/store/elsewhere";
 import { isRunning } from "@/store/select";
 import { follow, useStudio, useStudioState } from "@/store/studio";
 import { t } from "@/words";
@@ -18,6 +19,7 @@ import { Rail } from "./outputs/rail";
 import { Palette } from "./palette";
 import { QuitDialog } from "./quit";
 import { RoomView } from "./room/room";
+import { NewRoomDialog } from "./rooms/new-room";
 import { RoomsView } from "./rooms/rooms";
 import { SettingsDialog } from "./settings";
 import { ProjectDialogs } from "./start/project-dialogs";
@@ -93,6 +95,7 @@ function Studio() {
       {!bare && <Statusbar />}
       <Palette />
       <SettingsDialog />
+      <NewRoomDialog />
       <EditDestination />
       <UploadDialog />
       <ProjectDialogs />
@@ -129,7 +132,7 @@ function Page() {
 
 /** What runs stays in sight, whatever page is open. */
 function WithJobs({ children }: { children: React.ReactNode }) {
-  const some = useStudio((snapshot) => snapshot.jobs.some(isRunning));
+  const some = useStudio((snapshot) => snapshot.jobs.some(isRunning) || openElsewhere(snapshot).length > 0);
   if (!some) return <div className="flex h-full flex-col">{children}</div>;
   return (
     <div className="grid h-full min-h-0 grid-cols-[minmax(0,1fr)_minmax(19rem,20vw)]">

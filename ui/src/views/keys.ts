@@ -29,6 +29,8 @@ const KEYS: Record<string, string> = {
   u: "uploads",
   g: "rooms",
   o: "last-folder",
+  a: "rules",
+  n: "new-room",
 };
 
 function isTyping(target: EventTarget | null): boolean {
@@ -102,7 +104,10 @@ export function useKeys() {
         event.preventDefault();
         beginHold(
           job.egress_id,
-          (id) => backend.stop(id).catch((thrown: unknown) => tellError(asApiError(thrown))),
+          (id) =>
+            (job.elsewhere ? backend.stopElsewhere(id) : backend.stop(id)).catch((thrown: unknown) =>
+              tellError(asApiError(thrown)),
+            ),
           event.timeStamp,
         );
         return;

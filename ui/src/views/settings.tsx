@@ -1,6 +1,6 @@
-// Names for tests: dialog "Settings" with the tabs "Recordings", "Live" and "Uploads"; "Recordings go to", "Choose folder",
-// "File name", "Limit for uploads", "Save". Where a storage or a destination is added or edited its form takes the place of the tabs, which
-// keep what was typed into them.
+// Names for tests: dialog "Settings" with the tabs "Recordings", "Live", "Uploads", "Automatic" and "API"; "Recordings go
+// to", "Choose folder", "File name", "Limit for uploads", "Save". Where a storage, a destination or a rule is added or edited
+// its form takes the place of the tabs, which keep what was typed into them.
 
 import { FolderOpen } from "lucide-react";
 import { type RefObject, useRef, useState } from "react";
@@ -15,13 +15,16 @@ import { cx } from "@/lib/cx";
 import { closeDialog, type DialogName, openDialog, type SettingsTab, useDesk } from "@/store/desk";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { ApiSection } from "./api/api-section";
+import { RuleForm } from "./auto/rule-form";
+import { RuleList } from "./auto/rules";
 import { DestinationForm, destinationTitle } from "./live/destination-form";
 import { SavedDestinations } from "./live/saved-destinations";
 import { exampleName, PLACEHOLDERS } from "./outputs/example-name";
 import { StorageForm } from "./storages/storage-form";
 import { StorageList } from "./storages/storage-list";
 
-const TABS: SettingsTab[] = ["recordings", "live", "uploads"];
+const TABS: SettingsTab[] = ["recordings", "live", "uploads", "automatic", "api"];
 
 /** The dialog as the desk has it; none while another is open, or none is. */
 const settingsOf = (dialog: DialogName | null) => (dialog?.name === "settings" ? dialog : null);
@@ -38,6 +41,12 @@ export function SettingsDialog() {
   const wanted = dialog?.destination ?? null;
   const destination = destinations.find((one) => one.id === wanted) ?? null;
   const streaming = wanted === "new" || destination !== null;
+  const rules = useStudio((snapshot) => snapshot.rules);
+  const ruled = dialog?.rule ?? null;
+  const rule = rules.find((one) => one.id === ruled) ?? null;
+  const ruling = ruled === "new" || rule !== null;
+  const aside = editing || streaming || ruling;
+  const tab = dialog?.tab ?? "recordings";
   const back = () => openDialog({ name: "settings", tab: dialog?.tab });
   const stored = (saved: StorageId | null) => {
     if (!dialog?.choose) return back();
@@ -50,20 +59,25 @@ export function SettingsDialog() {
       : t("storage.new")
     : streaming
       ? destinationTitle(destination)
-      : t("settings");
+      : ruling
+        ? rule
+          ? t("rule.edit", { name: rule.what.rooms })
+          : t("rule.new")
+        : t("settings");
   return (
     <Dialog
       open={dialog !== null}
       onClose={closeDialog}
       title={title}
       className="top-[8vh] max-h-[86vh] w-[min(36rem,calc(100vw-2rem))]"
-      focusFirst={editing || streaming ? undefined : first}
+      focusFirst={aside || tab !== "recordings" ? undefined : first}
     >
-      <div className={cx("flex min-h-0 flex-col", (editing || streaming) && "hidden")}>
-        <SettingsForm first={first} tab={dialog?.tab ?? "recordings"} />
+      <div className={cx("flex min-h-0 flex-col", aside && "hidden")}>
+        <SettingsForm first={first} tab={tab} />
       </div>
       {editing && <StorageForm key={asked} place={place} onDone={stored} />}
       {streaming && <DestinationForm key={wanted} of={destination} onDone={back} />}
+      {ruling && <RuleForm key={ruled} rule={rule} rooms={dialog?.rooms ?? ""} onDone={back} />}
     </Dialog>
   );
 }
@@ -207,6 +221,12 @@ function SettingsForm({ first, tab }: { first: RefObject<HTMLInputElement | null
               </div>
             )}
           </Field>
+        </TabPanel>
+        <TabPanel value="automatic">
+          <RuleList onEdit={(id) => openDialog({ name: "settings", tab: "automatic", rule: id })} />
+        </TabPanel>
+        <TabPanel value="api">
+          <ApiSection />
         </TabPanel>
       </Tabs>
       {save.error && <Notice error={save.error} className="mx-4 mb-3" />}

@@ -5,6 +5,7 @@ import { useShallow } from "zustand/react/shallow";
 import { Button } from "@/kit/button";
 import { cx } from "@/lib/cx";
 import { goTo, openDialog, useDesk } from "@/store/desk";
+import { openElsewhere, pastElsewhere } from "@/store/elsewhere";
 import { airOfAll } from "@/store/live";
 import { isJoining, pastJobs } from "@/store/select";
 import { useStudio } from "@/store/studio";
@@ -14,6 +15,7 @@ import { UploadsButton } from "./uploads/uploads-button";
 
 export function Statusbar() {
   const air = useStudio(useShallow((snapshot) => airOfAll(snapshot.jobs)));
+  const there = useStudio((snapshot) => openElsewhere(snapshot).length > 0);
   const connection = useStudio((snapshot) => snapshot.room?.connection ?? null);
   const joining = useStudio((snapshot) => isJoining(snapshot.room));
   const rtt = useStudio((snapshot) => {
@@ -26,14 +28,16 @@ export function Statusbar() {
   const problems = useStudio((snapshot) => snapshot.machine.problems);
   const forgotten = useForgotten((state) => state.ids);
   const past = useStudio(
-    (snapshot) => pastJobs(snapshot).filter((job) => !forgotten.includes(job.egress_id)).length,
+    (snapshot) =>
+      pastJobs(snapshot).filter((job) => !forgotten.includes(job.egress_id)).length +
+      pastElsewhere(snapshot).length,
   );
   const page = useDesk((desk) => desk.page);
   return (
     <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-line bg-panel pr-1 pl-4 text-xs text-soft">
       {/* Where there is nothing but streams, there is nothing to say of recordings. */}
       {(air.recording > 0 || air.wanted === 0) && (
-        <span data-testid="running">{t("status.running", { n: air.recording })}</span>
+        <span data-testid="running">{t(there ? "status.here" : "status.running", { n: air.recording })}</span>
       )}
       {air.wanted > 0 && (
         <span

@@ -1,9 +1,10 @@
 // Names for tests: buttons "Project: <name>", "Room: <name>", "Find an action", "Settings";
-// [data-testid=tally] is there while something records.
+// [data-testid=tally] is there while something records here, [data-testid=on-livekit] while LiveKit's egress service does.
 
 import {
   Check,
   ChevronDown,
+  Cloud,
   DoorOpen,
   Settings as Gear,
   KeyRound,
@@ -23,6 +24,7 @@ import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { bytes, timecode, timeLeft } from "@/lib/format";
 import { goTo, openDialog } from "@/store/desk";
+import { openElsewhere } from "@/store/elsewhere";
 import { airOf } from "@/store/live";
 import { headcount, inOrder, isRecording } from "@/store/select";
 import { useStudio } from "@/store/studio";
@@ -43,6 +45,7 @@ export function Topbar() {
       <ProjectMenu />
       <RoomMenu />
       <span className="flex-1" />
+      <OnLiveKit />
       {recording > 0 && <Tally />}
       <MachineFigures />
       <Button
@@ -212,6 +215,23 @@ function Tally() {
       <span aria-hidden className="size-2 rounded-full bg-white" />
       {rec ? (count > 1 ? t("tally.several", { n: count }) : t("rec")) : t("live")}
       <span>{longest}</span>
+    </button>
+  );
+}
+
+/** What runs elsewhere is told, and lights nothing. */
+function OnLiveKit() {
+  const count = useStudio((snapshot) => openElsewhere(snapshot).length);
+  if (count === 0) return null;
+  return (
+    <button
+      type="button"
+      data-testid="on-livekit"
+      onClick={() => goTo("room")}
+      className="mr-2 flex h-7 shrink-0 items-center gap-1.5 rounded-md px-2 text-xs text-soft hover:bg-control hover:text-ink"
+    >
+      <Cloud className="size-3.5" aria-hidden />
+      {t("elsewhere.count", { n: count })}
     </button>
   );
 }

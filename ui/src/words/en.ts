@@ -1,7 +1,8 @@
 // The catalogue: every word of the window, in English. ICU MessageFormat.
 
+import { autoWords } from "./auto";
+import { elsewhereWords } from "./elsewhere";
 import { live } from "./live";
-
 import { uploadWords } from "./uploads";
 
 export const en = {
@@ -402,4 +403,6 @@ export const en = {
   "quit.background": "Keep recording in the background",
 
   ...uploadWords,
+  ...autoWords,
+  ...elsewhereWords,
 } as const;

@@ -56,7 +56,7 @@ pub struct ElsewhereJob {
     pub files: Vec<ElsewhereFile>,
     /// Where it streams to.
     pub streams: Vec<ElsewhereStream>,
-    /// Whether it is encoded, so that streams can be added.
+    /// Whether streams can be added: LiveKit's service takes them of jobs that have begun with one.
     pub can_stream: bool,
 }
 

@@ -49,6 +49,6 @@ files: Array<ElsewhereFile>,
  */
 streams: Array<ElsewhereStream>, 
 /**
- * Whether it is encoded, so that streams can be added.
+ * Whether streams can be added: LiveKit's service takes them of jobs that have begun with one.
  */
 can_stream: boolean, };

@@ -1,6 +1,6 @@
 // What was recorded. Names for tests: heading "History"; one [data-testid=past-job][data-egress] per job with
 // [data-testid=past-length], past-size, past-end, past-proxy; buttons "Play …", "Open folder …", "Upload …",
-// "Forget …"; where it is stands in where.tsx.
+// "Forget …"; where it is stands in where.tsx. What LiveKit's egress service ended is in elsewhere/past.tsx.
 
 import { useVirtualizer } from "@tanstack/react-virtual";
 import {
@@ -29,12 +29,16 @@ import { cx } from "@/lib/cx";
 import { bytes, fileName, length, moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
 import { goTo, openDialog } from "@/store/desk";
+import { pastElsewhere } from "@/store/elsewhere";
 import { errorOf, pastJobs } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { isGoingUp } from "@/store/uploads";
 import { t } from "@/words";
+import { PastElsewhere } from "../elsewhere/past";
 import { PastStreams } from "../live/past-streams";
 import { kindOf, lengthOf, pathOf, proxyOf, sentOf, sizeOf } from "../outputs/job-figures";
+import { Origin } from "../outputs/made-by";
+import { type Entry, entriesOf, wordsOf } from "./entries";
 import { forget, useForgotten } from "./forget";
 import { isRemoved, WhereIs } from "./where";
 
@@ -43,15 +47,20 @@ const SEARCH_FROM = 8;
 export function HistoryView() {
   const past = useStudio(useShallow(pastJobs));
   const forgotten = useForgotten((state) => state.ids);
-  const jobs = useMemo(() => past.filter((job) => !forgotten.includes(job.egress_id)), [past, forgotten]);
+  const theirs = useStudio(useShallow(pastElsewhere));
+  const entries = useMemo(
+    () =>
+      entriesOf(
+        past.filter((job) => !forgotten.includes(job.egress_id)),
+        theirs,
+      ),
+    [past, theirs, forgotten],
+  );
   const [wanted, setWanted] = useState("");
   const query = useDeferredValue(wanted.trim().toLocaleLowerCase());
   const list = useMemo(
-    () =>
-      jobs.filter((job) =>
-        `${job.title}\n${job.request.room_name}\n${pathOf(job) ?? ""}`.toLocaleLowerCase().includes(query),
-      ),
-    [jobs, query],
+    () => entries.filter((entry) => wordsOf(entry).toLocaleLowerCase().includes(query)),
+    [entries, query],
   );
   return (
     <main className="flex h-full min-w-0 flex-1 flex-col" data-testid="history">
@@ -66,7 +75,7 @@ export function HistoryView() {
           <ArrowLeft />
         </Button>
         <h1 className="text-lg font-semibold">{t("history")}</h1>
-        {jobs.length >= SEARCH_FROM && (
+        {entries.length >= SEARCH_FROM && (
           <Search label={t("history.find")} value={wanted} onChange={setWanted} className="ml-auto w-64" />
         )}
       </div>
@@ -83,22 +92,22 @@ export function HistoryView() {
   );
 }
 
-function PastJobs({ list }: { list: Job[] }) {
+function PastJobs({ list }: { list: Entry[] }) {
   const scroller = useRef<HTMLDivElement>(null);
   const scale = useFontScale();
   const rows = useVirtualizer({
     count: list.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => 92 * scale,
-    getItemKey: (index) => list[index]?.egress_id ?? index,
+    getItemKey: (index) => list[index]?.job.egress_id ?? index,
     overscan: 4,
   });
   return (
     <div ref={scroller} className="min-h-0 flex-1 overflow-y-auto pb-6">
       <ul className="relative mx-auto w-full max-w-[64rem]" style={{ height: rows.getTotalSize() }}>
         {rows.getVirtualItems().map((row) => {
-          const job = list[row.index];
-          if (!job) return null;
+          const entry = list[row.index];
+          if (!entry) return null;
           return (
             <li
               key={row.key}
@@ -107,7 +116,7 @@ function PastJobs({ list }: { list: Job[] }) {
               className="absolute inset-x-0 top-0 px-6"
               style={{ transform: `translateY(${row.start}px)` }}
             >
-              <PastJob job={job} />
+              {entry.where === "here" ? <PastJob job={entry.job} /> : <PastElsewhere job={entry.job} />}
             </li>
           );
         })}
@@ -180,6 +189,12 @@ function PastJob({ job }: { job: Job }) {
               </span>
             ) : (
               <EndSign job={job} />
+            )}
+            {job.origin !== "window" && (
+              <>
+                <span aria-hidden>·</span>
+                <Origin job={job} />
+              </>
             )}
           </p>
         </div>

@@ -44,9 +44,9 @@ export function liveActions(
       "D",
     );
 
-  const { armed, job } = standing;
+  const { armed, job, elsewhere } = standing;
   const ticked = tickedOf(useDesk.getState().ticked, snapshot.destinations);
-  if (armed && !job && ticked.length > 0)
+  if (armed && !job && !elsewhere && ticked.length > 0)
     add("live-only", t("next.only"), Radio, () => void goLive(backend, armed.egress_id, ticked));
 
   for (const one of running)

@@ -3,12 +3,14 @@
 // "Key needed" of those whose key is gone; what is wrong is [data-testid=notice] in it.
 
 import { Check, KeyRound, LoaderCircle, Radio, X } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import { useShallow } from "zustand/react/shallow";
-import type { Destination, Job, OutputId } from "@/backend/types";
+import type { Backend } from "@/backend/backend";
+import type { Destination, DestinationId, Job, OutputId, StreamInput } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Notice } from "@/kit/notice";
 import { useOwnCommand } from "@/lib/commands";
+import { useInSight } from "@/lib/in-sight";
 import { closeAdding, openDialog } from "@/store/desk";
 import { rememberSaved, savedOn, useLive } from "@/store/live";
 import { useStudio } from "@/store/studio";
@@ -16,40 +18,59 @@ import { t } from "@/words";
 import { DestinationFields, inputOf, isWrong, streamOf, useDraft } from "./destination-fields";
 import { protocolWords, soundWords } from "./stream-words";
 
+/** Adds one to a job that runs here. */
 export function AddPanel({ job }: { job: Job }) {
-  const list = useStudio((snapshot) => snapshot.destinations);
   const saved = useLive((live) => live.saved);
   const on = useStudio(useShallow(({ destinations }) => savedOn(job, destinations, saved)));
-  const box = useRef<HTMLDivElement>(null);
+  const id = job.egress_id;
+  return (
+    <Panel
+      on={on}
+      add={(backend, stream) => backend.addStream(id, stream)}
+      added={(output, which) => rememberSaved(id, output, which)}
+    />
+  );
+}
+
+/** The panel itself, whoever runs the job. */
+export function Panel({
+  on,
+  add: addTo,
+  added: remember,
+}: {
+  /** The saved ones that it streams to at present. */
+  on: DestinationId[];
+  /** Gives what it is called among the outputs of the job, where it has a name. */
+  add: (backend: Backend, stream: StreamInput) => Promise<OutputId>;
+  /** It is a saved one, or has been saved. */
+  added: (output: OutputId, id: DestinationId) => void;
+}) {
+  const list = useStudio((snapshot) => snapshot.destinations);
+  const box = useInSight();
   const { draft, set } = useDraft(null, false);
   // The stream that was added from what is typed, where only saving it failed.
   const [added, setAdded] = useState<OutputId | null>(null);
   const pick = useOwnCommand(async (backend, one: Destination) => {
-    rememberSaved(
-      job.egress_id,
-      await backend.addStream(job.egress_id, { type: "saved", id: one.id }),
-      one.id,
-    );
+    remember(await addTo(backend, { type: "saved", id: one.id }), one.id);
   });
   const add = useOwnCommand(async (backend, thisRunOnly: boolean) => {
-    const output = added ?? (await backend.addStream(job.egress_id, streamOf(draft)));
+    const output = added ?? (await addTo(backend, streamOf(draft)));
     if (!draft.save) return;
     setAdded(output);
     // Being live comes first: a keyring that refuses does not hold it up.
     const id = await backend.saveDestination({ ...inputOf(draft), this_run_only: thisRunOnly });
-    rememberSaved(job.egress_id, output, id);
+    remember(output, id);
   });
   const error = pick.error ?? add.error;
   const busy = pick.isPending || add.isPending;
   useEffect(() => {
     const first = box.current?.querySelector<HTMLElement>("[data-saved]:not(:disabled), input");
-    first?.focus();
-    box.current?.scrollIntoView({ block: "nearest" });
-  }, []);
+    first?.focus({ preventScroll: true });
+  }, [box]);
   // What came of it must be seen.
   useEffect(() => {
     if (error) box.current?.scrollIntoView({ block: "end" });
-  }, [error]);
+  }, [error, box]);
   const done = { onSuccess: closeAdding };
   const submit = (thisRunOnly: boolean) => {
     pick.reset();
@@ -123,10 +144,10 @@ export function AddPanel({ job }: { job: Job }) {
             )}
           </Notice>
         )}
-        {added && error && <p className="text-xs text-soft">{t("dest.liveNotSaved")}</p>}
+        {added !== null && error && <p className="text-xs text-soft">{t("dest.liveNotSaved")}</p>}
         <Button type="submit" look="main" disabled={busy || draft.url.trim() === ""}>
           {add.isPending ? <LoaderCircle className="motion-safe:animate-spin" /> : <Radio />}
-          {t(added && error ? "dest.saveAgain" : "live.go")}
+          {t(added !== null && error ? "dest.saveAgain" : "live.go")}
         </Button>
       </form>
     </div>

@@ -29,6 +29,8 @@ function named(error: ApiError, name: string): ApiError {
 /** What the key D is about: the job that is looked at or the only one there is, or what is to come next. */
 export function addsTo(standing: Standing | null, running: Job[]): EgressId | "next" | null {
   if (standing?.job) return standing.job.status === "ending" ? null : standing.job.egress_id;
+  const there = standing?.elsewhere;
+  if (there) return there.job?.can_stream && there.job.status !== "ending" ? there.job.egress_id : null;
   if (standing?.request) return "next";
   const [only, another] = running;
   return only && !another && only.status !== "ending" ? only.egress_id : null;

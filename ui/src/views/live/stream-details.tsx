@@ -21,6 +21,7 @@ import {
   useLive,
 } from "@/store/live";
 import { t } from "@/words";
+import { Asking } from "./asking";
 import { protocolWords, soundWords, uptimeWords } from "./stream-words";
 
 export function StreamDetails({ job, stream, name }: { job: Job; stream: Stream; name: string }) {
@@ -124,44 +125,6 @@ function Facts({ stream: { destination }, figures }: { stream: Stream; figures: 
         {retries > 0 && <Fact name={t("stream.retries")}>{String(retries)}</Fact>}
       </dl>
     </>
-  );
-}
-
-function Asking({
-  what,
-  yes,
-  busy,
-  onYes,
-  onNo,
-}: {
-  what: string;
-  yes: string;
-  busy: boolean;
-  onYes: () => void;
-  onNo: () => void;
-}) {
-  const no = useRef<HTMLButtonElement>(null);
-  // A stray Enter must not end what is on air.
-  useEffect(() => {
-    no.current?.focus();
-    no.current?.scrollIntoView({ block: "nearest" });
-  }, []);
-  return (
-    <div
-      role="group"
-      aria-label={what}
-      className="appear flex flex-col gap-2 rounded-md border border-edge p-2"
-    >
-      <p className="text-sm text-ink">{what}</p>
-      <div className="flex gap-2">
-        <Button ref={no} size="sm" onClick={onNo}>
-          {t("stream.remove.no")}
-        </Button>
-        <Button look="outline" size="sm" disabled={busy} onClick={onYes}>
-          {yes}
-        </Button>
-      </div>
-    </div>
   );
 }
 

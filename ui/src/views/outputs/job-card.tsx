@@ -18,6 +18,7 @@ import { Streams } from "../live/streams";
 import { formatWords } from "../room/track-words";
 import { JobUpload } from "../uploads/job-upload";
 import { DISK_LOW_S, elapsedOf, kindOf, pathOf, proxyOf, sumOf, takesOf } from "./job-figures";
+import { MadeBy } from "./made-by";
 import { StopButton } from "./stop-button";
 
 export const JobCard = memo(function JobCard({
@@ -27,6 +28,7 @@ export const JobCard = memo(function JobCard({
   dense,
   brief,
   keyed,
+  placed,
 }: {
   job: Job;
   here: boolean;
@@ -37,6 +39,8 @@ export const JobCard = memo(function JobCard({
   brief: boolean;
   /** The key for one more destination is about this job. */
   keyed: boolean;
+  /** Others run elsewhere: it says that this one does not. */
+  placed: boolean;
 }) {
   const on = isRecording(job);
   const air = airOf(job);
@@ -86,6 +90,7 @@ export const JobCard = memo(function JobCard({
       <div className={cx("flex flex-col px-3", dense ? "gap-1 py-2" : "gap-2 py-3")}>
         <div className="min-w-0">
           <Title job={job} here={here} />
+          <MadeBy job={job} placed={placed} />
           {!dense && (
             <p className="flex gap-1.5 text-xs text-faint" title={path ?? undefined}>
               {!here && job.request.room_name && (

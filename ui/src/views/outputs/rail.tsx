@@ -6,11 +6,14 @@ import { Button } from "@/kit/button";
 import { Notice } from "@/kit/notice";
 import { cx } from "@/lib/cx";
 import { useDesk } from "@/store/desk";
+import { openElsewhere } from "@/store/elsewhere";
 import { streamsOf } from "@/store/live";
 import { isPageSource, runningJobs } from "@/store/select";
 import { liveOf, type Standing } from "@/store/standing";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { ElsewhereJobs } from "../elsewhere/jobs";
+import { WhereChoice } from "../elsewhere/where";
 import { addsTo } from "../live/go-live";
 import { NextLive } from "../live/next-live";
 import { useFailure } from "../room/standing";
@@ -28,6 +31,7 @@ export function Rail({ standing }: { standing: Standing | null }) {
   const jobs = useStudio(useShallow(runningJobs));
   const room = useStudio((snapshot) => snapshot.room?.name);
   const open = useStudio((snapshot) => snapshot.projects.current !== null);
+  const there = useStudio((snapshot) => openElsewhere(snapshot).length);
   const addTo = addsTo(standing, jobs);
   return (
     <aside aria-label={t("outputs")} className="flex min-h-0 flex-col border-l border-line bg-panel">
@@ -38,7 +42,7 @@ export function Rail({ standing }: { standing: Standing | null }) {
         )}
       </div>
       <div className="flex min-h-0 flex-1 flex-col gap-2 overflow-y-auto px-3 pb-3">
-        {jobs.length === 0 && (
+        {jobs.length === 0 && there === 0 && (
           <div className="flex flex-1 flex-col items-center justify-center gap-1.5 py-4 text-center text-faint">
             <Clapperboard className="size-6 stroke-[1.5]" aria-hidden />
             <p>{t("outputs.none")}</p>
@@ -53,8 +57,10 @@ export function Rail({ standing }: { standing: Standing | null }) {
             dense={jobs.length >= DENSE_FROM || streamsOf(job).length > STREAMS_DENSE}
             brief={jobs.length >= DENSE_FROM}
             keyed={job.egress_id === addTo}
+            placed={there > 0}
           />
         ))}
+        <ElsewhereJobs beside={jobs.length} />
       </div>
       {standing && <Next standing={standing} />}
     </aside>
@@ -64,10 +70,11 @@ export function Rail({ standing }: { standing: Standing | null }) {
 function Next({ standing }: { standing: Standing }) {
   const pick = useDesk((desk) => desk.pick);
   const { job, request, state } = standing;
-  const adding = useDesk((desk) => desk.adding === "next") && request !== null && !job;
+  const away = standing.elsewhere?.job ?? null;
+  const adding = useDesk((desk) => desk.adding === "next") && request !== null && !job && !standing.elsewhere;
   const failure = useFailure(standing);
   // A page that cannot be shown says so where it would be.
-  const elsewhere = request !== null && isPageSource(request.source);
+  const onStage = request !== null && isPageSource(request.source);
   const waiting = liveOf(standing)?.page === "waiting";
   return (
     <div
@@ -77,13 +84,13 @@ function Next({ standing }: { standing: Standing }) {
       )}
     >
       {/* One thing at a time: there is no room for both on a small screen. */}
-      {pick && request && !job && !adding && (
+      {pick && request && !job && !away && !adding && (
         <div className="min-h-0 overflow-y-auto p-3 pb-0">
-          <RecordForm pick={pick} request={request} />
+          <RecordForm pick={pick} request={request} elsewhere={standing.elsewhere !== null} />
         </div>
       )}
       <div className={cx("flex flex-col gap-2 p-3", adding ? "min-h-0" : "shrink-0")}>
-        {failure && !elsewhere && (
+        {failure && !onStage && (
           <Notice error={failure.error}>
             <Button look="outline" size="sm" onClick={failure.again}>
               {t("again")}
@@ -92,6 +99,11 @@ function Next({ standing }: { standing: Standing }) {
         )}
         {job ? (
           <StopButton job={job} large />
+        ) : away ? (
+          <>
+            <WhereChoice />
+            <StopButton job={away} large elsewhere />
+          </>
         ) : (
           <>
             <p
@@ -109,17 +121,19 @@ function Next({ standing }: { standing: Standing }) {
                 )}
                 aria-hidden
               />
-              {state === "ready"
-                ? t("record.ready")
-                : state === "empty"
-                  ? t(pick ? "record.address" : "record.choose")
-                  : failure
-                    ? t("state.notReady")
-                    : waiting
-                      ? t("record.waiting")
-                      : t("state.preparing")}
+              {state === "elsewhere"
+                ? t("elsewhere.ready")
+                : state === "ready"
+                  ? t("record.ready")
+                  : state === "empty"
+                    ? t(pick ? "record.address" : "record.choose")
+                    : failure
+                      ? t("state.notReady")
+                      : waiting
+                        ? t("record.waiting")
+                        : t("state.preparing")}
             </p>
-            {request && <NextLive standing={standing} />}
+            {request && !standing.elsewhere && <NextLive standing={standing} />}
             <RecordButton standing={standing} />
           </>
         )}

@@ -1,5 +1,6 @@
 // How the next recording is made. Names for tests: "Picture and sound" (preset), "Format" (container), "Folder",
-// "File name", "Besides the file" (besides.tsx), "Upload to" (upload-choice.tsx), button "Record" ([data-testid=record][data-ready]).
+// "File name", "Besides the file" (besides.tsx), "Upload to" (upload-choice.tsx), button "Record" ([data-testid=record][data-ready]);
+// where LiveKit could record it as well, the choice and its limits (elsewhere/where.tsx).
 
 import { FolderOpen } from "lucide-react";
 import type { Container, RecordRequest } from "@/backend/types";
@@ -21,30 +22,17 @@ import {
 import { isPageSource, tracksNow } from "@/store/select";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
+import { Limits, WhereChoice } from "../elsewhere/where";
 import { UploadChoice } from "../uploads/upload-choice";
 import { AdvancedFields } from "./advanced-fields";
 import { BesidesFields } from "./besides";
 import { exampleName } from "./example-name";
-
-const PRESETS: How[] = [
-  "H264_720P_30",
-  "H264_720P_60",
-  "H264_1080P_30",
-  "H264_1080P_60",
-  "PORTRAIT_H264_720P_30",
-  "PORTRAIT_H264_720P_60",
-  "PORTRAIT_H264_1080P_30",
-  "PORTRAIT_H264_1080P_60",
-];
+import { presetOptions } from "./presets";
 
 /** Ways to record a pick, the likeliest first. */
 export function howOptions(pick: Pick): Option<How>[] {
-  const presets: Option<How>[] = PRESETS.map((how) => ({
-    value: how,
-    label: t(`how.${how}` as "how.H264_720P_30"),
-  }));
   const all: Option<How>[] = [
-    ...presets,
+    ...presetOptions(),
     { value: "advanced", label: t("how.advanced"), hint: t("how.advanced.hint") },
   ];
   if (pick.kind !== "tracks") return all;
@@ -62,21 +50,29 @@ function containerOptions(how: How, picture: boolean, person: boolean): Option<C
   });
 }
 
-export function RecordForm({ pick, request }: { pick: Pick; request: RecordRequest }) {
+export function RecordForm({
+  pick,
+  request,
+  elsewhere,
+}: {
+  pick: Pick;
+  request: RecordRequest;
+  /** LiveKit's own service is to record it. */
+  elsewhere: boolean;
+}) {
   const form = useDesk((desk) => desk.forms[formFor(pick)]);
   const name = useDesk((desk) => desk.name);
-  const folder = useDesk((desk) => desk.folder);
   const upload = useDesk((desk) => desk.upload);
   const settings = useStudio((snapshot) => snapshot.settings);
   const room = useStudio((snapshot) => snapshot.room);
-  const choose = useCommand((backend, _: null) => backend.chooseFolder());
   const person = pick.kind === "person";
   const picture = hasPicture(pick, request.source, room);
   const containers = containerOptions(form.how, picture, person);
   const container = containerOf(form, picture, person) ?? "";
-  const shownFolder = folder ?? settings.folder;
   return (
     <div className="flex flex-col gap-2.5">
+      <WhereChoice />
+      {elsewhere && <Limits request={request} />}
       <div className="grid grid-cols-[1fr_6.5rem] gap-2">
         <Field label={t("form.how")}>
           {(ids) => (
@@ -110,27 +106,41 @@ export function RecordForm({ pick, request }: { pick: Pick; request: RecordReque
           />
         )}
       </Field>
-      <Field label={t("form.folder")}>
-        {(ids) => (
-          <Button
-            {...ids}
-            look="outline"
-            className="w-full justify-start bg-night px-2.5 font-normal"
-            title={shownFolder}
-            onClick={() =>
-              choose.mutate(null, { onSuccess: (path) => path && useDesk.setState({ folder: path }) })
-            }
-          >
-            <FolderOpen className="text-faint" />
-            <span className="truncate" data-testid="record-folder">
-              {tailOf(shownFolder, 34)}
-            </span>
-          </Button>
-        )}
-      </Field>
+      {!elsewhere && <FolderField />}
       <BesidesFields track={request.source.type === "track"} picture={picture} />
-      <UploadChoice value={upload} onChange={(next) => useDesk.setState({ upload: next })} />
+      <UploadChoice
+        value={upload}
+        onChange={(next) => useDesk.setState({ upload: next })}
+        {...(elsewhere ? { none: t("elsewhere.upload.none"), apart: true } : {})}
+      />
     </div>
+  );
+}
+
+function FolderField() {
+  const own = useDesk((desk) => desk.folder);
+  const settings = useStudio((snapshot) => snapshot.settings);
+  const choose = useCommand((backend, _: null) => backend.chooseFolder());
+  const folder = own ?? settings.folder;
+  return (
+    <Field label={t("form.folder")}>
+      {(ids) => (
+        <Button
+          {...ids}
+          look="outline"
+          className="w-full justify-start bg-night px-2.5 font-normal"
+          title={folder}
+          onClick={() =>
+            choose.mutate(null, { onSuccess: (path) => path && useDesk.setState({ folder: path }) })
+          }
+        >
+          <FolderOpen className="text-faint" />
+          <span className="truncate" data-testid="record-folder">
+            {tailOf(folder, 34)}
+          </span>
+        </Button>
+      )}
+    </Field>
   );
 }
 

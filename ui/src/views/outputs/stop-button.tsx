@@ -3,7 +3,7 @@
 
 import { Square } from "lucide-react";
 import { type KeyboardEvent, useEffect, useRef } from "react";
-import type { Job } from "@/backend/types";
+import type { ElsewhereJob, Job } from "@/backend/types";
 import { Key } from "@/kit/key";
 import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
@@ -24,9 +24,20 @@ const SHORT = {
 };
 
 /** Stops a job, when it is meant. */
-export function StopButton({ job, large }: { job: Job; large?: boolean }) {
+export function StopButton({
+  job,
+  large,
+  elsewhere,
+}: {
+  job: Pick<Job | ElsewhereJob, "egress_id" | "title" | "status">;
+  large?: boolean;
+  /** LiveKit's own service runs it. */
+  elsewhere?: boolean;
+}) {
   const phase = useHold((hold) => (hold.id === job.egress_id ? hold.phase : null));
-  const stop = useCommand((backend, id: string) => backend.stop(id));
+  const stop = useCommand((backend, id: string) =>
+    elsewhere ? backend.stopElsewhere(id) : backend.stop(id),
+  );
   const button = useRef<HTMLButtonElement>(null);
   // What asks for Enter must be seen, also where Stop was chosen by name.
   useEffect(() => {
@@ -49,7 +60,7 @@ export function StopButton({ job, large }: { job: Job; large?: boolean }) {
     <button
       ref={button}
       type="button"
-      aria-label={t("stop.label", { title: job.title })}
+      aria-label={t(elsewhere ? "elsewhere.stop" : "stop.label", { title: job.title })}
       aria-description={t("stop.how")}
       title={t("stop.how")}
       data-testid="stop"

@@ -1,8 +1,8 @@
 // What would be recorded, or is. Names for tests: [data-testid=program] with [data-state=empty|preparing|ready|
-// recording|finishing]; [data-testid=program-state] has it in words.
+// recording|finishing|elsewhere]; [data-testid=program-state] has it in words.
 
 import { Globe, ImageOff, LoaderCircle, Radio, Speech, Unplug, Users } from "lucide-react";
-import type { OpenRoom, PageState, RecordRequest } from "@/backend/types";
+import type { ElsewhereJob, OpenRoom, PageState, RecordRequest } from "@/backend/types";
 import { Empty } from "@/kit/empty";
 import { Key } from "@/kit/key";
 import { Meter } from "@/kit/meter";
@@ -116,6 +116,7 @@ function Stage({
             id={standing.job?.egress_id ?? null}
             page={live?.page ?? null}
             failed={failure !== null}
+            away={standing.elsewhere?.job ?? null}
           />
           <PortraitHint standing={standing} />
         </div>
@@ -178,12 +179,15 @@ function StateSign({
   id,
   page,
   failed,
+  away,
 }: {
   state: Standing["state"];
   /** The job that records it. */
   id: string | null;
   page: PageState | null;
   failed: boolean;
+  /** The job of LiveKit's that records it. */
+  away: ElsewhereJob | null;
 }) {
   const job = useStudio((snapshot) => snapshot.jobs.find((one) => one.egress_id === id) ?? null);
   const air = job && airOf(job);
@@ -220,20 +224,26 @@ function StateSign({
       className={cx("flex shrink-0 items-center gap-2 px-0.5 font-medium", look)}
     >
       <span
-        className={cx("size-2 rounded-full", state === "ready" ? "bg-ready" : "border border-current")}
+        className={cx(
+          "size-2 rounded-full",
+          state === "ready" ? "bg-ready" : "border border-current",
+          away?.status === "active" && "bg-current",
+        )}
         aria-hidden
       />
-      {state === "ready"
-        ? t("state.ready")
-        : state === "finishing"
-          ? t("state.finishing")
-          : page === "waiting"
-            ? t("state.waiting")
-            : state === "starting"
-              ? t("state.starting")
-              : failed
-                ? t("state.notReady")
-                : t("state.preparing")}
+      {state === "elsewhere"
+        ? t(away ? "elsewhere.state.on" : "elsewhere.state")
+        : state === "ready"
+          ? t("state.ready")
+          : state === "finishing"
+            ? t("state.finishing")
+            : page === "waiting"
+              ? t("state.waiting")
+              : state === "starting"
+                ? t("state.starting")
+                : failed
+                  ? t("state.notReady")
+                  : t("state.preparing")}
     </div>
   );
 }

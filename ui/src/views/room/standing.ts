@@ -6,8 +6,9 @@ import { asApiError } from "@/backend/backend";
 import { useBackend } from "@/backend/index";
 import type { ApiError, EgressId, Job, RecordRequest, Snapshot } from "@/backend/types";
 import { requestOf, useDesk } from "@/store/desk";
+import { elsewhereFor, useStarted } from "@/store/elsewhere";
 import { isRunning, sameRequest } from "@/store/select";
-import { liveOf, type Standing, standingOf } from "@/store/standing";
+import { isHeldReady, liveOf, type Standing, standingOf } from "@/store/standing";
 import { studioNow, useStudio } from "@/store/studio";
 import { follow } from "@/store/wish";
 import { tellError } from "../tell";
@@ -15,8 +16,12 @@ import { tellError } from "../tell";
 /** The standing of what is chosen now; drawn anew only when it changes, not with each figure. */
 export function useStanding(): Standing {
   const desk = useDesk();
+  const started = useStarted();
   const parts = useStudio(
-    useShallow((snapshot: Snapshot) => [snapshot.room?.name, snapshot.settings, snapshot.storages] as const),
+    useShallow(
+      (snapshot: Snapshot) =>
+        [snapshot.room?.name, snapshot.settings, snapshot.storages, snapshot.elsewhere] as const,
+    ),
   );
   // Figures change several times a second and are of no matter here.
   const jobs = useStudio(
@@ -26,7 +31,8 @@ export function useStanding(): Standing {
   );
   void parts;
   const snapshot = studioNow();
-  return standingOf(snapshot ? requestOf(desk, snapshot) : null, jobs);
+  const request = snapshot ? requestOf(desk, snapshot) : null;
+  return standingOf(request, jobs, snapshot && elsewhereFor(desk, snapshot, request, started));
 }
 
 const bare = new WeakMap<Job["request"], Job>();
@@ -53,7 +59,8 @@ const AGAIN_MS = 2000;
 export function useArming(standing: Standing) {
   const backend = useBackend();
   const asked = useRef<{ key: string; at: number } | null>(null);
-  const key = standing.request && !standing.job ? JSON.stringify(standing.request) : null;
+  const wanted = isHeldReady(standing);
+  const key = wanted && !standing.job ? JSON.stringify(standing.request) : null;
   const failed = useDesk((desk) => desk.armError !== null);
   const wish = useRef(key);
   wish.current = key;
@@ -87,7 +94,6 @@ export function useArming(standing: Standing) {
   }, [backend, key, held, failed]);
 
   // What is held ready and no longer wanted is let go of, also when the room is left.
-  const wanted = standing.request !== null;
   useEffect(() => {
     if (wanted) return;
     useDesk.setState({ armError: null });

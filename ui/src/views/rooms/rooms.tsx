@@ -1,8 +1,18 @@
-// The rooms of the project. Names for tests: heading "Rooms", search "Find a room", one button per room
-// ([data-testid=room], accessible name begins with the room's name).
+// The rooms of the project. Names for tests: heading "Rooms", search "Find a room", buttons "Auto recording" (with the
+// number of rules in force, [data-testid=rules-button]) and "New room"; one button per room ([data-testid=room], accessible
+// name begins with the room's name; [data-testid=by-itself] in it where a rule records it).
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ChevronRight, DoorClosed, Globe, LoaderCircle, Users } from "lucide-react";
+import {
+  ChevronRight,
+  CircleDotDashed,
+  DoorClosed,
+  Globe,
+  LoaderCircle,
+  Plus,
+  TriangleAlert,
+  Users,
+} from "lucide-react";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
 import { useShallow } from "zustand/react/shallow";
 import type { RoomSummary } from "@/backend/types";
@@ -13,6 +23,7 @@ import { Search } from "@/kit/search";
 import { useCommand } from "@/lib/commands";
 import { moment } from "@/lib/format";
 import { useFontScale } from "@/lib/scale";
+import { inForce, isByItself, rulesOf } from "@/store/auto";
 import { openDialog, pickPage } from "@/store/desk";
 import { inOrder, roomsOnAir } from "@/store/select";
 import { useStudio } from "@/store/studio";
@@ -45,11 +56,21 @@ export function RoomsView() {
         <div className="flex items-center gap-4">
           <h1 className="text-lg font-semibold">{t("rooms")}</h1>
           {!rooms.loading && rooms.list.length > 0 && <span className="text-soft">{rooms.list.length}</span>}
-          <Button look="quiet" hotkey="W" className="ml-auto" onClick={pickPage}>
+          <span className="flex-1" />
+          <Button look="quiet" hotkey="W" onClick={pickPage}>
             <Globe />
             {t("sources.page")}
           </Button>
-          <Search label={t("rooms.find")} value={wanted} onChange={setWanted} className="w-64" />
+          {current && (
+            <Button hotkey="N" onClick={() => openDialog({ name: "new-room" })}>
+              <Plus />
+              {t("room.new")}
+            </Button>
+          )}
+        </div>
+        <div className="flex items-center gap-4">
+          <Search label={t("rooms.find")} value={wanted} onChange={setWanted} className="min-w-0 flex-1" />
+          <RulesButton />
         </div>
         {rooms.error && (
           <Notice error={rooms.error}>
@@ -104,6 +125,25 @@ export function RoomsView() {
   );
 }
 
+function RulesButton() {
+  const count = useStudio((snapshot) => rulesOf(snapshot).filter(inForce).length);
+  const trouble = useStudio((snapshot) => rulesOf(snapshot).some((rule) => inForce(rule) && rule.trouble));
+  return (
+    <Button
+      look="quiet"
+      hotkey="A"
+      data-testid="rules-button"
+      title={t("rules.what")}
+      className={trouble ? "text-look hover:text-look" : undefined}
+      onClick={() => openDialog({ name: "settings", tab: "automatic" })}
+    >
+      {trouble ? <TriangleAlert /> : <CircleDotDashed />}
+      {t("auto")}
+      {count > 0 && <span className={trouble ? undefined : "text-faint"}>{count}</span>}
+    </Button>
+  );
+}
+
 function RoomList({
   list,
   onOpen,
@@ -123,6 +163,7 @@ function RoomList({
   });
   const now = Date.now();
   const onAir = useStudio(useShallow(roomsOnAir));
+  const rules = useStudio(useShallow(rulesOf));
   return (
     <div ref={scroller} className="min-h-0 flex-1 overflow-y-auto pb-8">
       <ul className="relative mx-auto w-full max-w-[52rem]" style={{ height: rows.getTotalSize() }}>
@@ -153,6 +194,15 @@ function RoomList({
                     room.active_recording && (
                       <span className="shrink-0 text-xs text-faint">{t("rooms.recorder")}</span>
                     )
+                  )}
+                  {isByItself(room.name, rules) && (
+                    <span
+                      data-testid="by-itself"
+                      className="flex shrink-0 items-center gap-1 self-center text-xs text-faint"
+                    >
+                      <CircleDotDashed className="size-3.5" aria-hidden />
+                      {t("auto.byItself")}
+                    </span>
                   )}
                 </span>
                 <span className="w-28 text-right text-xs text-faint">

@@ -22,12 +22,21 @@ export function UploadChoice({
   value,
   onChange,
   must,
+  noAdding,
+  none = t("upload.to.none"),
+  apart,
   open: openAtFirst,
 }: {
   value: UploadRequest | null;
   onChange: (value: UploadRequest | null) => void;
   /** A storage has to be chosen. */
   must?: boolean;
+  /** Nothing leads away from here: what is filled in around it would be lost. */
+  noAdding?: boolean;
+  /** What it is called not to choose one. */
+  none?: string;
+  /** Another uploads: it has no backup, and nothing here that could be removed. */
+  apart?: boolean;
   /** Whether what few need is in sight at first. */
   open?: boolean;
 }) {
@@ -40,9 +49,9 @@ export function UploadChoice({
   const id = useId();
   const named: Option<StorageId>[] = storages.map((one) => ({ value: one.id, label: one.name }));
   const options: Option<StorageId>[] = [
-    ...(must ? [] : [{ value: "", label: t("upload.to.none") }]),
+    ...(must ? [] : [{ value: "", label: none }]),
     ...named,
-    { value: ADD, label: t("upload.to.add") },
+    ...(noAdding ? [] : [{ value: ADD, label: t("upload.to.add") }]),
   ];
   const choose = (storage: StorageId) => {
     if (storage === ADD) openDialog({ name: "settings", tab: "uploads", storage: "new", choose: true });
@@ -62,17 +71,19 @@ export function UploadChoice({
       {place?.keys === "missing" && (
         <div className="flex items-start gap-2 text-xs text-look" data-testid="upload-keys">
           <KeyRound className="mt-0.5 size-3.5 shrink-0" aria-hidden />
-          <p className="min-w-0 flex-1">{t("upload.to.keys")}</p>
-          <Button
-            look="outline"
-            size="sm"
-            onClick={() => openDialog({ name: "settings", tab: "uploads", storage: place.id })}
-          >
-            {t("upload.to.keys.enter")}
-          </Button>
+          <p className="min-w-0 flex-1">{t(apart ? "elsewhere.upload.keys" : "upload.to.keys")}</p>
+          {!noAdding && (
+            <Button
+              look="outline"
+              size="sm"
+              onClick={() => openDialog({ name: "settings", tab: "uploads", storage: place.id })}
+            >
+              {t("upload.to.keys.enter")}
+            </Button>
+          )}
         </div>
       )}
-      {now && (
+      {now && !apart && (
         <>
           {openAtFirst === undefined && (
             <Button

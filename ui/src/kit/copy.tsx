@@ -1,0 +1,57 @@
+import { Check, Copy } from "lucide-react";
+import { useState } from "react";
+import { cx } from "@/lib/cx";
+import { t } from "@/words";
+import { Button } from "./button";
+
+/** Puts a text onto the clipboard, and says that it is there. */
+export function CopyButton({
+  text,
+  label,
+  className,
+}: {
+  text: string;
+  /** What is copied, in words. */
+  label: string;
+  className?: string;
+}) {
+  const [copied, setCopied] = useState("");
+  const done = copied === text;
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setCopied(text);
+    } catch {
+      setCopied("");
+    }
+  };
+  return (
+    <Button
+      look="quiet"
+      size="icon-sm"
+      className={cx("size-6", className)}
+      aria-label={label}
+      title={done ? t("copied") : label}
+      onClick={copy}
+    >
+      {done ? <Check /> : <Copy />}
+    </Button>
+  );
+}
+
+/** A text that is to be used elsewhere, with the button that copies it. */
+export function CopyLine({ text, label, testId }: { text: string; label: string; testId?: string }) {
+  return (
+    <div className="flex items-start gap-2 rounded-md border border-line bg-night py-1 pr-1 pl-2.5">
+      <code
+        dir="ltr"
+        data-selectable
+        data-testid={testId}
+        className="min-w-0 flex-1 py-0.5 font-sans text-sm text-balance [overflow-wrap:anywhere]"
+      >
+        {text}
+      </code>
+      <CopyButton text={text} label={label} />
+    </div>
+  );
+}
