@@ -78,10 +78,11 @@ test("a recording is sent to LiveKit's egress service and controlled there", { t
 
   await step("nobody is there to take it: it says so, and nothing is lost", async () => {
     await steps.choosePerson(window, /^Person 1/);
-    await window.click("radio", "LiveKit", steps.patient);
+    await window.click("label", /^LiveKit$/, steps.patient);
     await steps.look(window, "90 record on LiveKit");
     await window.keys("r");
-    const words = await steps.refusal(window, "exhausted");
+    // The server asks around for a while.
+    const words = await steps.refusal(window, "exhausted", { within_ms: 60_000 });
     assert.match(words, /No worker/);
     await steps.look(window, "91 no worker");
   });

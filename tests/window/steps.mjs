@@ -63,7 +63,7 @@ export async function fillProject(window, { url, key, secret, name }) {
 }
 
 /** Waits for an error of this code in the window, and gives its words. */
-export async function refusal(window, code) {
+export async function refusal(window, code, options = patient) {
   return until(
     `the error ${code}`,
     async () => {
@@ -75,7 +75,7 @@ export async function refusal(window, code) {
       if (found) return found.words;
       throw new Error(`${JSON.stringify(notice)} ${await window.text()}`);
     },
-    patient,
+    options,
   );
 }
 

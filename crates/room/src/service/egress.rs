@@ -6,7 +6,7 @@ use egress::validate::EgressRequest;
 use livekit_protocol as proto;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Server, call_service};
+use super::{Server, WORKERS_WITHIN, call_within};
 
 /// What a server says that has no egress service.
 const ABSENT: &str = "egress not connected";
@@ -104,7 +104,7 @@ async fn call<A: prost::Message + Default>(
     method: &str,
     request: &impl prost::Message,
 ) -> Result<A, ApiError> {
-    call_service(server, None, "Egress", method, request).await.map_err(in_words)
+    call_within(server, None, &format!("Egress/{method}"), WORKERS_WITHIN, request).await.map_err(in_words)
 }
 
 /// What the errors of a service mean that answers from behind the server. Those of the server itself stay.

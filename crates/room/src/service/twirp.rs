@@ -17,20 +17,20 @@ use serde::Deserialize;
 
 /// Longest wait for the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest wait for the whole answer.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The server accepts tokens whose times are off by a minute.
 const CLOCK_LEEWAY_S: i64 = 60;
 
-/// Calls `url` with a protobuf request.
+/// Calls `url` with a protobuf request, and waits so long for the whole answer.
 pub(super) async fn call<A: prost::Message + Default>(
     url: &str,
     token: &SecretString,
+    within: Duration,
     request: &impl prost::Message,
 ) -> Result<A, ApiError> {
     let answer = client()?
         .post(url)
         .bearer_auth(token.expose_secret())
+        .timeout(within)
         .header(CONTENT_TYPE, "application/protobuf")
         .body(request.encode_to_vec())
         .send()
@@ -57,7 +57,6 @@ fn client() -> Result<&'static Client, ApiError> {
     }
     let client = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
         // A redirect would carry the token to where the operator did not send it.
         .redirect(redirect::Policy::none())
         .build()
