@@ -1,5 +1,5 @@
 import { cleanup, configure } from "@testing-library/react";
-import { afterEach } from "vitest";
+import { afterAll, afterEach } from "vitest";
 import { clearDesk } from "@/store/desk";
 import { noneStarted, useStarted } from "@/store/elsewhere";
 import { cancelHold, useHold } from "@/store/hold";
@@ -40,3 +40,8 @@ afterEach(() => {
   useForgotten.setState({ ids: [] });
   useStudioState.setState({ snapshot: null, error: null }, true);
 });
+
+// Whose pictures are on the screen is told a moment after it has changed, the last change of a file too, and the page
+// must still be there then.
+const wait = setTimeout;
+afterAll(() => new Promise((resolve) => wait(resolve, 150)));

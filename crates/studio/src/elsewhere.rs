@@ -62,6 +62,7 @@ impl Studio {
         let request = inner.with_defaults(request);
         let place = inner.place(request.upload.as_ref().map(|upload| &upload.storage)).await?;
         let sent = for_livekit(&request, place.as_ref())?;
+        inner.check_service()?;
         let (_, server) = inner.current_server().await?;
         let info = service::start(&server, &sent).await?;
         inner.show_elsewhere(&info);
@@ -142,6 +143,7 @@ impl Studio {
         let mut request = match input.egress {
             None => proto::CreateRoomRequest { name, ..proto::CreateRoomRequest::default() },
             Some(asked) => {
+                inner.check_service()?;
                 let place = inner.place(asked.storage.as_ref()).await?;
                 with_room(&auto_request(&name, asked), place.as_ref())?
             }
@@ -209,6 +211,12 @@ async fn list(inner: &Inner, active: bool) -> Result<Option<Vec<EgressInfo>>, Ap
 }
 
 impl Inner {
+    /// Refuses what is for a service that is not there: the server itself takes 23 s to say so.
+    fn check_service(&self) -> Result<(), ApiError> {
+        let absent = self.board.read(|snapshot| snapshot.elsewhere.service == EgressService::Absent);
+        if absent { Err(service::absent()) } else { Ok(()) }
+    }
+
     /// The storage that LiveKit's service is to use, with its keys.
     async fn place(&self, id: Option<&egress::id::StorageId>) -> Result<Option<Place>, ApiError> {
         let Some(id) = id else { return Ok(None) };
@@ -248,8 +256,16 @@ impl Inner {
             let before = &snapshot.elsewhere;
             let elsewhere = match shown {
                 Ok(Some(mut jobs)) => {
+                    for job in &mut jobs {
+                        let known = before.jobs.iter().find(|known| known.egress_id == job.egress_id);
+                        job.status = known.map_or(job.status, |known| later(known.status, job.status));
+                    }
                     if active {
-                        jobs.extend(before.jobs.iter().filter(|job| over(job.status)).cloned());
+                        let kept = |known: &&ElsewhereJob| {
+                            over(known.status) && jobs.iter().all(|job| job.egress_id != known.egress_id)
+                        };
+                        let kept: Vec<_> = before.jobs.iter().filter(kept).cloned().collect();
+                        jobs.extend(kept);
                     }
                     Elsewhere { service: EgressService::Present, jobs: in_order(jobs), error: None }
                 }
@@ -359,6 +375,17 @@ fn in_order(mut jobs: Vec<ElsewhereJob>) -> Vec<ElsewhereJob> {
     jobs.retain(|job| !over(job.status) || job.ended_at_ms.is_none_or(|at| now - at < KEPT_MS));
     jobs.sort_by_key(|job| (over(job.status), std::cmp::Reverse(job.started_at_ms)));
     jobs
+}
+
+/// The one of two statuses that comes later: a list may be older than the answer to a call.
+fn later(one: EgressStatus, other: EgressStatus) -> EgressStatus {
+    let step = |status| match status {
+        EgressStatus::Starting => 0,
+        EgressStatus::Active => 1,
+        EgressStatus::Ending => 2,
+        _ => 3,
+    };
+    if step(one) > step(other) { one } else { other }
 }
 
 fn over(status: EgressStatus) -> bool {

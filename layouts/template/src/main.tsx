@@ -36,6 +36,7 @@ async function begin() {
   EgressHelper.onLayoutChanged((layout) => {
     void desk.set(layout, false).then((answer) => {
       // The job hears of it: it was not asked, and shows the page in this layout again after a crash.
+      // biome-ignore lint/suspicious/noConsole: a page has no other word for its recorder
       if (answer.ok) console.log(`LAYOUT_CHANGED ${answer.layout}`);
       else console.warn(`layout refused: ${answer.error.path} ${answer.error.reason}`);
     });

@@ -1,5 +1,5 @@
 import { Check, Copy } from "lucide-react";
-import { useState } from "react";
+import { Fragment, useState } from "react";
 import { cx } from "@/lib/cx";
 import { t } from "@/words";
 import { Button } from "./button";
@@ -49,7 +49,14 @@ export function CopyLine({ text, label, testId }: { text: string; label: string;
         data-testid={testId}
         className="min-w-0 flex-1 py-0.5 font-sans text-sm text-balance [overflow-wrap:anywhere]"
       >
-        {text}
+        {/* Browsers break lines at hyphens, and an option of a command is one word. */}
+        {text.split(" ").map((word, at) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: words have no other name, and the text is drawn as a whole
+          <Fragment key={at}>
+            {at > 0 && " "}
+            <span className="inline-block max-w-full">{word}</span>
+          </Fragment>
+        ))}
       </code>
       <CopyButton text={text} label={label} />
     </div>

@@ -99,6 +99,16 @@ pub async fn update_stream(
     })
 }
 
+/// The server has no egress service.
+pub fn absent() -> ApiError {
+    ApiError::new(
+        ErrorCode::FailedPrecondition,
+        Fault::Server,
+        "This server has no egress service: it is not connected to Redis.",
+        "Record on this computer, or ask whoever runs the server.",
+    )
+}
+
 async fn call<A: prost::Message + Default>(
     server: &Server,
     method: &str,
@@ -112,12 +122,7 @@ pub(super) fn in_words(error: ApiError) -> ApiError {
     let answered = error.detail.get(..3).is_some_and(|status| status.bytes().all(|b| b.is_ascii_digit()));
     let said = error.detail.split_once(": ").filter(|_| answered).map_or("", |(_, said)| said).to_owned();
     let told = if said.contains(ABSENT) {
-        ApiError::new(
-            ErrorCode::FailedPrecondition,
-            Fault::Server,
-            "This server has no egress service: it is not connected to Redis.",
-            "Record on this computer, or ask whoever runs the server.",
-        )
+        absent()
     } else if said.contains("no response from servers") || said.contains("resource exhausted") {
         ApiError::new(
             ErrorCode::Exhausted,
