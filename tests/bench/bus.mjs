@@ -1,12 +1,13 @@
 // As a service: over the bus of an unmodified LiveKit server, and over HTTP.
 
+import { join } from 'node:path';
 import { EgressStatus, EncodedFileOutput, RoomCompositeEgressRequest, RoomEgress } from 'livekit-server-sdk';
 import { BusScene, jobsOf } from '../harness/bus.mjs';
 import { cadence, pictures } from '../harness/content.mjs';
 import { decodeErrors } from '../harness/media.mjs';
 import { Service } from '../harness/service.mjs';
 import { sleep } from '../harness/wait.mjs';
-import { CAMERA, inScene } from './scene.mjs';
+import { inScene } from './scene.mjs';
 
 const COSTS = { cpu_cost: { max_cpu_utilization: 50, participant_cpu_cost: 0.1, room_composite_cpu_cost: 0.1 } };
 
@@ -30,10 +31,11 @@ async function start() {
   return inBus(async (bus) => {
     const ada = await bus.person(1, { audio: true });
     const took = [];
-    for (let i = 0; i < 5; i++) {
+    // The first of anything is slower, in the server too.
+    for (let i = 0; i < 6; i++) {
       const file = new EncodedFileOutput({ filepath: `take-${i}` });
       const { ms, value } = await tookMs(() => bus.egress.startParticipantEgress(bus.room, ada.identity, { file }));
-      took.push(ms);
+      if (i > 0) took.push(ms);
       await bus.finish(value.egressId, 500);
     }
     const what = 'StartParticipantEgress at a LiveKit server, to its answer; worst of 5';
@@ -54,8 +56,9 @@ async function create() {
       const auto = await tookMs(() => bus.rooms.createRoom({ name: roomName, egress }));
       extra.push(auto.ms - plain.ms);
       const [info] = await bus.egress.listEgress({ roomName });
-      await bus.rooms.deleteRoom(roomName);
+      await bus.egress.stopEgress(info.egressId);
       await bus.over(info.egressId);
+      await bus.rooms.deleteRoom(roomName);
     }
     const what = 'CreateRoom with a room egress, beyond one without; worst of 5';
     return [{ name: 'bus-create-room', value: Math.max(...extra), unit: 'ms', bar: 50, what }];
@@ -95,7 +98,10 @@ async function killed() {
 /** A thousand starts at once, beside a recording, on this computer as it is. */
 async function burst() {
   return inScene({}, async (scene) => {
-    const ada = await scene.person(1, { video: CAMERA, audio: true });
+    const ada = await scene.person(1, { video: { codec: 'vp8' }, audio: true });
+    // What the publisher leaves out is not lost here: another receiver says what there was.
+    const witness = await scene.witness(scene.folder);
+    await witness.receives(ada.video.sid);
     const service = await Service.start(scene, { config: { cpu_cost: {} } });
     const body = (filepath) => ({ room_name: scene.room, identity: ada.identity, file_outputs: [{ filepath }] });
     const { json: first } = await service.call('StartParticipantEgress', body('first'));
@@ -112,10 +118,13 @@ async function burst() {
     const unsaid = answers.filter(({ status, text }) => status !== 200 && !(status === 429 && /not enough/.test(text))).length;
     const { fileResults: [file] } = await service.finish(first.egress_id);
     for (const { json } of taken) await service.egress.stopEgress(json.egress_id).catch(() => {});
+    await witness.leave();
+    const published = cadence(await pictures(join(scene.folder, `${ada.video.sid}.ivf`)), { person: 1, fps: 30 });
     const { missing } = cadence(await pictures(file.location), { person: 1, fps: 30 });
+    const lost = missing.filter((n) => n > published.first && n < published.last && !published.missing.includes(n));
     const what = `1000 starts in ${(ms / 1000).toFixed(1)} s beside a recording, ${taken.length} taken`;
     return [
-      { name: 'burst-lost', value: missing.length, unit: 'pictures', bar: 0, what: `${what}: pictures that it lost` },
+      { name: 'burst-lost', value: lost.length, unit: 'pictures', bar: 0, what: `${what}: pictures that it lost` },
       { name: 'burst-unsaid', value: unsaid, unit: 'starts', bar: 0, what: `${what}: neither taken nor refused with the reason` },
     ];
   });
