@@ -52,7 +52,7 @@ for (const { what, egress, seconds } of [
     const [gap, ...more] = silences(heard);
     assert.equal(more.length, 0, `one gap in the sound: ${JSON.stringify(heard)}`);
     const part = (gap.toS - gap.fromS) % 1;
-    atMost('the gap in the sound is whole seconds, ms off', Math.min(part, 1 - part) * 1000, 15);
+    atMost('the gap in the sound is whole seconds, ms off', Math.min(part, 1 - part) * 1000, 30);
     atMost('sound is back after, s', gap.toS - gap.fromS - seconds, seconds > 10 ? 9 : 4);
     const flashed = flashes(list);
     const before = sync(flashed.filter((f) => f < gap.fromS + 0.5), heard);
