@@ -23,7 +23,6 @@ test('tokens: one answer for all that are not good, and nothing of them in the l
   const bad = {
     expired: service.token({ exp: now - 120 }),
     'not yet valid': service.token({ nbf: now + 120 }),
-    'without an end': service.token({ exp: undefined }),
     'of another secret': service.token({}, 'f'.repeat(48)),
     'of another key': service.token({ iss: 'APIstranger' }),
     'of no key': service.token({ iss: undefined }),
@@ -131,9 +130,10 @@ test('requests that make no sense, by both SDKs', { timeout: 60_000 }, async (t)
   for (const [name, request, status, code] of [
     ['stop_egress', { egress_id: 'EG_nobody' }, 404, 'not_found'],
     ['start_web_egress', { url: 'https://example.com' }, 400, 'invalid_argument'],
-    ['start_egress', { room_name: 'r' }, 400, 'invalid_argument'],
-    ['start_track_composite_egress', { room_name: 'r', file_outputs: [{ filepath: 'a' }] }, 400, 'invalid_argument'],
-    ['start_participant_egress', { room_name: 'r', identity: 'a', file_outputs: [{ s3: { access_key: 'AKIASECRET', secret: 'hunter2hunter2', bucket: 'no such bucket!' } }] }, 400, 'invalid_argument'],
+    ['start_egress', { room_name: scene.room }, 400, 'invalid_argument'],
+    ['start_track_composite_egress', { room_name: scene.room, file_outputs: [{ filepath: 'a' }] }, 400, 'invalid_argument'],
+    ['start_participant_egress', { room_name: scene.room, identity: 'a', file_outputs: [{ filepath: '../a' }] }, 400, 'invalid_argument'],
+    ['start_participant_egress', { room_name: scene.room, identity: 'a', file_outputs: [{ s3: { access_key: 'AKIASECRET', secret: 'hunter2hunter2', bucket: 'no such bucket!' } }] }, 400, 'invalid_argument'],
   ]) {
     const { error } = await sdk.call(name, request);
     assert.deepEqual([error?.status, error?.code], [status, code], `${name}: ${JSON.stringify(error)}`);
