@@ -8,7 +8,7 @@ use egress::id::ProjectId;
 use egress::roster::RoomSummary;
 use room::service::Server;
 
-use crate::studio::Inner;
+use crate::studio::{Inner, Studio};
 use crate::surface::{Change, Rooms};
 
 /// Between two lists.
@@ -39,6 +39,18 @@ pub(crate) async fn poll(inner: Arc<Inner>) {
             () = tokio::time::sleep(wait) => {}
             () = inner.rooms_nudge.notified() => wait = EVERY,
         }
+    }
+}
+
+impl Studio {
+    /// The sid of a room on the server of the open project; none if no such room is open.
+    ///
+    /// # Errors
+    /// No project is open, or its server does not say.
+    pub async fn room_sid(&self, name: &str) -> Result<Option<String>, ApiError> {
+        let (_, server) = self.inner.current_server().await?;
+        let found = tokio::time::timeout(WITHIN, room::service::find_room(&server, name)).await;
+        Ok(found.map_err(|_| silent(WITHIN))??.map(|room| room.sid))
     }
 }
 

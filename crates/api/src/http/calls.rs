@@ -67,14 +67,49 @@ async fn start(api: &Api, request: EgressRequest) -> Result<EgressInfo, TwirpErr
             "no response from servers: The LiveKit server has not been reached yet. Try again in a moment.";
         return Err(TwirpError::new(Code::Unavailable, words));
     }
+    let room_id = room_id(api, room_name(&request)).await?;
     webhook::check(webhook::of_request(&request), &api.keys)?;
     let id = EgressId::random();
     let place = api.admission.reserve(id.as_str(), Kind::of(&request)).map_err(ApiError::from)?;
-    let (egress_id, room_id) = (Some(id), String::new());
+    let egress_id = Some(id);
     let start = StartEgress { egress_id, room_id, request, origin: Origin::Api };
     let info = api.studio.start_egress(start).await?;
     place.taken();
     Ok(info)
+}
+
+/// The sid of the room that a request names; empty where it names none.
+///
+/// # Errors
+/// No such room is open: LiveKit's server refuses each request for it at once, whatever else it holds. Where our own
+/// server cannot be asked the job finds out.
+async fn room_id(api: &Api, name: &str) -> Result<String, TwirpError> {
+    if name.is_empty() {
+        return Ok(String::new());
+    }
+    match api.studio.room_sid(name).await {
+        Ok(Some(sid)) => Ok(sid),
+        Ok(None) => {
+            let words =
+                "requested room does not exist: Nobody is in it. Create it first, or start when somebody is.";
+            Err(TwirpError::new(Code::NotFound, words))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "whether there is such a room could not be asked");
+            Ok(String::new())
+        }
+    }
+}
+
+fn room_name(request: &EgressRequest) -> &str {
+    match request {
+        EgressRequest::Egress(request) => &request.room_name,
+        EgressRequest::RoomComposite(request) => &request.room_name,
+        EgressRequest::Participant(request) => &request.room_name,
+        EgressRequest::TrackComposite(request) => &request.room_name,
+        EgressRequest::Track(request) => &request.room_name,
+        EgressRequest::Web(_) | EgressRequest::Replay(_) => "",
+    }
 }
 
 fn list(api: &Api, request: &proto::ListEgressRequest) -> Result<proto::ListEgressResponse, TwirpError> {

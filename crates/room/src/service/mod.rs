@@ -71,6 +71,16 @@ pub async fn list_rooms(server: &Server) -> Result<Vec<RoomSummary>, ApiError> {
     Ok(rooms)
 }
 
+/// The room of a name; none if it is not open.
+///
+/// # Errors
+/// As [`check`].
+pub async fn find_room(server: &Server, name: &str) -> Result<Option<RoomSummary>, ApiError> {
+    let request = proto::ListRoomsRequest { names: vec![name.to_owned()] };
+    let answer: proto::ListRoomsResponse = call(server, None, "ListRooms", &request).await?;
+    Ok(answer.rooms.into_iter().map(summary).find(|room| room.name == name))
+}
+
 /// The people in a room that others can see, by join time; nobody if there is no such room.
 ///
 /// # Errors
