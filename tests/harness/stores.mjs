@@ -61,7 +61,9 @@ export class Minio {
 
   /** Asks for an object, or with no name for the list of them: the answer's status and body. */
   async #get(name) {
-    const url = `${this.url}/${this.bucket}/${name.split('/').map(encodeURIComponent).join('/')}`;
+    // As signatures want it.
+    const encoded = encodeURIComponent(name).replaceAll('%2F', '/').replaceAll(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+    const url = `${this.url}/${this.bucket}/${encoded}`;
     const signed = ['--aws-sigv4', 'aws:amz:us-east-1:s3', '--user', `${this.key}:${this.secret}`];
     const asked = run('curl', ['-s', '-w', '%{http_code}', ...signed, url], { encoding: 'buffer', maxBuffer: 1 << 28 });
     // Of one that nobody answers the status is 000.
@@ -77,6 +79,12 @@ export class Minio {
     };
     const found = await until(`${name} in the bucket`, there, { withinMs });
     if (!found.equals(bytes)) throw new Error(`${name}: ${found.length} bytes in the bucket are not the ${bytes.length} here`);
+  }
+
+  /** An object's bytes; null if there is none of that name. */
+  async object(name) {
+    const { status, body } = await this.#get(name);
+    return status === 200 ? body : null;
   }
 
   async stop() {

@@ -1,9 +1,13 @@
-//! File names: templates resolved into a relative path that is safe on every system a recording may be
-//! copied to, and never leads out of its folder.
+//! File names: templates resolved into a relative path that is what was asked for, character by character, and never
+//! leads out of its folder.
 
 mod sets;
+mod system;
+mod template;
 
+pub(crate) use sets::BEHIND_BYTES;
 pub use sets::{ImageNames, SegmentNames, in_one_folder};
+pub(crate) use template::check;
 
 use std::path::{Path, PathBuf};
 
@@ -14,22 +18,26 @@ use crate::fact::TrackFacts;
 use crate::id::{EgressId, TrackId};
 use crate::roster::{TrackKind, TrackSource};
 use crate::spec::{Container, EndRule, PageAddress, Source};
+use system::System;
 
 /// Longest path component on the file systems in use (ext4, APFS, NTFS), bytes.
 const MAX_COMPONENT_BYTES: usize = 255;
-/// Kept free in a file name for `-12` ([`numbered`]) and for a suffix while the file is being written.
-const RESERVED_BYTES: usize = 24;
-/// All folders of a template together, bytes: the whole path must fit into macOS's 1024.
-const MAX_FOLDERS_BYTES: usize = 512;
-/// Extensions that are swapped for the right one; any other is taken for a part of the name.
-const KNOWN_EXTENSIONS: [&str; 11] =
-    ["mp4", "ogg", "mp3", "webm", "ivf", "ts", "m3u8", "raw", "jpeg", "jpg", "mkv"];
+/// The longest relative path, bytes: with the folder that it lies in it must fit into macOS's 1024, and an object's
+/// name has no more.
+const MAX_PATH_BYTES: usize = 900;
+/// Extensions that are swapped for the right one, which are LiveKit's; any other is taken for a part of the name.
+const KNOWN_EXTENSIONS: [&str; 9] = ["mp4", "ogg", "mp3", "webm", "ivf", "ts", "m3u8", "raw", "jpeg"];
 /// A name or template without the extension of a kind of file that is made here.
 pub(crate) fn without_extension(name: &str) -> &str {
     match name.rsplit_once('.') {
         Some((stem, known)) if KNOWN_EXTENSIONS.iter().any(|ext| known.eq_ignore_ascii_case(ext)) => stem,
         _ => name,
     }
+}
+
+/// Whether a template names a folder and nothing in it: what it names gets the default name.
+pub fn ends_a_folder(template: &str) -> bool {
+    System::HERE.ends_a_folder(template)
 }
 
 /// The name of a file of which nothing else is left.
@@ -200,69 +208,77 @@ pub fn extension(container: Container) -> &'static str {
     }
 }
 
-/// Resolves a file-name template into a relative path.
+/// Resolves a file-name template into a relative path, character by character as it is written.
 ///
-/// `/` and `\` in the template make folders; in a value they do not. An empty template, or one that ends
-/// in a separator, gets the default name `{identifier}-{time}`. A known extension that does not fit the
-/// container is swapped, an unknown one is part of the name. A placeholder whose value this job does not
+/// `/` makes folders, in the template and in values: the room `acme/daily` has a folder, as LiveKit has it. An empty
+/// template, or one that ends in a separator, gets the default name `{identifier}-{time}`. A known extension that does
+/// not fit the container is swapped, an unknown one is part of the name. A placeholder whose value this job does not
 /// have vanishes with the separator beside it; one that does not exist stays as it is written.
 ///
-/// Whatever the template and the facts hold, the path has no root and no `..`, is not empty, every
-/// component is at most 255 bytes (the last one leaves room for [`numbered`]), and each can be copied to
-/// Windows, macOS and Linux alike.
+/// Whatever the template and the facts hold, the path has no root and no `..`, is not empty, and this system takes it:
+/// values are shortened where it would be too long. What of a template itself no system takes is refused before
+/// ([`check`]).
 pub fn resolve(template: &str, container: Container, facts: &NameFacts) -> PathBuf {
-    let (folders, name) = match template.rfind(['/', '\\']) {
-        Some(at) => (&template[..at], &template[at + 1..]),
-        None => ("", template),
-    };
-    let mut path = folders_of(folders, facts);
-    path.push(file_name(name, container, facts));
-    path
+    resolve_on(System::HERE, template, container, facts)
 }
 
-/// The folders of a template, filled in.
-fn folders_of(template: &str, facts: &NameFacts) -> PathBuf {
-    let mut path = PathBuf::new();
-    let mut folder_bytes = 0;
-    for folder in template.split(['/', '\\']) {
-        let folder = fit(folder, facts, MAX_COMPONENT_BYTES);
-        folder_bytes += folder.len() + 1;
-        if !folder.is_empty() && folder_bytes <= MAX_FOLDERS_BYTES {
-            path.push(folder);
-        }
-    }
-    path
-}
-
-fn file_name(template: &str, container: Container, facts: &NameFacts) -> String {
+fn resolve_on(on: System, template: &str, container: Container, facts: &NameFacts) -> PathBuf {
+    let (folders, name) = template::split(template, on);
     let ours = extension(container);
     // The extension is looked for in the template alone: a person called "ann.mp3" keeps the name.
-    let (stem, extension) = match template.rsplit_once('.') {
+    let (stem, extension) = match name.rsplit_once('.') {
         Some((stem, known)) if KNOWN_EXTENSIONS.iter().any(|ext| known.eq_ignore_ascii_case(ext)) => {
             (stem, if known.eq_ignore_ascii_case(ours) { known } else { ours })
         }
-        _ => (template, ours),
+        _ => (name, ours),
     };
-    let max_bytes = MAX_COMPONENT_BYTES - RESERVED_BYTES - 1 - extension.len();
-    let mut stem = Some(stem.trim())
-        .filter(|stem| !stem.is_empty())
-        .map(|stem| fit(stem, facts, max_bytes))
-        .filter(|stem| !stem.is_empty())
-        .unwrap_or_else(|| fit(facts.default_template(), facts, max_bytes));
-    if stem.is_empty() {
-        stem.push_str(FALLBACK);
-    }
-    format!("{stem}.{extension}")
+    let (mut path, name) = filled(on, (&folders, stem), facts, extension.len() + 1, true);
+    path.push(format!("{}.{extension}", name.as_deref().unwrap_or(FALLBACK)));
+    path.iter().collect()
 }
 
-/// Fills in one component and makes it safe. Where it is too long, the values are shortened first, so
-/// that a very long room name does not cost the time of day behind it.
-fn fit(template: &str, facts: &NameFacts, max_bytes: usize) -> String {
-    [MAX_COMPONENT_BYTES, 160, 120, 80, 40]
-        .into_iter()
-        .map(|max_value_bytes| safe(&fill(template, facts, max_value_bytes)))
-        .find(|name| name.len() <= max_bytes)
-        .unwrap_or_else(|| safe(cut(&safe(&fill(template, facts, 40)), max_bytes)))
+/// Folders and name of a template, filled in. `behind`: how many bytes come behind the name. Where the template has no
+/// name it is none, or with `default` the default one.
+fn filled(
+    on: System,
+    (folders, name): (&[&str], &str),
+    facts: &NameFacts,
+    behind: usize,
+    default: bool,
+) -> (Vec<String>, Option<String>) {
+    let with = |max_value_bytes: usize| {
+        let fill = |part: &str| fill(part, facts, max_value_bytes);
+        let mut parts: Vec<String> = folders.iter().flat_map(|part| on.parts(&fill(part))).collect();
+        let mut name = fill(name);
+        if default && (name.is_empty() || on.ends_a_folder(&name)) {
+            name.push_str(&fill(facts.default_template()));
+        }
+        parts.extend(on.parts(&name));
+        let last = if name.is_empty() || on.ends_a_folder(&name) { None } else { parts.pop() };
+        (parts, last)
+    };
+    let fits = |(folders, name): &(Vec<String>, Option<String>)| {
+        let name = name.as_ref().map_or(0, String::len);
+        folders.iter().all(|folder| folder.len() <= MAX_COMPONENT_BYTES)
+            && name + behind <= MAX_COMPONENT_BYTES
+            && folders.iter().map(|folder| folder.len() + 1).sum::<usize>() + name <= MAX_PATH_BYTES
+    };
+    // The values are shortened first, so that a very long room name does not cost the time of day behind it.
+    let all = [MAX_COMPONENT_BYTES, 160, 120, 80, 40].into_iter().map(with).find(fits);
+    all.unwrap_or_else(|| {
+        let (mut folders, mut name) = with(40);
+        let mut room = MAX_PATH_BYTES - MAX_COMPONENT_BYTES;
+        folders.retain_mut(|folder| {
+            folder.truncate(cut(folder, MAX_COMPONENT_BYTES).len());
+            let fits = folder.len() < room;
+            room -= if fits { folder.len() + 1 } else { 0 };
+            fits
+        });
+        if let Some(name) = &mut name {
+            name.truncate(cut(name, MAX_COMPONENT_BYTES - behind).len());
+        }
+        (folders, name)
+    })
 }
 
 fn fill(template: &str, facts: &NameFacts, max_value_bytes: usize) -> String {
@@ -275,7 +291,7 @@ fn fill(template: &str, facts: &NameFacts, max_value_bytes: usize) -> String {
         let value = placeholder.and_then(|(name, end)| facts.value(name).map(|value| (value, end)));
         match value {
             Some((Some(value), end)) => {
-                filled.push_str(cut(&value.replace(['/', '\\'], "_"), max_value_bytes));
+                filled.push_str(cut(&without_tricks(&value), max_value_bytes));
                 rest = &rest[end..];
             }
             Some((None, end)) => {
@@ -297,45 +313,13 @@ fn fill(template: &str, facts: &NameFacts, max_value_bytes: usize) -> String {
     filled
 }
 
-/// A component that every system takes, or nothing.
-fn safe(name: &str) -> String {
-    let name: String = name.chars().filter_map(portable).collect();
-    // Windows drops dots and spaces at the end; at the front, a dot hides the file and a space is a trap.
-    let name = name.trim_start().trim_end_matches(|c: char| c == '.' || c.is_whitespace());
-    let name = match name.strip_prefix('.') {
-        Some(rest) => format!("_{}", rest.trim_start_matches('.')),
-        None => name.to_owned(),
-    };
-    if is_device(&name) { format!("_{name}") } else { name }
-}
-
-/// What stands for a character in a file name; none if it is left out.
-fn portable(c: char) -> Option<char> {
-    match c {
-        // Explicit direction changes and the byte order mark: invisible, and made for faking extensions.
-        // Right-to-left letters need none of them.
-        '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}' => None,
-        '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*' => Some('_'),
-        '\u{2028}' | '\u{2029}' => Some('_'),
-        c if c.is_control() => Some('_'),
-        c => Some(c),
-    }
-}
-
-/// Whether Windows takes the name for a device, whatever its extension: `CON`, `nul.tar`, `COM1`.
-fn is_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or(name).trim_end();
-    if ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
-        .iter()
-        .any(|device| stem.eq_ignore_ascii_case(device))
-    {
-        return true;
-    }
-    let Some((port, number)) = stem.split_at_checked(3) else { return false };
-    let mut number = number.chars();
-    (port.eq_ignore_ascii_case("COM") || port.eq_ignore_ascii_case("LPT"))
-        && matches!(number.next(), Some('0'..='9' | '¹' | '²' | '³'))
-        && number.next().is_none()
+/// A value, which a stranger may have chosen, without what nobody sees: explicit changes of direction and the byte
+/// order mark, made for faking extensions (right-to-left letters need none of them), and control characters.
+fn without_tricks(value: &str) -> String {
+    let seen = value
+        .chars()
+        .filter(|c| !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}'));
+    seen.map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { '_' } else { c }).collect()
 }
 
 /// The longest beginning of at most `max_bytes` that ends between characters, and not on a joiner that
@@ -348,23 +332,20 @@ fn cut(text: &str, max_bytes: usize) -> &str {
 }
 
 /// The path with a number behind its name, for when the name is taken: `show.mp4` and 2 make
-/// `show-2.mp4`. Below 2 the path stays as it is.
+/// `show-2.mp4`. Below 2 the path stays as it is. What is too long for a number loses its end to it.
 pub fn numbered(path: &Path, n: u32) -> PathBuf {
     let Some(stem) = path.file_stem().filter(|_| n >= 2) else { return path.to_owned() };
-    let mut name = stem.to_owned();
-    name.push(format!("-{n}"));
-    if let Some(extension) = path.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    path.with_file_name(name)
+    let extension = path.extension().map(|extension| format!(".{}", extension.to_string_lossy()));
+    let end = format!("-{n}{}", extension.unwrap_or_default());
+    let stem = stem.to_string_lossy();
+    path.with_file_name(format!("{}{end}", cut(&stem, MAX_COMPONENT_BYTES - end.len())))
 }
 
 /// The name of a small proxy of a file: `show-2.webm` makes `show-2-proxy.mp4`.
 pub fn proxy_name(master: &Path) -> PathBuf {
     const BEHIND: &str = "-proxy.mp4";
     let stem = master.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
-    let stem = cut(&stem, MAX_COMPONENT_BYTES - RESERVED_BYTES - BEHIND.len());
+    let stem = cut(&stem, MAX_COMPONENT_BYTES - BEHIND.len());
     master.with_file_name(format!("{stem}{BEHIND}"))
 }
 

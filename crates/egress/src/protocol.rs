@@ -10,7 +10,7 @@ use proto::{
     TrackCompositeEgressRequest, TrackEgressRequest, WebEgressRequest, track_egress_request,
 };
 
-use crate::filename::without_extension;
+use crate::filename::{ends_a_folder, without_extension};
 use crate::id::OutputId;
 use crate::request::{
     AdvancedOptions, PageParts, Preset, ProxyRequest, RecordFormat, RecordRequest, RecordSource,
@@ -284,7 +284,7 @@ fn images(record: &RecordRequest) -> Vec<ImageOutput> {
 fn stem(record: &RecordRequest) -> Cow<'_, str> {
     match without_extension(&record.name) {
         "" => "{identifier}-{time}".into(),
-        folder if folder.ends_with(['/', '\\']) => format!("{folder}{{identifier}}-{{time}}").into(),
+        folder if ends_a_folder(folder) => format!("{folder}{{identifier}}-{{time}}").into(),
         name => name.into(),
     }
 }

@@ -190,8 +190,22 @@ pub fn tags(tagging: &str) -> Result<Vec<(String, String)>, RequestError> {
     rules::tagging(tagging)
 }
 
-/// The name of an object: `prefix` and `name`, in the form that all stores take as it is. Empty segments
-/// and slashes at the ends are dropped.
+/// No store can list a name with one.
+const CONTROL: &str = "The name of an uploaded file must not hold control characters.";
+
+/// Whether what a template of names says itself can be in the name of an object.
+///
+/// # Errors
+/// It holds control characters. They are fine in a file that stays here.
+pub fn check_template(field: &'static str, template: &str) -> Result<(), RequestError> {
+    if template.chars().any(|c| c.is_ascii_control()) {
+        return Err(RequestError::field(field, CONTROL, "Choose another name for the file."));
+    }
+    Ok(())
+}
+
+/// The name of an object: `prefix` and `name`, character by character as they are. Only empty segments and slashes at
+/// the ends are dropped, as S3 drops the one at the beginning.
 ///
 /// # Errors
 /// Nothing is left, it is too long, it would lead out of its folder, or it holds control characters.
@@ -199,21 +213,20 @@ pub fn object_key(prefix: &str, name: &str) -> Result<String, RequestError> {
     let segments: Vec<&str> = [prefix, name]
         .iter()
         .flat_map(|part| part.split('/'))
-        .map(str::trim)
         .filter(|segment| !segment.is_empty())
         .collect();
     let refuse = |message: &str| {
         Err(RequestError::field("filepath", message, "Choose another name for the file, or another prefix."))
     };
-    if name.trim_matches(|c: char| c == '/' || c.is_whitespace()).is_empty() {
+    if name.trim_matches('/').is_empty() {
         return refuse("An uploaded file needs a name.");
     }
     if segments.iter().any(|segment| matches!(*segment, "." | "..")) {
         return refuse("The name of an uploaded file must not hold \".\" or \"..\" as a folder.");
     }
     let key = segments.join("/");
-    if key.chars().any(char::is_control) {
-        return refuse("The name of an uploaded file must not hold control characters.");
+    if key.chars().any(|c| c.is_ascii_control()) {
+        return refuse(CONTROL);
     }
     if key.len() > MAX_KEY_BYTES {
         return refuse("The name of an uploaded file is longer than 1024 bytes, which no store takes.");

@@ -16,6 +16,7 @@ use url::Url;
 use crate::container::Incompatible;
 use crate::encoding::{self, Material, Options};
 use crate::error::{ApiError, ErrorCode, Fault};
+use crate::filename::{check, extension, without_extension};
 use crate::id::OutputId;
 use crate::roster::{ParticipantKind, TrackKind};
 use crate::spec::{
@@ -532,6 +533,8 @@ fn accept(
             let container = Container::Mp3;
             return Err(Incompatible { container, kind: TrackKind::Audio, codec: "opus" }.into());
         }
+        let extension = file.container.map_or(".webm".len(), |container| extension(container).len() + 1);
+        check("filepath", without_extension(file.filepath), extension)?;
         let output = FileOutput {
             folder: local.folder.clone(),
             name: file.filepath.to_owned(),

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::system::System;
 use super::{
-    FALLBACK, KNOWN_EXTENSIONS, MAX_COMPONENT_BYTES, NameFacts, RESERVED_BYTES, fit, folders_of, numbered,
-    utc,
+    FALLBACK, MAX_COMPONENT_BYTES, NameFacts, cut, filled, numbered, template, utc, without_extension,
 };
 use crate::spec::{ImageSuffix, ImagesOutput, SegmentKind, SegmentSuffix, SegmentsOutput};
 
-/// Kept free for `_20060102150405000` and `.jpeg`, and for `-12` ([`SegmentNames::numbered`]), bytes.
-const MAX_STEM_BYTES: usize = MAX_COMPONENT_BYTES - RESERVED_BYTES - 24;
+/// What comes behind a name at most, bytes: `_20060102150405000`, `.m3u8` and `.part` while it is written.
+pub(crate) const BEHIND_BYTES: usize = 30;
 
 /// The names of a set of segments, relative to the output's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +30,9 @@ pub struct SegmentNames {
 
 /// Whether a live playlist goes where the playlist goes, as LiveKit wants it: it names the same folder, or none.
 pub fn in_one_folder(playlist: &str, live_playlist: &str) -> bool {
-    let (live, _) = split(live_playlist);
-    live.is_empty() || live == split(playlist).0
+    let folders = |name| template::split(name, System::HERE).0;
+    let live = folders(live_playlist);
+    live.is_empty() || live == folders(playlist)
 }
 
 impl SegmentNames {
@@ -39,26 +40,22 @@ impl SegmentNames {
     /// where that names none, and else lies below the playlist's; the playlist is named like the prefix where it has
     /// no name, and the prefix like the playlist.
     pub fn of(spec: &SegmentsOutput, facts: &NameFacts) -> Self {
-        let (playlist_folder, playlist) = split(&spec.playlist);
-        let (prefix_folder, prefix) = split(&spec.prefix);
-        let (_, live) = split(&spec.live_playlist);
-        let (folder, below) = if playlist_folder.is_empty() || playlist_folder == prefix_folder {
-            (prefix_folder, "")
+        let (playlist_folder, playlist) = place(without_extension(&spec.playlist), facts);
+        let (prefix_folder, prefix) = place(&spec.prefix, facts);
+        let (_, live) = place(without_extension(&spec.live_playlist), facts);
+        let (mut folder, below) = if playlist_folder.is_empty() || playlist_folder == prefix_folder {
+            (prefix_folder, Vec::new())
         } else {
             // A prefix that repeats the playlist's folder means what lies in it.
-            let inner =
-                prefix_folder.strip_prefix(playlist_folder).and_then(|rest| rest.strip_prefix(['/', '\\']));
+            let inner = prefix_folder.strip_prefix(playlist_folder.as_slice()).map(<[_]>::to_vec);
             (playlist_folder, inner.unwrap_or(prefix_folder))
         };
-        let named = |template: &str| stem(template, facts);
-        let prefix = named(prefix);
-        let playlist = named(playlist).or_else(|| prefix.clone()).unwrap_or_else(|| fallback(facts));
+        let playlist = playlist.or_else(|| prefix.clone()).unwrap_or_else(|| default_in(&mut folder, facts));
         Self {
-            folder: folders_of(folder, facts),
-            below: folders_of(below, facts),
+            folder: folder.iter().collect(),
+            below: below.iter().collect(),
             prefix: prefix.unwrap_or_else(|| playlist.clone()),
-            live_playlist: named(live)
-                .map(|live| if live == playlist { format!("{live}-live") } else { live }),
+            live_playlist: live.map(|live| if live == playlist { format!("{live}-live") } else { live }),
             playlist,
             suffix: spec.suffix,
             kind: spec.kind,
@@ -71,11 +68,10 @@ impl SegmentNames {
         if n < 2 {
             return self.clone();
         }
-        let number = |name: &str| format!("{name}-{n}");
         Self {
-            prefix: number(&self.prefix),
-            playlist: number(&self.playlist),
-            live_playlist: self.live_playlist.as_deref().map(number),
+            prefix: with_number(&self.prefix, n),
+            playlist: with_number(&self.playlist, n),
+            live_playlist: self.live_playlist.as_deref().map(|live| with_number(live, n)),
             ..self.clone()
         }
     }
@@ -133,18 +129,15 @@ pub struct ImageNames {
 impl ImageNames {
     /// Resolves the template of images.
     pub fn of(spec: &ImagesOutput, facts: &NameFacts) -> Self {
-        let (folder, prefix) = split(&spec.prefix);
-        Self {
-            folder: folders_of(folder, facts),
-            prefix: stem(prefix, facts).unwrap_or_else(|| fallback(facts)),
-            suffix: spec.suffix,
-        }
+        let (mut folder, prefix) = place(&spec.prefix, facts);
+        let prefix = prefix.unwrap_or_else(|| default_in(&mut folder, facts));
+        Self { folder: folder.iter().collect(), prefix, suffix: spec.suffix }
     }
 
     /// The names with a number, for when the others are taken. Below 2 they stay as they are.
     #[must_use]
     pub fn numbered(&self, n: u32) -> Self {
-        let prefix = if n < 2 { self.prefix.clone() } else { format!("{}-{n}", self.prefix) };
+        let prefix = if n < 2 { self.prefix.clone() } else { with_number(&self.prefix, n) };
         Self { prefix, ..self.clone() }
     }
 
@@ -169,26 +162,23 @@ impl ImageNames {
     }
 }
 
-/// Folders and name of a template.
-fn split(template: &str) -> (&str, &str) {
-    match template.rfind(['/', '\\']) {
-        Some(at) => (&template[..at], &template[at + 1..]),
-        None => ("", template),
-    }
+/// The folders and the name that a template makes; no name where it has none.
+fn place(template: &str, facts: &NameFacts) -> (Vec<String>, Option<String>) {
+    let (folders, name) = template::split(template, System::HERE);
+    filled(System::HERE, (&folders, name), facts, BEHIND_BYTES, false)
 }
 
-/// A name without its extension, if it is one of a kind of files that are written; none where nothing is left.
-fn stem(template: &str, facts: &NameFacts) -> Option<String> {
-    let stem = match template.rsplit_once('.') {
-        Some((stem, known)) if KNOWN_EXTENSIONS.iter().any(|ext| known.eq_ignore_ascii_case(ext)) => stem,
-        _ => template,
-    };
-    Some(fit(stem.trim(), facts, MAX_STEM_BYTES)).filter(|stem| !stem.is_empty())
+/// The default name. The folders that it makes are added to those that there are.
+fn default_in(folder: &mut Vec<String>, facts: &NameFacts) -> String {
+    let (more, name) = filled(System::HERE, (&[], ""), facts, BEHIND_BYTES, true);
+    folder.extend(more);
+    name.unwrap_or_else(|| FALLBACK.to_owned())
 }
 
-fn fallback(facts: &NameFacts) -> String {
-    let name = fit(facts.default_template(), facts, MAX_STEM_BYTES);
-    if name.is_empty() { FALLBACK.to_owned() } else { name }
+/// What is too long for a number loses its end to it.
+fn with_number(name: &str, n: u32) -> String {
+    let number = format!("-{n}");
+    format!("{}{number}", cut(name, MAX_COMPONENT_BYTES - BEHIND_BYTES - number.len()))
 }
 
 #[cfg(test)]
@@ -253,6 +243,33 @@ mod tests {
             ("a/x_00007.ts".into(), "a/v1.2-show.m3u8".into(), Some("a/live.m3u8".into())),
             "only a known extension is taken away"
         );
+        assert_eq!(all("x.m3u8", "", ""), of("x.m3u8_00007.ts", "x.m3u8.m3u8"), "a prefix has none");
+        assert_eq!(all(" .a|b:c\\d* ", "p/q?.m3u8", ""), of("p/ .a|b:c\\d* _00007.ts", "p/q?.m3u8"));
+        assert_eq!(all("a//x/../seg", "a/./list", ""), of("a/seg_00007.ts", "a/list.m3u8"));
+    }
+
+    #[test]
+    fn a_rooms_name_makes_folders_for_sets_too() {
+        let facts = NameFacts { room_name: "acme/daily".into(), identifier: "acme/daily".into(), ..facts() };
+        let paths = |prefix: &str, playlist: &str| {
+            let names = SegmentNames::of(&spec(prefix, playlist, ""), &facts);
+            let segment = names.folder.join(names.segment(7, 0));
+            (segment.display().to_string(), names.playlist_path().display().to_string())
+        };
+        let of = |segment: &str, playlist: &str| (segment.to_owned(), playlist.to_owned());
+        assert_eq!(paths("{room_name}", ""), of("acme/daily_00007.ts", "acme/daily.m3u8"));
+        assert_eq!(
+            paths("{room_name}/seg", "{room_name}/l"),
+            of("acme/daily/seg_00007.ts", "acme/daily/l.m3u8")
+        );
+        assert_eq!(
+            paths("", ""),
+            of("acme/daily-2026-08-06T070640_00007.ts", "acme/daily-2026-08-06T070640.m3u8")
+        );
+        assert_eq!(
+            paths("x/", ""),
+            of("x/acme/daily-2026-08-06T070640_00007.ts", "x/acme/daily-2026-08-06T070640.m3u8")
+        );
     }
 
     #[test]
@@ -287,7 +304,7 @@ mod tests {
             ImageNames::of(&spec, &facts()).image(12, 1_786_000_000_123_456_789).display().to_string()
         };
         assert_eq!(image("a/shot", ImageSuffix::Index), "a/shot_00012.jpeg");
-        assert_eq!(image("shot.jpg", ImageSuffix::Timestamp), "shot_20260806070640123.jpeg");
+        assert_eq!(image("shot.jpg", ImageSuffix::Timestamp), "shot.jpg_20260806070640123.jpeg");
         assert_eq!(image("", ImageSuffix::Overwrite), "show-2026-08-06T070640.jpeg");
     }
 
@@ -295,7 +312,12 @@ mod tests {
         #[test]
         fn no_name_leads_out_of_the_folder(prefix in ".{0,300}", playlist in ".{0,300}", live in ".{0,80}") {
             let names = SegmentNames::of(&spec(&prefix, &playlist, &live), &facts());
-            let paths = [names.folder.join(names.segment(99_999, 0)), names.numbered(99).playlist_path()];
+            let numbered = names.numbered(9999);
+            let paths = [
+                names.folder.join(names.segment(99_999, 0)),
+                numbered.folder.join(numbered.segment(99_999, 0)),
+                numbered.playlist_path(),
+            ];
             for path in paths.into_iter().chain(names.live_playlist_path()) {
                 prop_assert!(path.is_relative());
                 for part in path.components() {

@@ -6,7 +6,7 @@ use livekit_protocol as proto;
 use proto::{ImageCodec, ImageFileSuffix, SegmentedFileProtocol, SegmentedFileSuffix};
 
 use super::RequestError;
-use crate::filename::in_one_folder;
+use crate::filename::{BEHIND_BYTES, check, in_one_folder, without_extension};
 use crate::id::OutputId;
 use crate::spec::{
     ImageSuffix, ImagesOutput, OutputKind, OutputSpec, SegmentKind, SegmentSuffix, SegmentsOutput,
@@ -62,6 +62,9 @@ pub(super) fn segments(
         ));
     }
     let (playlist, live) = (asked.playlist_name.as_str(), asked.live_playlist_name.as_str());
+    check("filename_prefix", &asked.filename_prefix, BEHIND_BYTES)?;
+    check("playlist_name", without_extension(playlist), BEHIND_BYTES)?;
+    check("live_playlist_name", without_extension(live), BEHIND_BYTES)?;
     if !live.is_empty() {
         if live == playlist {
             return Err(RequestError::field(
@@ -114,6 +117,7 @@ pub(super) fn images(
             "Choose a shorter interval, in seconds.",
         ));
     }
+    check("filename_prefix", &asked.filename_prefix, BEHIND_BYTES)?;
     Ok(ImagesTarget { asked, suffix, storage })
 }
 

@@ -6,7 +6,8 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::EgressId;
 use egress::shown::record_request;
 use egress::spec::{OutputKind, OutputSpec};
-use egress::validate::{Local, validate};
+use egress::storage::check_template;
+use egress::validate::{Local, RequestError, validate};
 use livekit_protocol::EgressInfo;
 
 use super::StartEgress;
@@ -44,7 +45,7 @@ impl Studio {
             let asked = accepted.storages.remove(&output.id);
             let elsewhere = asked.is_some() || defaults.storage.is_some();
             let output_id = output.id.clone();
-            let Some(at) = names_of(output, &folder) else { continue };
+            let Some(at) = names_of(output, &folder, elsewhere)? else { continue };
             if elsewhere {
                 own.clone_into(at);
                 files.push((output_id, asked, own.clone()));
@@ -76,28 +77,36 @@ impl Studio {
 }
 
 /// The folder of an output on a disk. A name that begins with that folder, as callers of LiveKit's own service write
-/// it, is one below it.
-fn names_of<'a>(output: &'a mut OutputSpec, folder: &Path) -> Option<&'a mut PathBuf> {
-    let below = |name: &mut String| {
-        if let Ok(rest) = Path::new(name.as_str()).strip_prefix(folder) {
-            *name = rest.display().to_string();
+/// it, is one below it. `uploaded`: whether the output goes to a storage.
+fn names_of<'a>(
+    output: &'a mut OutputSpec,
+    folder: &Path,
+    uploaded: bool,
+) -> Result<Option<&'a mut PathBuf>, RequestError> {
+    let below = |field: &'static str, name: &mut String| {
+        let rest = folder.to_str().and_then(|folder| name.strip_prefix(folder.trim_end_matches('/')));
+        if let Some(rest) = rest.filter(|rest| rest.starts_with('/')) {
+            *name = rest.to_owned();
         }
+        if uploaded { check_template(field, name) } else { Ok(()) }
     };
-    match &mut output.kind {
+    Ok(match &mut output.kind {
         OutputKind::File(file) => {
-            below(&mut file.name);
+            below("filepath", &mut file.name)?;
             Some(&mut file.folder)
         }
         OutputKind::Segments(set) => {
-            [&mut set.prefix, &mut set.playlist, &mut set.live_playlist].into_iter().for_each(below);
+            below("filename_prefix", &mut set.prefix)?;
+            below("playlist_name", &mut set.playlist)?;
+            below("live_playlist_name", &mut set.live_playlist)?;
             Some(&mut set.folder)
         }
         OutputKind::Images(set) => {
-            below(&mut set.prefix);
+            below("filename_prefix", &mut set.prefix)?;
             Some(&mut set.folder)
         }
         OutputKind::Stream(_) | OutputKind::WebSocket(_) => None,
-    }
+    })
 }
 
 pub(crate) fn known_already(id: &EgressId) -> ApiError {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use egress::error::ApiError;
+use egress::filename::ends_a_folder;
 use egress::id::{EgressId, OutputId};
 use egress::storage::{Asked, StorageSecret};
 use upload::Target;
@@ -175,6 +176,6 @@ fn lost(message: &str, remedy: &str) -> ApiError {
 fn of_its_own(template: &str) -> bool {
     let told_apart = |part| template.contains(part);
     template.is_empty()
-        || template.ends_with(['/', '\\'])
+        || ends_a_folder(template)
         || ["{time}", "{utc}", "{egress_id}"].into_iter().any(told_apart)
 }

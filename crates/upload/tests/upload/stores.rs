@@ -19,6 +19,8 @@ fn files() -> Vec<(&'static str, usize)> {
         ("three parts.webm", 2 * PART + 777),
         ("Żółć [1] 100% + #2 & (é).jpeg", 5000),
         ("日本語.ts", 5000),
+        (" lead: |*?\"<>\\ trail /.dots../\u{1F3A5}%41+%2F&=@!$',;^`{}~[]#.mp4", PART + 9),
+        ("ends in a dot and a space. ", 300),
     ]
 }
 
@@ -71,7 +73,7 @@ async fn into_a_folder() {
     // Nothing half is left beside them.
     let left: Vec<_> =
         std::fs::read_dir(root.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
-    assert_eq!(left.len(), 7, "{left:?}");
+    assert_eq!(left.len(), 9, "{left:?}");
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@ use std::path::{Component, Path, PathBuf};
 use chrono::DateTime;
 use egress::spec::SegmentKind;
 use m3u8_rs::{Map, MediaPlaylist, MediaPlaylistType, MediaSegment};
-use url::Url;
 
 use crate::output::segments::mux::replace;
 
@@ -110,18 +109,24 @@ fn text(list: &MediaPlaylist) -> io::Result<Vec<u8>> {
     Ok(format!("{}{NO_CACHE}{}", &text[..at], &text[at..]).into_bytes())
 }
 
-/// A relative path as a player reads it: a space, a hash or a percent sign in a name would end or change it.
+/// A relative path as a player reads it: what is not plain in a name would end it, change it, or make it an address
+/// of another kind.
 fn uri(path: &Path) -> String {
-    let mut url = Url::parse("http://h/").expect("this is an address");
-    if let Ok(mut segments) = url.path_segments_mut() {
-        let names = path.components().filter_map(|part| match part {
-            Component::Normal(name) => Some(name.to_string_lossy()),
-            _ => None,
-        });
-        segments.clear().extend(names);
+    let mut uri = String::new();
+    for part in path.components() {
+        let Component::Normal(name) = part else { continue };
+        if !uri.is_empty() {
+            uri.push('/');
+        }
+        for byte in name.to_string_lossy().bytes() {
+            match byte {
+                b'-' | b'.' | b'_' | b'~' => uri.push(char::from(byte)),
+                byte if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
+                byte => uri.push_str(&format!("%{byte:02X}")),
+            }
+        }
     }
-    // A colon in the first name would make it an address of another kind.
-    url.path().trim_start_matches('/').replace(':', "%3A")
+    uri
 }
 
 /// Ends the playlist that a dead job left, in place, and the one of the newest segments beside it. Its length, ns,
@@ -192,6 +197,8 @@ pub fn name(uri: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const S: i64 = 1_000_000_000;
@@ -283,6 +290,20 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&event).unwrap(), of(&lists.event));
         assert_eq!(std::fs::read_to_string(&live).unwrap(), of(&lists.live));
         assert!(of(&lists.live).contains("#EXT-X-MAP"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_comes_back_from_its_address(folder in "[^/\0]{1,20}", name in "[^/\0]{1,40}") {
+            prop_assume!(![&folder, &name].into_iter().any(|part| matches!(part.as_str(), "." | "..")));
+            let path = format!("{folder}/{name}");
+            let uri = uri(Path::new(&path));
+            prop_assert!(uri.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%/".contains(&b)), "{}", uri);
+            prop_assert_eq!(super::name(&uri), path);
+            // As players resolve it.
+            let resolved = url::Url::parse("http://h/a/list.m3u8").unwrap().join(&uri).unwrap();
+            prop_assert_eq!(resolved.path(), format!("/a/{uri}"));
+        }
     }
 
     #[test]

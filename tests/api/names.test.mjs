@@ -1,0 +1,84 @@
+// Files are called what was asked for, character by character: in a bucket, on the disk, in answers, and in playlists.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { probe } from '../harness/media.mjs';
+import { Scene } from '../harness/scene.mjs';
+import { Service } from '../harness/service.mjs';
+import { Minio } from '../harness/stores.mjs';
+import { sleep } from '../harness/wait.mjs';
+
+test('names with everything in them, and a room whose name is a path', { timeout: 120_000 }, async (t) => {
+  const scene = await Scene.open(t);
+  scene.room = 'acme/daily|ep:1';
+  const minio = await Minio.start();
+  scene.onClose(() => minio.stop());
+  await scene.person(1, { audio: true });
+  const service = await Service.start(scene);
+  const s3 = { access_key: minio.key, secret: minio.secret, endpoint: minio.url, bucket: minio.bucket, region: 'us-east-1', force_path_style: true };
+  const common = { room_name: scene.room, identity: 'person-1' };
+  const start = async (request) => {
+    const { status, json, text } = await service.call('StartParticipantEgress', { ...common, ...request });
+    assert.equal(status, 200, text);
+    return json;
+  };
+  const stored = await start({ file_outputs: [{ file_type: 'MP4', filepath: '/ rec: *?"<>\\%41+#/./{room_name}//\u{1F469} a. .mp4', s3 }] });
+  const here = await start({
+    file_outputs: [{ file_type: 'MP4', filepath: '{room_name}/ .a:b|c*d?"<>\\e%41 .mp4' }],
+    segment_outputs: [{ filename_prefix: '{room_name}/seg #1: 100%+|"?', playlist_name: '{room_name}/list ?#', segment_duration: 2 }],
+  });
+  await Promise.all([stored, here].map(({ egress_id }) => service.reaches(egress_id, 'ACTIVE')));
+  await sleep(5000);
+  await Promise.all([stored, here].map(({ egress_id }) => service.finish(egress_id)));
+
+  const [file] = (await service.info(stored.egress_id)).fileResults;
+  const key = ' rec: *?"<>\\%41+#/acme/daily|ep:1/\u{1F469} a. .mp4';
+  assert.ok(file.filename.endsWith(key), file.filename);
+  assert.ok((await minio.object(key)).length > 10_000, 'in the bucket');
+  assert.equal(decodeURIComponent(new URL(file.location).pathname), `/${minio.bucket}/${key}`);
+  const [local] = (await service.info(here.egress_id)).fileResults;
+  const path = join(scene.folder, 'acme/daily|ep:1/ .a:b|c*d?"<>\\e%41 .mp4');
+  assert.equal(local.location, path);
+  assert.ok(path.endsWith(local.filename), local.filename);
+  assert.ok((await probe(path)).durationS > 3);
+  const manifest = JSON.parse(await readFile(join(scene.folder, 'acme/daily|ep:1', `${here.egress_id}.json`)));
+  assert.ok(manifest.files.some((file) => file.location === path));
+
+  const [set] = (await service.info(here.egress_id)).segmentResults;
+  const list = join(scene.folder, 'acme/daily|ep:1/list ?#.m3u8');
+  assert.equal(set.playlistLocation, list);
+  const uris = (await readFile(list, 'utf8')).split('\n').filter((line) => line && !line.startsWith('#'));
+  assert.ok(uris.length >= 2, `${uris}`);
+  for (const [at, uri] of uris.entries()) {
+    // As a player finds it.
+    const segment = fileURLToPath(new URL(uri, pathToFileURL(list)));
+    assert.equal(segment, join(scene.folder, `acme/daily|ep:1/seg #1: 100%+|"?_${String(at).padStart(5, '0')}.ts`));
+    assert.ok((await readFile(segment)).length > 0);
+  }
+});
+
+test('what leads outside or cannot be written is refused with words', { timeout: 60_000 }, async (t) => {
+  const scene = await Scene.open(t);
+  await scene.person(1, { audio: true });
+  const service = await Service.start(scene);
+  const refused = async (field, output, words) => {
+    const request = { room_name: scene.room, identity: 'person-1', ...output };
+    const { status, json } = await service.call('StartParticipantEgress', request);
+    assert.deepEqual([status, json.code], [400, 'invalid_argument'], JSON.stringify(output));
+    assert.match(json.msg, new RegExp(`missing or invalid field: ${field}: .*${words}`));
+  };
+  const s3 = { access_key: 'a', secret: 'b', bucket: 'c' };
+  await refused('filepath', { file_outputs: [{ filepath: '../x' }] }, 'leads out');
+  await refused('filepath', { file_outputs: [{ filepath: 'a/../../x' }] }, 'leads out');
+  await refused('filepath', { file_outputs: [{ filepath: 'a\0b' }] }, 'NUL');
+  await refused('filepath', { file_outputs: [{ filepath: 'a\nb', s3 }] }, 'control');
+  await refused('filepath', { file_outputs: [{ filepath: 'x'.repeat(300) }] }, '255 bytes');
+  await refused('filename_prefix', { segment_outputs: [{ filename_prefix: '../x' }] }, 'leads out');
+  await refused('playlist_name', { segment_outputs: [{ playlist_name: '/../x' }] }, 'leads out');
+  await refused('live_playlist_name', { segment_outputs: [{ live_playlist_name: 'x'.repeat(256) }] }, '255 bytes');
+  await refused('filename_prefix', { image_outputs: [{ filename_prefix: '..' }] }, 'leads out');
+  assert.deepEqual(await service.egress.listEgress(), [], 'nothing was begun');
+});
