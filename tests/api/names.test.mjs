@@ -11,6 +11,8 @@ import { Service } from '../harness/service.mjs';
 import { Minio } from '../harness/stores.mjs';
 import { sleep } from '../harness/wait.mjs';
 
+const addresses = (playlist) => playlist.split('\n').filter((line) => line && !line.startsWith('#'));
+
 test('names with everything in them, and a room whose name is a path', { timeout: 120_000 }, async (t) => {
   const scene = await Scene.open(t);
   scene.room = 'acme/daily|ep:1';
@@ -25,11 +27,12 @@ test('names with everything in them, and a room whose name is a path', { timeout
     assert.equal(status, 200, text);
     return json;
   };
-  const stored = await start({ file_outputs: [{ file_type: 'MP4', filepath: '/ rec: *?"<>\\%41+#/./{room_name}//\u{1F469} a. .mp4', s3 }] });
-  const here = await start({
-    file_outputs: [{ file_type: 'MP4', filepath: '{room_name}/ .a:b|c*d?"<>\\e%41 .mp4' }],
-    segment_outputs: [{ filename_prefix: '{room_name}/seg #1: 100%+|"?', playlist_name: '{room_name}/list ?#', segment_duration: 2 }],
+  const segments = { filename_prefix: '{room_name}/seg #1: 100%+|"?', playlist_name: '{room_name}/list ?#', segment_duration: 2 };
+  const stored = await start({
+    file_outputs: [{ file_type: 'MP4', filepath: '/ rec: *?"<>\\%41+#/./{room_name}//\u{1F469} a. .mp4', s3 }],
+    segment_outputs: [{ ...segments, s3 }],
   });
+  const here = await start({ file_outputs: [{ file_type: 'MP4', filepath: '{room_name}/ .a:b|c*d?"<>\\e%41 .mp4' }], segment_outputs: [segments] });
   await Promise.all([stored, here].map(({ egress_id }) => service.reaches(egress_id, 'ACTIVE')));
   await sleep(5000);
   await Promise.all([stored, here].map(({ egress_id }) => service.finish(egress_id)));
@@ -39,6 +42,17 @@ test('names with everything in them, and a room whose name is a path', { timeout
   assert.ok(file.filename.endsWith(key), file.filename);
   assert.ok((await minio.object(key)).length > 10_000, 'in the bucket');
   assert.equal(decodeURIComponent(new URL(file.location).pathname), `/${minio.bucket}/${key}`);
+  // What is told as complete is there, all of it.
+  const [inBucket] = (await service.info(stored.egress_id)).segmentResults;
+  const name = 'acme/daily|ep:1/list ?#.m3u8';
+  assert.equal(decodeURIComponent(new URL(inBucket.playlistLocation).pathname), `/${minio.bucket}/${name}`);
+  const whole = (await minio.object(name)).toString();
+  assert.match(whole, /#EXT-X-ENDLIST/);
+  for (const uri of addresses(whole)) {
+    const { pathname } = new URL(uri, inBucket.playlistLocation);
+    assert.ok((await minio.object(decodeURIComponent(pathname).slice(`/${minio.bucket}/`.length))).length > 0, uri);
+  }
+
   const [local] = (await service.info(here.egress_id)).fileResults;
   const path = join(scene.folder, 'acme/daily|ep:1/ .a:b|c*d?"<>\\e%41 .mp4');
   assert.equal(local.location, path);
@@ -50,7 +64,7 @@ test('names with everything in them, and a room whose name is a path', { timeout
   const [set] = (await service.info(here.egress_id)).segmentResults;
   const list = join(scene.folder, 'acme/daily|ep:1/list ?#.m3u8');
   assert.equal(set.playlistLocation, list);
-  const uris = (await readFile(list, 'utf8')).split('\n').filter((line) => line && !line.startsWith('#'));
+  const uris = addresses(await readFile(list, 'utf8'));
   assert.ok(uris.length >= 2, `${uris}`);
   for (const [at, uri] of uris.entries()) {
     // As a player finds it.

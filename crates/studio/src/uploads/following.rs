@@ -190,8 +190,9 @@ impl Following {
                 if ended(job.status) {
                     self.waiting.remove(&job.egress_id);
                 }
-                if goes_up(job) {
-                    let job = job.clone();
+                // As it is by now: a change may come late, and what is noted since must not be done twice. A list that
+                // is put there once more takes the place of the one before, and is then taken off itself.
+                if let Some(job) = self.inner.board.job(&job.egress_id).filter(goes_up) {
                     self.job(&job).await;
                 }
             }
@@ -267,7 +268,9 @@ impl Following {
                 tracing::error!(egress_id = %job.egress_id, %error, detail = error.detail, "not on the list of uploads");
             }
         }
-        self.tell(job).await;
+        if let Some(job) = self.inner.board.job(&job.egress_id) {
+            self.tell(&job).await;
+        }
         if !job.stores.is_empty() {
             self.settle(&job.egress_id).await;
         }
