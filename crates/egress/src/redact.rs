@@ -182,10 +182,14 @@ fn address(url: &mut String) {
 /// An output's address as it may be shown.
 ///
 /// Of `rtmp(s)://…`, `mux://` and `twitch://` the stream key keeps at most three characters at either end
-/// (`{str...key}`), so that a caller still knows which it is. Of every other address the values of the query
-/// are hidden (an SRT passphrase, a token). User name and password are hidden in all of them.
+/// (`{str...key}`), so that a caller still knows which it is, and so does the stream id of an SRT address. Of every
+/// other address the values of the query are hidden (an SRT passphrase, a token). User name and password are hidden in
+/// all of them.
+///
+/// What was redacted before stays as it is.
 pub fn redact_url(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
+    let url = url.trim();
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
         // Not an address: nobody can tell what in it is secret.
         return if url.is_empty() { String::new() } else { abbreviate(url) };
     };
@@ -228,21 +232,52 @@ pub(crate) fn scrub(text: &str, mut secrets: Vec<&str>) -> String {
     scrubbed
 }
 
-/// `{abc...xyz}`: at most a third of it at either end, at most three characters.
+/// Characters of a secret that are shown at either end, at most.
+const SHOWN_CHARS: usize = 3;
+
+/// `{abc...xyz}`: at most a third of it at either end, at most three characters. What has a meaning in an address, or
+/// in this form itself, is not among them, so that the result is read as one piece ever after.
 fn abbreviate(secret: &str) -> String {
+    if is_abbreviated(secret) {
+        return secret.to_owned();
+    }
     let chars: Vec<char> = secret.chars().collect();
-    let keep = (chars.len() / 3).min(3);
-    let first: String = chars[..keep].iter().collect();
-    let last: String = chars[chars.len() - keep..].iter().collect();
+    let keep = (chars.len() / 3).min(SHOWN_CHARS);
+    let plain = |c: &char| if is_plain(*c) { *c } else { '_' };
+    let first: String = chars[..keep].iter().map(plain).collect();
+    let last: String = chars[chars.len() - keep..].iter().map(plain).collect();
     format!("{{{first}...{last}}}")
 }
 
-/// Every value of the query becomes `{...}`.
+fn is_scheme(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+}
+
+fn is_plain(c: char) -> bool {
+    !matches!(c, '/' | '\\' | '?' | '#' | '&' | '=' | '@' | ':' | '.' | '{' | '}')
+        && !c.is_whitespace()
+        && !c.is_control()
+}
+
+/// Whether this is what [`abbreviate`] makes.
+fn is_abbreviated(text: &str) -> bool {
+    let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    let Some((first, last)) = inner.and_then(|inner| inner.split_once("...")) else { return false };
+    let kept = first.chars().count();
+    kept <= SHOWN_CHARS && kept == last.chars().count() && first.chars().chain(last.chars()).all(is_plain)
+}
+
+/// Every value of the query becomes `{...}`, but for the id of an SRT stream, which tells it from others of the same
+/// receiver.
 fn hide_query(url: &str) -> String {
     let Some((base, query)) = url.split_once('?') else { return url.to_owned() };
+    let srt = base.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("srt://"));
     let hidden: Vec<String> = query
         .split('&')
         .map(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if !value.is_empty() && srt && name == "streamid" => {
+                format!("{name}={}", abbreviate(value))
+            }
             Some((name, value)) if !value.is_empty() => format!("{name}={{...}}"),
             Some(_) => parameter.to_owned(),
             // A bare word may be the token itself.
@@ -255,7 +290,9 @@ fn hide_query(url: &str) -> String {
 
 /// `scheme://user:password@host` becomes `scheme://{...}@host`.
 fn without_user(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
+        return url.to_owned();
+    };
     let authority_end = rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len());
     match rest[..authority_end].rfind('@') {
         Some(at) => format!("{scheme}://{{...}}@{}", &rest[at + 1..]),

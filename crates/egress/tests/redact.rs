@@ -5,6 +5,7 @@
 use egress::redact::{redact, redact_url};
 use egress::validate::EgressRequest;
 use livekit_protocol::EgressInfo;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const PLANTED: &str = "pLaNtEdSeCrEt";
@@ -140,11 +141,56 @@ fn addresses() {
         ("mux://abcdefghijkl", "mux://{abc...jkl}"),
         ("twitch://live_1_abc", "twitch://{liv...abc}"),
         ("srt://host:9000?mode=caller&passphrase=xyz&a", "srt://host:9000?mode={...}&passphrase={...}&{...}"),
+        ("srt://host:9000?streamid=publish:abc", "srt://host:9000?streamid={pub...abc}"),
+        ("SRT://host:9000?streamid=#!::r=a,m=publish", "SRT://host:9000?streamid={_!_...ish}"),
+        (" rtmp://live.example/app/abcdefghijkl ", "rtmp://live.example/app/{abc...jkl}"),
+        ("rtmp://live.example/app/key?t=a/b", "rtmp://live.example/app/{key...a_b}"),
+        ("rtmp://live.example/app/aa/........w", "rtmp://live.example/app/aa/{___...__w}"),
         ("wss://host/path", "wss://host/path"),
         ("wss://user:pass@host/path?token=x", "wss://{...}@host/path?token={...}"),
         ("wss://host/p@th", "wss://host/p@th"),
         ("", ""),
     ] {
         assert_eq!(redact_url(url), shown);
+        assert_eq!(redact_url(shown), shown, "twice");
+    }
+}
+
+/// Pieces that an address is made of, in any order.
+fn address() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("rtmp://".to_owned()),
+        Just("rtmps://".to_owned()),
+        Just("srt://".to_owned()),
+        Just("wss://".to_owned()),
+        Just("mux://".to_owned()),
+        Just("twitch://".to_owned()),
+        Just("://".to_owned()),
+        Just("?streamid=".to_owned()),
+        Just(" live=1".to_owned()),
+        Just("{...}".to_owned()),
+        Just("{abc...xyz}".to_owned()),
+        "[/?&=@#: .{}%a-c]{0,12}",
+        "\\PC{0,20}",
+        any::<String>(),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn redacted_twice_is_redacted_once(url in address()) {
+        let once = redact_url(&url);
+        prop_assert_eq!(redact_url(&once), once);
+    }
+
+    /// Nothing of a key is shown but its ends.
+    #[test]
+    fn of_a_key_no_more_than_its_ends_is_shown(key in "[a-zA-Z0-9_-]{9,40}", scheme in 0..5_usize) {
+        let prefix = ["rtmp://h/app/", "rtmps://h:443/a/b/", "mux://", "twitch://", "srt://h:1?streamid="][scheme];
+        let shown = redact_url(&format!("{prefix}{key}"));
+        prop_assert_eq!(&shown, &format!("{prefix}{{{}...{}}}", &key[..3], &key[key.len() - 3..]));
     }
 }
