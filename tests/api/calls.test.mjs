@@ -16,10 +16,11 @@ import {
 } from 'livekit-server-sdk';
 import { RtmpServer } from '../harness/ingest.mjs';
 import { Listener } from '../harness/listener.mjs';
+import { freePort } from '../harness/livekit.mjs';
 import { decodeErrors, probe } from '../harness/media.mjs';
 import { Python } from '../harness/python.mjs';
 import { Scene } from '../harness/scene.mjs';
-import { Service, STATUS } from '../harness/service.mjs';
+import { Hooks, Service, STATUS } from '../harness/service.mjs';
 import { site } from '../harness/site.mjs';
 import { sleep, until } from '../harness/wait.mjs';
 
@@ -54,6 +55,16 @@ async function assertFile(service, egressId, { video, audio, size = null, extens
   assert.deepEqual(await decodeErrors(file.location), []);
   return { info, file, found };
 }
+
+/** `StreamInfo.Status`, by number. */
+const STREAM = ['ACTIVE', 'FINISHED', 'FAILED'];
+
+/** What an egress says its outputs are called. */
+const namesOf = (info) => ({
+  files: info.fileResults.map((file) => file.filename),
+  playlists: info.segmentResults.map((set) => set.playlistName),
+  images: info.imageResults.map((set) => set.filenamePrefix),
+});
 
 /** Every type: by Node's SDK, by Python's, and what the file holds. */
 const TYPES = {
@@ -156,10 +167,24 @@ test('segments and images beside a file', { timeout: 120_000 }, async (t) => {
     segments: new SegmentedFileOutput({ filenamePrefix: 'hls/show', playlistName: 'show.m3u8', segmentDuration: 2 }),
     images: new ImageOutput({ filenamePrefix: 'images/show', captureInterval: 1, width: 320, height: 180 }),
   };
-  const { egressId } = await service.egress.startParticipantEgress(it.room, ada.identity, outputs, { encodingOptions: small() });
+  const started = await service.egress.startParticipantEgress(it.room, ada.identity, outputs, { encodingOptions: small() });
+  const { egressId } = started;
+  const names = { files: ['show.mp4'], playlists: ['hls/show.m3u8'], images: ['images/show'] };
+  assert.deepEqual(namesOf(started), names, 'from the first answer on');
+  assert.deepEqual(namesOf(await service.info(egressId)), names);
+  const python = await Python.start(it, service);
+  const [listed] = (await python.ok('list_egress', { egress_id: egressId })).items;
+  assert.equal(listed.file_results[0].filename, 'show.mp4');
+  // One of the same names is given others at once, before there is a file.
+  const second = await service.egress.startParticipantEgress(it.room, ada.identity, { file: new EncodedFileOutput({ filepath: 'show' }) }, { encodingOptions: small() });
+  assert.deepEqual(namesOf(second).files, ['show-2.mp4']);
   await service.reaches(egressId, 'ACTIVE');
   await sleep(6000);
-  const info = await service.finish(egressId);
+  const [info, other] = [await service.finish(egressId), await service.finish(second.egressId)];
+  assert.deepEqual(namesOf(info), names, 'to the last');
+  assert.deepEqual(namesOf(other).files, ['show-2.mp4']);
+  assert.ok(other.fileResults[0].location.endsWith('/show-2.mp4'), other.fileResults[0].location);
+  assert.ok(existsSync(info.manifestLocation), info.manifestLocation);
   assert.equal(info.fileResults.length, 1);
   const [segments] = info.segmentResults;
   assert.ok(Number(segments.segmentCount) >= 3, `${segments.segmentCount} segments`);
@@ -181,15 +206,64 @@ test('streams are added, removed, and told with their keys hidden', { timeout: 1
   await until('the first server is sent to', () => servers[0].publishers.includes('a-secret-key-0'));
   const updated = await service.egress.updateStream(egressId, [two]);
   assert.equal(updated.egressId, egressId);
+  assert.deepEqual(updated.streamResults.map((stream) => STREAM[stream.status]), ['ACTIVE', 'ACTIVE'], 'after the change');
   await until('the second server is sent to', () => servers[1].publishers.includes('a-secret-key-1'));
   await sleep(2000);
-  await service.egress.updateStream(egressId, [], [one]);
-  const listed = await service.info(egressId);
-  assert.equal(listed.streamResults.length, 2);
+  // As it was shown: there is no other of this form.
+  const shown = updated.streamResults[0].url;
+  const removed = await service.egress.updateStream(egressId, [], [shown]);
+  assert.deepEqual(removed.streamResults.map((stream) => STREAM[stream.status]), ['FINISHED', 'ACTIVE'], 'after the change');
+  assert.ok(removed.streamResults[0].endedAt > removed.streamResults[0].startedAt);
   const info = await service.finish(egressId);
   for (const result of info.streamResults) assert.match(result.url, /\{a-s\.\.\.y-[01]\}$/);
   const said = JSON.stringify(await service.call('ListEgress').then(({ json }) => json));
   assert.doesNotMatch(said + service.log, /a-secret-key/);
+});
+
+test('streams are told as they are: what never comes up has failed at once, what is lost is tried again', { timeout: 180_000 }, async (t) => {
+  const { it, ada, service } = await scene(t);
+  const hooks = await Hooks.start(it);
+  const rtmp = await RtmpServer.start();
+  it.onClose(() => rtmp.stop());
+  rtmp.refused.add('a-refused-key');
+  const start = (urls) =>
+    service.egress.startParticipantEgress(it.room, ada.identity, { stream: new StreamOutput({ urls }) }, { encodingOptions: small(), webhooks: [{ url: hooks.url }] });
+  const nobody = `rtmp://127.0.0.1:${await freePort()}/live/nobody-there`;
+
+  // Nothing else to do: the egress fails, in LiveKit's words, and goes there straight.
+  for (const urls of [[nobody], [rtmp.url('a-refused-key')]]) {
+    const { egressId } = await start(urls);
+    await hooks.ended(egressId);
+    const [failed, status] = [await service.info(egressId), hooks.statuses(egressId)];
+    assert.deepEqual([STATUS[failed.status], failed.errorCode], ['FAILED', 503], failed.error);
+    assert.notEqual(failed.error, '');
+    const [stream] = failed.streamResults;
+    assert.deepEqual([failed.streamResults.length, STREAM[stream.status]], [1, 'FAILED']);
+    assert.ok(stream.error && stream.startedAt > 0n && stream.endedAt >= stream.startedAt, `${stream.error} ${stream.startedAt} ${stream.endedAt}`);
+    assert.ok(status.every((one) => one === 'STARTING' || one === 'FAILED'), String(status));
+  }
+
+  // Beside one that is well, nothing else changes.
+  const { egressId } = await start([rtmp.url('a-good-key'), nobody, rtmp.url('a-refused-key')]);
+  const told = () => service.info(egressId).then((info) => info.streamResults.map((stream) => STREAM[stream.status]));
+  await until('each is told', async () => String(await told()) === 'ACTIVE,FAILED,FAILED', { withinMs: 30_000 });
+  await service.reaches(egressId, 'ACTIVE');
+  const failed = (await service.info(egressId)).streamResults.slice(1);
+  // It goes away, and is looked for.
+  await rtmp.down();
+  const retried = await until('it is tried again', async () => (await service.info(egressId)).streamResults.find((stream) => stream.retries > 0), { withinMs: 60_000 });
+  assert.deepEqual([STREAM[retried.status], retried.error], ['ACTIVE', '']);
+  assert.ok(retried.lastRetryAt > retried.startedAt);
+  await rtmp.up();
+  await until('it is sent to again', () => rtmp.publishers.filter((key) => key === 'a-good-key').length >= 2, { withinMs: 60_000 });
+  await sleep(2000);
+  const info = await service.finish(egressId);
+  assert.equal(STREAM[info.streamResults[0].status], 'FINISHED');
+  assert.ok(info.streamResults[0].retries > 0);
+  assert.deepEqual(info.streamResults.slice(1), failed, 'what has failed stays so');
+  await hooks.ended(egressId);
+  const order = hooks.statuses(egressId).filter((status, at, all) => status !== all[at - 1]);
+  assert.deepEqual(order, ['STARTING', 'ACTIVE', 'ENDING', 'COMPLETE']);
 });
 
 test('a track to a WebSocket', { timeout: 60_000 }, async (t) => {

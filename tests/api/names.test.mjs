@@ -40,6 +40,7 @@ test('names with everything in them, and a room whose name is a path', { timeout
   const [file] = (await service.info(stored.egress_id)).fileResults;
   const key = ' rec: *?"<>\\%41+#/acme/daily|ep:1/\u{1F469} a. .mp4';
   assert.ok(file.filename.endsWith(key), file.filename);
+  assert.equal(stored.file_results[0].filename, file.filename, 'from the first answer on');
   assert.ok((await minio.object(key)).length > 10_000, 'in the bucket');
   assert.equal(decodeURIComponent(new URL(file.location).pathname), `/${minio.bucket}/${key}`);
   // What is told as complete is there, all of it.
@@ -57,6 +58,10 @@ test('names with everything in them, and a room whose name is a path', { timeout
   const path = join(scene.folder, 'acme/daily|ep:1/ .a:b|c*d?"<>\\e%41 .mp4');
   assert.equal(local.location, path);
   assert.ok(path.endsWith(local.filename), local.filename);
+  assert.equal(here.file_results[0].filename, local.filename, 'from the first answer on');
+  // The request comes back with the fields that hold nothing, as LiveKit's server writes it.
+  assert.deepEqual([here.participant.screen_share, here.participant.stream_outputs], [false, []]);
+  assert.equal(here.participant.file_outputs[0].disable_manifest, false);
   assert.ok((await probe(path)).durationS > 3);
   const manifest = JSON.parse(await readFile(join(scene.folder, 'acme/daily|ep:1', `${here.egress_id}.json`)));
   assert.ok(manifest.files.some((file) => file.location === path));

@@ -117,6 +117,10 @@ test('limits and storage of the configuration hold', { timeout: 120_000 }, async
     return told.location.startsWith('http') && told;
   });
   assert.match(stored.location, /\/shows\/all\/show\.ogg$/);
+  // The manifest is told where it is: its local file went with the recording's.
+  const { manifestLocation } = await service.info(egressId);
+  assert.equal(manifestLocation, stored.location.replace('show.ogg', `${egressId}.json`));
+  assert.ok((await minio.object(`all/${egressId}.json`)).length > 0);
   assert.doesNotMatch(service.log, new RegExp(minio.secret));
 });
 

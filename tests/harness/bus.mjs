@@ -203,6 +203,11 @@ class Sink {
     return this.events.filter((event) => event.egressInfo?.egressId === egressId).map((event) => event.event);
   }
 
+  /** What the events of an egress say of it, in order. */
+  infos(egressId) {
+    return this.events.map((event) => event.egressInfo).filter((info) => info?.egressId === egressId);
+  }
+
   async stop() {
     this.http.closeAllConnections();
     this.http.close();

@@ -151,6 +151,12 @@ export class Hooks {
     return this.events.filter((event) => event.egressInfo?.egressId === egressId).map((event) => event.event);
   }
 
+  /** The statuses that an egress was told with, in order. */
+  statuses(egressId) {
+    const own = this.events.filter((event) => event.egressInfo?.egressId === egressId);
+    return own.map((event) => STATUS[event.egressInfo.status]);
+  }
+
   ended(egressId) {
     return until(`egress_ended of ${egressId}`, () => this.of(egressId).includes('egress_ended'));
   }

@@ -18,8 +18,10 @@ const SHORT_LIFE_MS: i64 = 3_000;
 const SHORT_LIVES: u32 = 4;
 /// A no to a key that was good before may be a trouble of the server: so often it is tried all the same.
 const DENIALS: u32 = 15;
-/// How often another reason for the same absence is told, ms.
+/// How often another try, or another reason, of the same absence is told, ms. LiveKit's service tells of tries as often.
 const TELL_EVERY_MS: i64 = 60_000;
+/// How long LiveKit's service tries a stream again that was up, ms.
+const PATIENCE_MS: i64 = 30_000;
 
 /// What happens to a destination.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +66,17 @@ pub struct Destination {
     short_lives: u32,
     denials: u32,
     away_since_ms: i64,
+    /// What was told of this absence last: why, and when.
     told: Option<(ApiError, i64)>,
+    /// Whether a try of this absence was told.
+    retry_told: bool,
+    /// Counts its lives: each ends when it is told as failed.
+    life: u32,
+    /// Whether it was up in this life.
+    came_up: bool,
+    /// Whether this life was told as failed.
+    failed: bool,
+    tried_at_ms: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,6 +99,11 @@ impl Destination {
             denials: 0,
             away_since_ms: now_ms,
             told: None,
+            retry_told: false,
+            life: 0,
+            came_up: false,
+            failed: false,
+            tried_at_ms: now_ms,
         }
     }
 
@@ -104,6 +121,11 @@ impl Destination {
                 self.phase = Phase::Live { since_ms: now_ms };
                 self.tries = 0;
                 self.told = None;
+                self.retry_told = false;
+                if self.failed {
+                    self.begin_life();
+                }
+                self.came_up = true;
                 effects.push(Effect::Tell(DestinationState::Live { retries: self.retries }));
             }
             (Phase::Trying | Phase::Live { .. }, Happening::Lost(error)) => {
@@ -133,17 +155,18 @@ impl Destination {
                 self.refused(error, &mut effects)
             }
             (Phase::Waiting { until_ms }, Happening::Tick) if now_ms >= until_ms => {
-                self.try_again(&mut effects)
+                self.try_again(now_ms, &mut effects)
             }
-            (Phase::Waiting { .. }, Happening::Retry) => self.try_again(&mut effects),
+            (Phase::Waiting { .. }, Happening::Retry) => self.try_again(now_ms, &mut effects),
             (Phase::Refused, Happening::Retry) => {
                 self.short_lives = 0;
                 self.denials = 0;
                 self.told = None;
                 self.away_since_ms = now_ms;
                 self.tries = 0;
+                self.begin_life();
                 effects.push(Effect::Tell(DestinationState::Connecting));
-                self.try_again(&mut effects);
+                self.try_again(now_ms, &mut effects);
             }
             // What comes late from a connection that was let go of.
             _ => {}
@@ -160,6 +183,8 @@ impl Destination {
         let wait_ms = doubled.min(longest) as f64 * (0.5 + chance.clamp(0.0, 1.0) / 2.0);
         self.phase = Phase::Waiting { until_ms: now_ms + wait_ms as i64 };
         effects.push(Effect::LetGo);
+        // As LiveKit tells it: what does not come up has failed. That it is tried on is our own affair.
+        self.failed |= !self.came_up;
         let told = self
             .told
             .as_ref()
@@ -172,15 +197,47 @@ impl Destination {
 
     fn refused(&mut self, error: ApiError, effects: &mut Vec<Effect>) {
         self.phase = Phase::Refused;
+        self.failed = true;
         effects.push(Effect::LetGo);
         effects.push(Effect::Tell(DestinationState::Refused { error }));
     }
 
-    fn try_again(&mut self, effects: &mut Vec<Effect>) {
+    fn try_again(&mut self, now_ms: i64, effects: &mut Vec<Effect>) {
         self.phase = Phase::Trying;
         self.retries += 1;
         self.tries += 1;
+        self.tried_at_ms = now_ms;
+        if let Some((error, at_ms)) = self.told.as_mut().filter(|_| !self.failed)
+            && (!self.retry_told || now_ms - *at_ms >= TELL_EVERY_MS)
+        {
+            *at_ms = now_ms;
+            self.retry_told = true;
+            let (retries, error) = (self.retries, error.clone());
+            effects.push(Effect::Tell(DestinationState::Reconnecting { retries, error }));
+        }
         effects.push(Effect::Connect);
+    }
+
+    fn begin_life(&mut self) {
+        self.life += 1;
+        self.failed = false;
+        self.came_up = false;
+    }
+
+    /// Which of its lives it is in.
+    pub fn life(&self) -> u32 {
+        self.life
+    }
+
+    /// When its last try began, ms.
+    pub fn tried_at_ms(&self) -> i64 {
+        self.tried_at_ms
+    }
+
+    /// Whether it would be told as failed if it ended now: it was told so, or it was lost and LiveKit's service would
+    /// have given it up by now.
+    pub fn has_failed(&self, now_ms: i64) -> bool {
+        self.failed || self.came_up && !self.is_live() && now_ms - self.away_since_ms >= PATIENCE_MS
     }
 
     /// Whether the server takes media now.

@@ -105,6 +105,12 @@ pub enum Fact {
         address: String,
         /// What it is now.
         state: DestinationState,
+        /// Which of its lives this is about ([`crate::life`]).
+        #[serde(default)]
+        life: u32,
+        /// When the try began that this is about, unix time, ns; 0: none has.
+        #[serde(default)]
+        tried_at_ns: i64,
     },
     /// Something the operator should look at; the job goes on.
     Warning {

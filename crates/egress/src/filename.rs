@@ -1,10 +1,12 @@
 //! File names: templates resolved into a relative path that is what was asked for, character by character, and never
 //! leads out of its folder.
 
+mod launch;
 mod sets;
 mod system;
 mod template;
 
+pub use launch::{claims, launch_names};
 pub(crate) use sets::BEHIND_BYTES;
 pub use sets::{ImageNames, SegmentNames, in_one_folder};
 pub(crate) use template::check;
@@ -69,6 +71,8 @@ pub struct NameFacts {
     pub identifier: String,
     /// `{retry}`: how often the job was tried before; 0 for the first time.
     pub retry: u32,
+    /// Placeholders that a value is still to come for: until then they stand for themselves, as LiveKit shows them.
+    pub awaited: Vec<&'static str>,
 }
 
 impl NameFacts {
@@ -101,6 +105,7 @@ impl NameFacts {
                     time_zone,
                     identifier: if web { "web" } else { room_name }.to_owned(),
                     retry: 0,
+                    awaited: Vec::new(),
                 };
             }
         };
@@ -130,6 +135,7 @@ impl NameFacts {
             time_zone,
             identifier: identifier.to_owned(),
             retry: 0,
+            awaited: Vec::new(),
         }
     }
 
@@ -149,7 +155,8 @@ impl NameFacts {
             "retry" => Some(self.retry.to_string()),
             _ => return None,
         };
-        Some(value.filter(|text| !text.is_empty()))
+        let value = value.filter(|text| !text.is_empty());
+        Some(value.or_else(|| self.awaited.contains(&placeholder).then(|| format!("{{{placeholder}}}"))))
     }
 
     fn timestamp(&self) -> Timestamp {

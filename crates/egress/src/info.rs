@@ -1,17 +1,22 @@
 //! `EgressInfo`: a job in LiveKit's words, for callers of the API, the history and webhooks.
 
+mod results;
+
 use std::path::Path;
 
 use livekit_protocol as proto;
-use proto::{EgressInfo, EgressSourceType, FileInfo, ImagesInfo, SegmentsInfo, StreamInfo, egress_info};
+use proto::{EgressInfo, EgressSourceType};
 
 use crate::error::{ApiError, ErrorCode};
-use crate::fact::{DestinationState, EgressStatus, EndReason, OutputSet, OutputState};
+use crate::fact::{EgressStatus, EndReason, OutputSet, OutputState};
 use crate::id::EgressId;
-use crate::manifest::{manifest_path, relative};
+use crate::manifest::manifest_path;
+use crate::names::LaunchNames;
 use crate::redact::redact;
-use crate::state::{JobState, Output};
+use crate::spec::OutputSpec;
+use crate::state::JobState;
 use crate::validate::EgressRequest;
+use results::Results;
 
 /// What of a job its facts do not tell.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +25,8 @@ pub struct JobFacts<'a> {
     pub egress_id: &'a EgressId,
     /// The room.
     pub room_name: &'a str,
+    /// Its sid, where it was known at the launch. Otherwise empty.
+    pub room_id: &'a str,
     /// What was asked. Its secrets are taken out on the way.
     pub request: &'a EgressRequest,
     /// When it was accepted, unix time, ns.
@@ -28,6 +35,10 @@ pub struct JobFacts<'a> {
     pub folder: &'a Path,
     /// Whether a manifest is written.
     pub manifest: bool,
+    /// The outputs that it was launched with.
+    pub outputs: &'a [OutputSpec],
+    /// What they are called.
+    pub names: &'a LaunchNames,
 }
 
 /// The job in LiveKit's words.
@@ -37,47 +48,27 @@ pub struct JobFacts<'a> {
 pub fn egress_info(job: &JobFacts<'_>, state: &JobState) -> EgressInfo {
     let mut request = job.request.clone();
     redact(&mut request);
-    let outputs = state.outputs();
-    let is_file = |output: &&Output<'_>| output.destination.is_none() && output.set.is_none();
-    let files: Vec<FileInfo> = outputs.iter().filter(is_file).map(|o| file_info(o, job.folder)).collect();
-    let sets = outputs.iter();
-    let segments: Vec<SegmentsInfo> = sets.clone().filter_map(|o| segments_info(o, job.folder)).collect();
-    let images: Vec<ImagesInfo> = sets.filter_map(images_info).collect();
-    let streams: Vec<StreamInfo> = outputs.iter().filter_map(stream_info).collect();
+    let results = Results::of(job, state);
     let (error, error_code) = error(state);
-    let manifest_location = outputs
-        .iter()
-        .filter(|output| job.manifest && output.state == OutputState::Done && is_file(output))
-        .find_map(|output| output.path)
-        .map(|path| manifest_path(path, job.egress_id).display().to_string())
-        .unwrap_or_default();
     EgressInfo {
         egress_id: job.egress_id.0.clone(),
-        room_id: state.room_sid().unwrap_or_default().to_owned(),
+        room_id: state.room_sid().unwrap_or(job.room_id).to_owned(),
         room_name: job.room_name.to_owned(),
         source_type: source_type(job.request).into(),
-        status: status(state.status()).into(),
+        status: status(state).into(),
         started_at: job.created_at_ns,
         ended_at: state.ended_at_ns().unwrap_or_default(),
         updated_at: state.updated_at_ns().max(job.created_at_ns),
-        // Older SDKs read only this.
         #[allow(deprecated)]
-        result: match (files.as_slice(), streams.as_slice()) {
-            ([file], []) => Some(egress_info::Result::File(file.clone())),
-            ([], [_, ..]) => {
-                Some(egress_info::Result::Stream(proto::StreamInfoList { info: streams.clone() }))
-            }
-            ([], []) => segments.first().cloned().map(egress_info::Result::Segments),
-            _ => None,
-        },
-        file_results: files,
-        segment_results: segments,
-        image_results: images,
-        stream_results: streams,
+        result: results.only(),
+        file_results: results.files,
+        segment_results: results.segments,
+        image_results: results.images,
+        stream_results: results.streams,
         error,
         error_code,
         details: details(state),
-        manifest_location,
+        manifest_location: manifest_location(job, state),
         request: Some(request),
         ..EgressInfo::default()
     }
@@ -108,11 +99,24 @@ fn source_type(request: &EgressRequest) -> EgressSourceType {
     }
 }
 
-fn status(status: EgressStatus) -> proto::EgressStatus {
-    match status {
-        EgressStatus::Starting => proto::EgressStatus::EgressStarting,
-        EgressStatus::Active => proto::EgressStatus::EgressActive,
-        EgressStatus::Ending => proto::EgressStatus::EgressEnding,
+/// Whether the job is ending in a way that LiveKit's service tells of: by somebody's wish, with its source, or with the
+/// system. Of a failure and of a limit it tells when all is over, and so it does of what never began.
+fn is_told_ending(state: &JobState) -> bool {
+    use EndReason::{ProcessKilled, SourceClosed, StopRequested, StreamsStopped};
+    let as_it_should =
+        |reason| matches!(reason, StopRequested | StreamsStopped | SourceClosed | ProcessKilled);
+    state.started_at_ns().is_some() && state.end_reason().is_some_and(as_it_should)
+}
+
+fn status(state: &JobState) -> proto::EgressStatus {
+    match state.status() {
+        EgressStatus::Ending if is_told_ending(state) => proto::EgressStatus::EgressEnding,
+        EgressStatus::Ending | EgressStatus::Active if state.started_at_ns().is_some() => {
+            proto::EgressStatus::EgressActive
+        }
+        EgressStatus::Starting | EgressStatus::Ending | EgressStatus::Active => {
+            proto::EgressStatus::EgressStarting
+        }
         EgressStatus::Complete => proto::EgressStatus::EgressComplete,
         EgressStatus::Failed => proto::EgressStatus::EgressFailed,
         EgressStatus::Aborted => proto::EgressStatus::EgressAborted,
@@ -120,93 +124,16 @@ fn status(status: EgressStatus) -> proto::EgressStatus {
     }
 }
 
-fn file_info(output: &Output<'_>, folder: &Path) -> FileInfo {
-    let mut info = FileInfo {
-        filename: output.path.map(|path| relative(path, folder)).unwrap_or_default(),
-        started_at: output.started_at_ns.unwrap_or_default(),
-        ..FileInfo::default()
-    };
-    if let Some(result) = output.result {
-        info.started_at = result.started_at_ns;
-        info.ended_at = result.ended_at_ns;
-        info.duration = result.duration_ns;
-        info.size = i64::try_from(result.size_bytes).unwrap_or(i64::MAX);
-        info.location = result.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    }
-    info
-}
-
-fn segments_info(output: &Output<'_>, folder: &Path) -> Option<SegmentsInfo> {
-    let OutputSet::Segments { live_playlist, count } = output.set? else { return None };
-    let mut info = SegmentsInfo {
-        playlist_name: output.path.map(|path| relative(path, folder)).unwrap_or_default(),
-        live_playlist_name: live_playlist.as_deref().map(|path| relative(path, folder)).unwrap_or_default(),
-        segment_count: i64::try_from(*count).unwrap_or(i64::MAX),
-        started_at: output.started_at_ns.unwrap_or_default(),
-        ..SegmentsInfo::default()
-    };
-    if let Some(result) = output.result {
-        info.started_at = result.started_at_ns;
-        info.ended_at = result.ended_at_ns;
-        info.duration = result.duration_ns;
-        info.size = i64::try_from(result.size_bytes).unwrap_or(i64::MAX);
-        if let Some(path) = &result.path {
-            info.playlist_location = path.display().to_string();
-            info.live_playlist_location =
-                live_playlist.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        }
-    }
-    Some(info)
-}
-
-fn images_info(output: &Output<'_>) -> Option<ImagesInfo> {
-    let OutputSet::Images { prefix, count } = output.set? else { return None };
-    let (started_at, ended_at) = match output.result {
-        Some(result) => (result.started_at_ns, result.ended_at_ns),
-        None => (output.started_at_ns.unwrap_or_default(), 0),
-    };
-    let image_count = i64::try_from(*count).unwrap_or(i64::MAX);
-    Some(ImagesInfo { filename_prefix: prefix.clone(), image_count, started_at, ended_at })
-}
-
-/// A destination in LiveKit's words. One that is being tried again counts as active there, and has no error.
-fn stream_info(output: &Output<'_>) -> Option<StreamInfo> {
-    use proto::stream_info::Status;
-    let destination = output.destination?;
-    let state = &destination.state;
-    let status = match state {
-        DestinationState::Connecting
-        | DestinationState::Live { .. }
-        | DestinationState::Reconnecting { .. } => Status::Active,
-        DestinationState::Stopped { .. } => Status::Finished,
-        DestinationState::Refused { .. } | DestinationState::Failed { .. } => Status::Failed,
-    };
-    let mut info = StreamInfo {
-        url: destination.address.clone(),
-        started_at: output.started_at_ns.unwrap_or_default(),
-        status: status.into(),
-        ..StreamInfo::default()
-    };
-    match state {
-        DestinationState::Live { retries } | DestinationState::Reconnecting { retries, .. } => {
-            info.retries = *retries;
-        }
-        DestinationState::Stopped { result } | DestinationState::Failed { result, .. } => {
-            info.retries = result.retries;
-            info.ended_at = if result.ended_at_ns > 0 { result.ended_at_ns } else { destination.since_ns };
-            if info.started_at > 0 {
-                info.duration = (info.ended_at - info.started_at).max(0);
-            }
-        }
-        DestinationState::Connecting | DestinationState::Refused { .. } => {}
-    }
-    if info.retries > 0 {
-        info.last_retry_at = destination.since_ns;
-    }
-    if status == Status::Failed {
-        info.error = state.error().map(in_words).unwrap_or_default();
-    }
-    Some(info)
+/// Where the manifest of the first output that has one lies.
+fn manifest_location(job: &JobFacts<'_>, state: &JobState) -> String {
+    let outputs = state.outputs();
+    let mut done = outputs.iter().filter(|output| job.manifest && output.state == OutputState::Done);
+    let beside = done.find_map(|output| match output.set {
+        // The path of images is their folder.
+        Some(OutputSet::Images { .. }) => output.path.map(|folder| folder.join("images")),
+        _ => output.path.map(Path::to_owned),
+    });
+    beside.map(|path| manifest_path(&path, job.egress_id).display().to_string()).unwrap_or_default()
 }
 
 /// `error` and `error_code`.
@@ -263,7 +190,7 @@ fn in_words(error: &ApiError) -> String {
 
 /// `End reason: …`
 fn details(state: &JobState) -> String {
-    if !state.is_over() && state.status() != EgressStatus::Ending {
+    if !state.is_over() && !is_told_ending(state) {
         return String::new();
     }
     let reason = match (state.status(), state.end_reason()) {

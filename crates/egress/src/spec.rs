@@ -8,6 +8,7 @@ use ts_rs::TS;
 
 use crate::id::{EgressId, OutputId, TrackId};
 use crate::layout::Layout;
+use crate::names::LaunchNames;
 use crate::roster::ParticipantKind;
 
 /// One `tallylight-job` process.
@@ -22,6 +23,9 @@ pub struct JobSpec {
     /// The room's sid where it is known beforehand: a page joins without telling. Otherwise empty.
     #[serde(default)]
     pub room_sid: String,
+    /// What its outputs are called, as far as that is known beforehand.
+    #[serde(default)]
+    pub names: LaunchNames,
     /// What to do there.
     pub task: Task,
 }

@@ -13,6 +13,7 @@ use crate::fact::{
     OutputState, PageState, TrackFacts,
 };
 use crate::id::{OutputId, TrackId};
+use crate::life::Life;
 
 /// What is known of a job.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -53,6 +54,7 @@ struct OutputProgress {
     started_at_ns: Option<i64>,
     result: Option<(u64, FileResult)>,
     destination: Option<(u64, Destination)>,
+    lives: BTreeMap<u32, Life>,
     set: Option<(u64, OutputSet)>,
 }
 
@@ -65,6 +67,8 @@ pub struct Destination {
     pub state: DestinationState,
     /// Since when, unix time, ns.
     pub since_ns: i64,
+    /// In which of its lives it is.
+    pub life: u32,
 }
 
 /// One output of a job.
@@ -82,6 +86,8 @@ pub struct Output<'a> {
     pub result: Option<&'a FileResult>,
     /// How it is, for an output that goes to a server.
     pub destination: Option<&'a Destination>,
+    /// Its lives, in order, for an output that goes to a server.
+    pub lives: &'a BTreeMap<u32, Life>,
     /// What it is, for an output of many files.
     pub set: Option<&'a OutputSet>,
 }
@@ -134,10 +140,12 @@ impl JobState {
             Fact::OutputEnded { output, result } => {
                 newest(&mut self.output_mut(output, seq).result, seq, result);
             }
-            Fact::Destination { output, address, state } => {
+            Fact::Destination { output, address, state, life, tried_at_ns } => {
+                let output = self.output_mut(output, seq);
+                output.lives.entry(*life).or_default().take(seq, event.at_ns, *tried_at_ns, state);
                 let (address, state) = (address.clone(), state.clone());
-                let destination = Destination { address, state, since_ns: event.at_ns };
-                newest(&mut self.output_mut(output, seq).destination, seq, &destination);
+                let destination = Destination { address, state, since_ns: event.at_ns, life: *life };
+                newest(&mut output.destination, seq, &destination);
             }
             Fact::Ending { reason } => {
                 // The first reason is the cause; what comes after it is a consequence.
@@ -303,6 +311,7 @@ impl JobState {
             started_at_ns: output.started_at_ns,
             result,
             destination,
+            lives: &output.lives,
             set: output.set.as_ref().map(|(_, set)| set),
         }
     }

@@ -60,14 +60,14 @@ fn it_is_live_when_the_server_takes_it() {
 }
 
 #[test]
-fn a_server_that_is_away_for_a_minute_is_found_within_seconds_and_told_of_once() {
+fn a_server_that_is_away_for_a_minute_is_found_within_seconds_and_told_of_with_its_first_try() {
     let mut line = Line::new();
     line.happens(Happening::Connected);
     line.now_ms = 30_000;
     line.happens(Happening::Lost(trouble("gone")));
     line.pass(60_000, || Happening::Lost(trouble("gone")));
-    assert_eq!(line.told.len(), 2, "live, reconnecting: {:?}", line.told);
-    assert!(matches!(line.told[1], DestinationState::Reconnecting { retries: 0, .. }));
+    let retries: Vec<u32> = line.told[1..].iter().map(retries_of).collect();
+    assert_eq!(retries, [0, 1], "live, lost, tried: {:?}", line.told);
     let waits: Vec<i64> = line.tries_at.windows(2).skip(1).map(|w| w[1] - w[0]).collect();
     assert!(waits.windows(2).all(|w| w[1] >= w[0]) && waits.iter().all(|wait| *wait <= 5_020), "{waits:?}");
     let next = line.destination.next_try_ms(line.now_ms).unwrap();
@@ -77,6 +77,54 @@ fn a_server_that_is_away_for_a_minute_is_found_within_seconds_and_told_of_once()
     let retries = line.destination.retries();
     assert_eq!(line.told.last(), Some(&DestinationState::Live { retries }));
     assert!((10..20).contains(&retries), "{retries} tries in a minute");
+}
+
+fn retries_of(state: &DestinationState) -> u32 {
+    match state {
+        DestinationState::Reconnecting { retries, .. } => *retries,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn tries_are_told_once_a_minute() {
+    let mut line = Line::new();
+    line.happens(Happening::Connected);
+    line.now_ms = 30_000;
+    line.happens(Happening::Lost(trouble("gone")));
+    let tried = line.tries_at.len();
+    line.pass(600_000, || Happening::Lost(trouble("gone")));
+    let retries: Vec<u32> = line.told[1..].iter().map(retries_of).collect();
+    assert!(retries.windows(2).all(|two| two[0] < two[1]), "{retries:?}");
+    assert!((9..=12).contains(&retries.len()), "{retries:?} in ten minutes");
+    assert!(line.tries_at.len() - tried > retries.len());
+    assert_eq!(line.destination.life(), 0, "it was up: that life goes on");
+}
+
+#[test]
+fn what_does_not_come_up_has_failed_and_lives_again_if_it_does_after_all() {
+    let mut line = Line::new();
+    line.happens(Happening::Lost(trouble("gone")));
+    assert!(line.destination.has_failed(line.now_ms));
+    line.pass(300_000, || Happening::Lost(trouble("gone")));
+    assert_eq!((line.told.len(), line.destination.life()), (1, 0), "{:?}", line.told);
+    line.pass(40_000, || Happening::Connected);
+    assert_eq!((line.destination.life(), line.destination.has_failed(line.now_ms)), (1, false));
+    // Lost again, it is told as any other that was up.
+    line.now_ms += 10_000;
+    line.happens(Happening::Lost(trouble("cut")));
+    assert!(
+        !line.destination.has_failed(line.now_ms + 29_999)
+            && line.destination.has_failed(line.now_ms + 30_000)
+    );
+    line.happens(Happening::Retry);
+    line.happens(Happening::Connected);
+    assert_eq!(line.destination.life(), 1);
+    // The operator's try is a life of its own from the beginning.
+    let mut line = Line::new();
+    line.happens(Happening::Denied(trouble("no")));
+    line.happens(Happening::Retry);
+    assert_eq!((line.destination.life(), line.destination.has_failed(line.now_ms)), (1, false));
 }
 
 #[test]
@@ -188,6 +236,7 @@ proptest! {
     fn any_order_of_events(events in proptest::collection::vec((0u8..7, 0i64..20_000), 1..200), chance in 0.0..1.0) {
         let mut destination = Destination::new(0);
         let (mut now, mut trying, mut refused) = (0, true, false);
+        let mut failed_in: Option<u32> = None;
         for (kind, passed) in events {
             now += passed;
             let happening = match kind {
@@ -210,8 +259,15 @@ proptest! {
                         refused = false;
                     }
                     Effect::LetGo => trying = false,
-                    Effect::Tell(DestinationState::Refused { .. }) => refused = true,
-                    Effect::Tell(_) => {}
+                    Effect::Tell(state) => {
+                        refused |= matches!(state, DestinationState::Refused { .. });
+                        // No life is told otherwise once it was told as failed.
+                        let up = matches!(state, DestinationState::Live { .. } | DestinationState::Connecting);
+                        prop_assert!(!up || failed_in != Some(destination.life()));
+                        if destination.has_failed(0) {
+                            failed_in = Some(destination.life());
+                        }
+                    }
                 }
             }
             prop_assert!(trying || refused || destination.next_try_ms(now).is_some_and(|ms| ms <= 30_000));

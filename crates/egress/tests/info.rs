@@ -7,6 +7,7 @@ use std::path::Path;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EgressStatus, EndReason, Event, Fact, FileResult};
 use egress::info::{JobFacts, egress_info};
+use egress::names::LaunchNames;
 use egress::protocol::to_protocol;
 use egress::request::{Preset, RecordFormat, RecordRequest, RecordSource};
 use egress::state::JobState;
@@ -45,6 +46,9 @@ fn info(facts: &[Fact]) -> EgressInfo {
         created_at_ns: AT_NS,
         folder: Path::new("/recordings"),
         manifest: true,
+        room_id: "",
+        outputs: &[],
+        names: &LaunchNames::default(),
     };
     egress_info(&job, &JobState::of(&events))
 }
@@ -196,6 +200,9 @@ fn a_disk_that_is_nearly_full_is_no_limit_that_somebody_set() {
         created_at_ns: AT_NS,
         folder: Path::new("/recordings"),
         manifest: false,
+        room_id: "",
+        outputs: &[],
+        names: &LaunchNames::default(),
     };
     let info = egress_info(&job, &JobState::of(&events));
     assert_eq!((info.error.as_str(), info.error_code), ("The disk was full. Free some space.", 507));
@@ -217,6 +224,9 @@ fn secrets_of_the_request_do_not_come_out() {
         created_at_ns: AT_NS,
         folder: Path::new("/recordings"),
         manifest: false,
+        room_id: "",
+        outputs: &[],
+        names: &LaunchNames::default(),
     };
     let info = egress_info(&job, &JobState::default());
     assert!(!format!("{info:?}").contains("planted"));

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use egress::fact::{EgressStatus, EndReason, Event, Fact, FileResult, OutputSet};
 use egress::info::{JobFacts, egress_info};
+use egress::names::LaunchNames;
 use egress::spec::{
     AudioCodec, ImageSuffix, OutputKind, SegmentSuffix, SoundFormat, Source, Treatment, VideoCodec,
 };
@@ -166,6 +167,9 @@ fn results_are_told_as_livekit_tells_them() {
         created_at_ns: 1,
         folder: Path::new("/recordings"),
         manifest: false,
+        room_id: "",
+        outputs: &[],
+        names: &LaunchNames::default(),
     };
     let info = egress_info(&job, &state);
     assert!(info.file_results.is_empty());

@@ -7,11 +7,13 @@ use std::path::Path;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{DestinationResult, DestinationState, EgressStatus, EndReason, Event, Fact};
 use egress::info::{JobFacts, egress_info};
+use egress::names::LaunchNames;
 use egress::spec::{AudioCodec, OutputKind, StreamProtocol, Treatment, VideoCodec};
 use egress::state::JobState;
 use egress::validate::{Accepted, EgressRequest, Local, RequestError, validate};
 use livekit_protocol::stream_info::Status;
-use livekit_protocol::{EgressInfo, egress_info as proto_info};
+use livekit_protocol::{EgressInfo, StreamInfo, egress_info as proto_info};
+use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -118,28 +120,55 @@ fn info(facts: &[Fact]) -> EgressInfo {
         created_at_ns: 1,
         folder: Path::new("/recordings"),
         manifest: true,
+        room_id: "",
+        outputs: &[],
+        names: &LaunchNames::default(),
     };
     egress_info(&job, &JobState::of(&events))
 }
 
+fn of_life(life: u32, tried_at_ns: i64, state: DestinationState) -> Fact {
+    let address = "rtmp://h/a/{goo...key}".into();
+    Fact::Destination { output: "stream-1".into(), address, state, life, tried_at_ns }
+}
+
 fn stream(state: DestinationState) -> Fact {
-    Fact::Destination { output: "stream-1".into(), address: "rtmp://h/a/{goo...key}".into(), state }
+    of_life(0, 500, state)
+}
+
+fn trouble() -> ApiError {
+    ApiError::new(ErrorCode::PermissionDenied, Fault::Destination, "No.", "Look.")
+}
+
+fn reconnecting(retries: u32) -> DestinationState {
+    DestinationState::Reconnecting { retries, error: trouble() }
+}
+
+fn live() -> Vec<Fact> {
+    vec![
+        Fact::Started { pid: 1 },
+        stream(DestinationState::Connecting),
+        stream(DestinationState::Live { retries: 0 }),
+        Fact::OutputActive { output: "stream-1".into(), started_at_ns: 2_500 },
+    ]
+}
+
+/// The one stream of a job of these facts.
+fn only(facts: &[Fact]) -> StreamInfo {
+    let mut all = info(facts).stream_results;
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
 }
 
 #[test]
 fn a_stream_in_livekits_words() {
-    let trouble = || ApiError::new(ErrorCode::PermissionDenied, Fault::Destination, "No.", "Look.");
-    let live = [
-        Fact::Started { pid: 1 },
-        stream(DestinationState::Connecting),
-        Fact::OutputActive { output: "stream-1".into(), started_at_ns: 2_500 },
-        stream(DestinationState::Live { retries: 0 }),
-    ];
-    let now = info(&live);
+    let pending = only(&[stream(DestinationState::Connecting)]);
+    assert_eq!((pending.status(), pending.started_at, pending.error.as_str()), (Status::Active, 0, ""));
+    let now = info(&live());
     let [shown] = now.stream_results.as_slice() else { panic!("{now:?}") };
     assert_eq!(
         (shown.status(), shown.started_at, shown.url.as_str()),
-        (Status::Active, 2_500, "rtmp://h/a/{goo...key}")
+        (Status::Active, 3_000, "rtmp://h/a/{goo...key}")
     );
     assert_eq!((shown.error.as_str(), shown.retries, shown.ended_at), ("", 0, 0));
     assert!(now.file_results.is_empty() && now.manifest_location.is_empty());
@@ -147,33 +176,108 @@ fn a_stream_in_livekits_words() {
     let listed = matches!(now.result, Some(proto_info::Result::Stream(_)));
     assert!(listed, "older SDKs read it there");
 
-    let lost =
-        [&live[..], &[stream(DestinationState::Reconnecting { retries: 0, error: trouble() })]].concat();
-    let shown = &info(&lost).stream_results[0];
+    let lost = [&live()[..], &[stream(reconnecting(0))]].concat();
+    let shown = only(&lost);
     assert_eq!(
         (shown.status(), shown.error.as_str()),
         (Status::Active, ""),
         "failed and an error go together"
     );
-    let again = [&lost[..], &[stream(DestinationState::Live { retries: 3 })]].concat();
-    let shown = &info(&again).stream_results[0];
-    assert_eq!((shown.retries, shown.last_retry_at), (3, 6_000));
-
-    let refused = info(&[stream(DestinationState::Refused { error: trouble() })]);
-    let shown = &refused.stream_results[0];
-    assert_eq!((shown.status(), shown.error.as_str()), (Status::Failed, "No. Look."));
+    let tried = [&lost[..], &[of_life(0, 5_500, reconnecting(1))]].concat();
+    let shown = only(&tried);
+    assert_eq!((shown.status(), shown.retries, shown.last_retry_at), (Status::Active, 1, 5_500));
+    let again = [&tried[..], &[of_life(0, 6_600, DestinationState::Live { retries: 3 })]].concat();
+    let shown = only(&again);
+    assert_eq!((shown.retries, shown.last_retry_at, shown.started_at), (3, 6_600, 3_000));
 
     let result = DestinationResult { started_at_ns: 2_500, ended_at_ns: 9_500, size_bytes: 1, retries: 3 };
     let over = [
         &again[..],
         &[
-            stream(DestinationState::Stopped { result }),
+            of_life(0, 6_600, DestinationState::Stopped { result }),
             Fact::Ending { reason: EndReason::StreamsStopped },
             Fact::Ended { status: EgressStatus::Complete, error: None },
         ],
     ];
     let over = info(&over.concat());
     let shown = &over.stream_results[0];
-    assert_eq!((shown.status(), shown.ended_at, shown.duration), (Status::Finished, 9_500, 7_000));
-    assert_eq!(over.details, "End reason: All streams stopped");
+    assert_eq!((shown.status(), shown.ended_at, shown.duration), (Status::Finished, 9_500, 6_500));
+    assert_eq!((shown.retries, over.details.as_str()), (3, "End reason: All streams stopped"));
+}
+
+#[test]
+fn what_never_came_up_has_failed_at_once_and_stays_so() {
+    let ends = |state: DestinationState| only(&[stream(DestinationState::Connecting), stream(state)]);
+    for state in [DestinationState::Refused { error: trouble() }, reconnecting(0)] {
+        let shown = ends(state);
+        assert_eq!((shown.status(), shown.error.as_str()), (Status::Failed, "No. Look."));
+        assert_eq!((shown.started_at, shown.ended_at, shown.duration), (500, 2_000, 1_500));
+        assert_eq!((shown.retries, shown.last_retry_at), (0, 0));
+    }
+    let failed = [stream(DestinationState::Connecting), stream(reconnecting(0))];
+    let told = only(&failed);
+    for later in [
+        stream(reconnecting(7)),
+        stream(DestinationState::Stopped { result: DestinationResult::default() }),
+        stream(DestinationState::Failed { error: trouble(), result: DestinationResult::default() }),
+    ] {
+        assert_eq!(only(&[&failed[..], &[later]].concat()), told);
+    }
+}
+
+#[test]
+fn one_that_comes_up_after_all_is_told_beside_the_one_that_failed() {
+    let failed = [stream(DestinationState::Connecting), stream(reconnecting(0))];
+    let told = only(&failed);
+    let up = [&failed[..], &[of_life(1, 2_700, DestinationState::Live { retries: 4 })]].concat();
+    let [first, second]: [StreamInfo; 2] = info(&up).stream_results.try_into().unwrap();
+    assert_eq!(first, told);
+    assert_eq!((second.status(), second.url, second.started_at), (Status::Active, first.url, 3_000));
+    assert_eq!((second.retries, second.last_retry_at), (4, 2_700));
+    // The operator's own try is told when it is made.
+    let refused = [stream(DestinationState::Refused { error: trouble() })];
+    let tried = [&refused[..], &[of_life(1, 1_900, DestinationState::Connecting)]].concat();
+    let all = info(&tried).stream_results;
+    assert_eq!(all.iter().map(StreamInfo::status).collect::<Vec<_>>(), [Status::Failed, Status::Active]);
+}
+
+#[test]
+fn one_that_was_up_and_is_refused_for_good_has_failed() {
+    let mut refused = live();
+    refused.extend([stream(reconnecting(1)), stream(DestinationState::Refused { error: trouble() })]);
+    let shown = only(&refused);
+    assert_eq!((shown.status(), shown.error.as_str()), (Status::Failed, "No. Look."));
+    assert_eq!((shown.started_at, shown.ended_at), (3_000, 6_000));
+    let result = DestinationResult { started_at_ns: 2_500, ended_at_ns: 4_500, size_bytes: 1, retries: 15 };
+    let over = [&refused[..], &[stream(DestinationState::Failed { error: trouble(), result })]].concat();
+    let over = only(&over);
+    assert_eq!((over.status(), over.started_at, over.ended_at), (Status::Failed, 3_000, 6_000));
+}
+
+proptest! {
+    /// In whatever order facts come, what is told in the end is the same.
+    #[test]
+    fn the_order_of_facts_is_of_no_matter(order in Just((0..8_usize).collect::<Vec<_>>()).prop_shuffle()) {
+        let result = DestinationResult { started_at_ns: 2_500, ended_at_ns: 9_500, size_bytes: 1, retries: 3 };
+        let states = [
+            (0, DestinationState::Connecting),
+            (0, reconnecting(0)),
+            (0, reconnecting(3)),
+            (1, DestinationState::Live { retries: 4 }),
+            (1, reconnecting(4)),
+            (1, reconnecting(5)),
+            (1, DestinationState::Live { retries: 5 }),
+            (1, DestinationState::Stopped { result }),
+        ];
+        let events: Vec<Event> = states
+            .into_iter()
+            .zip(1..)
+            .map(|((life, state), seq)| {
+                let at_ns = 1_000 * seq as i64;
+                Event { seq, at_ns, fact: of_life(life, at_ns - 500, state) }
+            })
+            .collect();
+        let shuffled: Vec<Event> = order.iter().map(|at| events[*at].clone()).collect();
+        prop_assert_eq!(JobState::of(&shuffled), JobState::of(&events));
+    }
 }

@@ -1,9 +1,11 @@
 //! LiveKit's Egress API as calls: what comes over HTTP, over a LiveKit server's Redis, or from a rule, is carried out as
 //! what the window asks for is, and every job, whoever asked for it, is told in LiveKit's words.
 
+mod news;
 mod start;
 mod told;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +13,16 @@ use std::time::Duration;
 use egress::error::ApiError;
 use egress::fact::EgressStatus;
 use egress::id::EgressId;
+use egress::redact::redact_url;
 use egress::validate::EgressRequest;
+use livekit_protocol::stream_info::Status as StreamStatus;
 use livekit_protocol::{EgressInfo, EgressStatus as LiveKitStatus};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::error::{no_such_job, precondition};
 use crate::fold::ended;
+use crate::history::now_ms;
 use crate::studio::Studio;
 use crate::surface::{ApiState, Change, Origin};
 
@@ -68,7 +72,7 @@ impl Studio {
         let fits = |info: &EgressInfo| {
             (filter.room_name.is_empty() || info.room_name == filter.room_name)
                 && (filter.egress_id.is_empty() || info.egress_id == filter.egress_id)
-                && (!filter.active || told::is_active(info))
+                && (!filter.active || news::is_active(info))
         };
         let mut found: Vec<EgressInfo> =
             self.inner.egresses.all().iter().filter(|info| fits(info)).map(|info| (**info).clone()).collect();
@@ -76,12 +80,22 @@ impl Studio {
         found
     }
 
+    /// Jobs in LiveKit's words, as others were told of them last: what [`Studio::egress_changes`] has given.
+    /// The oldest first.
+    pub fn told_egress(&self) -> Vec<Arc<EgressInfo>> {
+        let mut told = self.inner.egresses.told();
+        told.sort_by(|a, b| a.started_at.cmp(&b.started_at).then_with(|| a.egress_id.cmp(&b.egress_id)));
+        told
+    }
+
     /// Whether a job was under way when this studio was opened, as far as the one before had written down.
     pub fn was_under_way(&self, id: &EgressId) -> bool {
         self.inner.egresses.was_under_way(id)
     }
 
-    /// Every job in LiveKit's words, whenever that changes. A receiver that lags asks for the list.
+    /// Every job in LiveKit's words, whenever there is news of it, in LiveKit's order: that it is there, is active, what
+    /// becomes of its streams, that it is ending, its end, and what comes of it after that. A receiver that lags asks
+    /// for [`Studio::told_egress`].
     pub fn egress_changes(&self) -> broadcast::Receiver<Arc<EgressInfo>> {
         self.inner.egresses.subscribe()
     }
@@ -130,20 +144,49 @@ impl Studio {
         add: Vec<SecretString>,
         remove: Vec<SecretString>,
     ) -> Result<EgressInfo, ApiError> {
-        let before = self.egress(&id)?.stream_results.len();
-        let listed = before + add.len();
-        let mut changes = self.egress_changes();
+        let before = self.egress(&id)?;
+        let listed = before.stream_results.len() + add.len();
+        // Streams that are taken away are told apart by what is shown of them.
+        let mut removed: HashMap<String, usize> = HashMap::new();
+        for url in &remove {
+            *removed.entry(redact_url(url.expose_secret())).or_default() += 1;
+        }
+        let going = |info: &EgressInfo, url: &str| {
+            let streams = info.stream_results.iter();
+            streams.filter(|stream| stream.url == url && stream.status() == StreamStatus::Active).count()
+        };
         self.update_stream(id.clone(), add, remove).await?;
-        // A stream is in the answer, as in LiveKit's, once its job has told of it.
+        // The answer is the state after the change, as LiveKit's is.
+        let done = |info: &EgressInfo| {
+            let gone = |(url, count): (&String, &usize)| {
+                going(info, url) <= going(&before, url).saturating_sub(*count)
+            };
+            !news::is_active(info) || info.stream_results.len() >= listed && removed.iter().all(gone)
+        };
         let all_told = async {
-            while self.egress(&id).is_ok_and(|info| info.stream_results.len() < listed) {
-                if let Err(RecvError::Closed) = changes.recv().await {
+            loop {
+                let changed = self.inner.egresses.changed();
+                if !self.egress(&id).is_ok_and(|info| !done(&info)) {
                     return;
                 }
+                changed.await;
             }
         };
         let _ = tokio::time::timeout(TOLD_WITHIN, all_told).await;
-        self.egress(&id)
+        let mut info = self.egress(&id)?;
+        // What is taken away says goodbye to its server first, which may take a while.
+        for (url, count) in removed {
+            let left = going(&before, &url).saturating_sub(count);
+            let over = going(&info, &url).saturating_sub(left);
+            let streams = info.stream_results.iter_mut();
+            let streams =
+                streams.filter(|stream| stream.url == url && stream.status() == StreamStatus::Active);
+            for stream in streams.take(over) {
+                stream.set_status(StreamStatus::Finished);
+                stream.ended_at = now_ms() * 1_000_000;
+            }
+        }
+        Ok(info)
     }
 
     /// The key of the open project, with which tokens for the Egress API of this studio are signed. None: no project is

@@ -7,6 +7,7 @@ use std::time::Duration;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{ConnectionState, EgressStatus, Fact};
 use egress::id::{EgressId, OutputId};
+use egress::names::LaunchNames;
 use egress::request::{RecordRequest, RecordSource};
 use egress::roster::{Roster, TrackSource};
 use egress::spec::{EgressSpec, JobSpec, PageAddress, Source, Task};
@@ -343,13 +344,18 @@ impl Inner {
             sid if sid.is_empty() => self.room_sid(&request),
             sid => sid,
         };
-        let spec = JobSpec {
+        let created_at_ms = crate::history::now_ms();
+        let mut spec = JobSpec {
             egress_id: id.clone(),
             url,
             room_name: request.room_name.clone(),
             room_sid,
-            task: Task::Egress(egress),
+            names: LaunchNames::default(),
+            task: Task::Egress(egress.clone()),
         };
+        if !preview {
+            spec.names = self.name_outputs(&spec, &egress, created_at_ms).await?;
+        }
         let title = self.board.read(|snapshot| {
             let room = snapshot.room.as_ref().filter(|room| room.name == request.room_name);
             let there = rule.as_ref().map(|rule| &rule.roster);
@@ -373,7 +379,7 @@ impl Inner {
             connection: ConnectionState::Connecting,
             page: None,
             layout: None,
-            created_at_ms: crate::history::now_ms(),
+            created_at_ms,
             started_at_ms: None,
             ended_at_ms: None,
             end_reason: None,
@@ -401,6 +407,7 @@ impl Inner {
             Ok(folder) => folder,
             Err(error) => {
                 self.egresses.forget(&id);
+                self.names.release(&id);
                 return Err(error);
             }
         };
@@ -425,9 +432,9 @@ impl Inner {
         }
     }
 
-    /// The sid of a composite's room, as far as the list of rooms knows it.
+    /// The sid of a job's room, as far as the list of rooms knows it.
     fn room_sid(&self, request: &RecordRequest) -> String {
-        if !matches!(request.source, RecordSource::RoomComposite { .. }) {
+        if matches!(request.source, RecordSource::Web { .. }) {
             return String::new();
         }
         self.board.read(|snapshot| {

@@ -22,6 +22,7 @@ mod layouts;
 mod link;
 mod machine;
 mod monitor;
+mod names;
 mod open;
 mod options;
 mod process;

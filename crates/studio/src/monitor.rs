@@ -226,6 +226,7 @@ impl Monitor {
             url: server.url,
             room_name: self.name.clone(),
             room_sid: String::new(),
+            names: Default::default(),
             task: Task::Monitor(spec),
         };
         let folder = tokio::task::spawn_blocking(move || JobFolder::open(path)).await.map_err(internal)??;

@@ -22,6 +22,7 @@ use crate::frames::Frames;
 use crate::journal::{Journal, Row};
 use crate::layouts::Own;
 use crate::link::Link;
+use crate::names::NameClaims;
 use crate::options::{StudioOptions, default_recordings_folder};
 use crate::process::{
     Birth, Exit, JobFolder, Process, ProcessId, alive, find_program, make_private, number_alive,
@@ -127,6 +128,7 @@ impl Studio {
             queue: OnceLock::new(),
             defaults,
             egresses: Egresses::default(),
+            names: NameClaims::default(),
             auto: Auto::default(),
             elsewhere: Known::default(),
             layouts: Mutex::default(),
@@ -149,6 +151,7 @@ impl Studio {
         inner.publish_rules();
         inner.open_uploads().await;
         inner.egresses.found_under_way(&found.running);
+        inner.claim_names_of(&found.running);
         inner.tell_found(&found.running);
         inner.tell_found(&found.history);
         for row in found.running {

@@ -22,6 +22,7 @@ use crate::frames::Frames;
 use crate::journal::Journal;
 use crate::layouts::Own;
 use crate::monitor::MonitorHandle;
+use crate::names::NameClaims;
 use crate::options::EgressDefaults;
 use crate::projects::{ProjectStore, Saved};
 use crate::secrets::SecretStore;
@@ -73,6 +74,8 @@ pub(crate) struct Inner {
     pub(crate) defaults: EgressDefaults,
     /// Every job in LiveKit's words.
     pub(crate) egresses: Egresses,
+    /// Names of files that are spoken for.
+    pub(crate) names: NameClaims,
     /// What rules of auto egress have started, and what came of it.
     pub(crate) auto: Auto,
     /// What is known of LiveKit's egress service besides what front ends see.

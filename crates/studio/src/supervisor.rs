@@ -370,6 +370,9 @@ async fn save(
 ) -> Option<Job> {
     let seq = state.last_seq() + 1;
     let room_sid = state.room_sid().unwrap_or_default().to_owned();
+    let destinations = state.outputs().into_iter();
+    let lives: HashMap<OutputId, u32> =
+        destinations.filter_map(|output| Some((output.id.clone(), output.destination?.life))).collect();
     let mut say = |fact: Fact| {
         state.apply(&recovery::ours(fact, seq));
         inner.show_job(id, &state)
@@ -381,7 +384,8 @@ async fn save(
         job.recovered = !recovery::unfinished(job).is_empty();
     })?;
     for (output, destination) in recovery::cut_off(&open) {
-        say(destination_lost(output, destination));
+        let life = lives.get(&output).copied().unwrap_or_default();
+        say(destination_lost(output, destination, life));
     }
     for (output, path) in recovery::unfinished(&open) {
         let result = recovery::save_file(&inner.program, folder, &open, &output, path).await;
@@ -393,7 +397,7 @@ async fn save(
 }
 
 /// A stream ends with the process that sends it.
-fn destination_lost(output: OutputId, destination: JobDestination) -> Fact {
+fn destination_lost(output: OutputId, destination: JobDestination, life: u32) -> Fact {
     let error = ApiError::new(
         ErrorCode::JobDied,
         Fault::Environment,
@@ -401,7 +405,7 @@ fn destination_lost(output: OutputId, destination: JobDestination) -> Fact {
         "Start it again.",
     );
     let state = DestinationState::Failed { error, result: DestinationResult::default() };
-    Fact::Destination { output, address: destination.address, state }
+    Fact::Destination { output, address: destination.address, state, life, tried_at_ns: 0 }
 }
 
 /// Sends a command to a job and waits for the answer.

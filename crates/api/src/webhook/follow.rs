@@ -1,7 +1,7 @@
 //! What is told follows from what the studio says.
 
+use studio::Studio;
 use studio::surface::Origin;
-use studio::{EgressFilter, Studio};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::watch;
 
@@ -44,10 +44,10 @@ impl Webhooks {
 
     /// Tells what is so now of what runs, or was last known to.
     fn catch_up(&self, studio: &Studio) {
-        for info in studio.list_egress(&EgressFilter::default()).iter().rev() {
-            let open = self.told.lock().is_open(info);
+        for info in studio.told_egress() {
+            let open = self.told.lock().is_open(&info);
             if open && ours(studio, &info.egress_id) {
-                self.tell(info);
+                self.tell(&info);
             }
         }
     }

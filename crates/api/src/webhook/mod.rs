@@ -20,7 +20,7 @@ use egress::validate::EgressRequest;
 use livekit_protocol as proto;
 use livekit_protocol::{EgressInfo, EgressStatus};
 use parking_lot::Mutex;
-use studio::{EgressFilter, Studio};
+use studio::Studio;
 use url::Url;
 
 use crate::keys::ApiKeys;
@@ -81,7 +81,7 @@ impl Webhooks {
     /// were under way when the last studio went: of an end since then nobody has told.
     pub fn begin(&self, studio: &Studio) {
         let mut told = self.told.lock();
-        for info in studio.list_egress(&EgressFilter::default()) {
+        for info in studio.told_egress() {
             let over = info.status() > EgressStatus::EgressEnding;
             if over && studio.was_under_way(&EgressId::from(info.egress_id.as_str())) {
                 told.begun(&info);

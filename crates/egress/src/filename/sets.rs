@@ -6,6 +6,7 @@ use super::system::System;
 use super::{
     FALLBACK, MAX_COMPONENT_BYTES, NameFacts, cut, filled, numbered, template, utc, without_extension,
 };
+use crate::names::FileNames;
 use crate::spec::{ImageSuffix, ImagesOutput, SegmentKind, SegmentSuffix, SegmentsOutput};
 
 /// What comes behind a name at most, bytes: `_20060102150405000`, `.m3u8` and `.part` while it is written.
@@ -62,6 +63,20 @@ impl SegmentNames {
         }
     }
 
+    /// The names as they were settled at the job's launch, if they were.
+    pub fn settled(spec: &SegmentsOutput, names: Option<&FileNames>) -> Option<Self> {
+        let FileNames::Segments { folder, below, prefix, playlist, live_playlist } = names?.clone() else {
+            return None;
+        };
+        Some(Self { folder, below, prefix, playlist, live_playlist, suffix: spec.suffix, kind: spec.kind })
+    }
+
+    /// The names by themselves.
+    pub fn files(&self) -> FileNames {
+        let Self { folder, below, prefix, playlist, live_playlist, .. } = self.clone();
+        FileNames::Segments { folder, below, prefix, playlist, live_playlist }
+    }
+
     /// The names with a number, for when the others are taken. Below 2 they stay as they are.
     #[must_use]
     pub fn numbered(&self, n: u32) -> Self {
@@ -106,13 +121,19 @@ impl SegmentNames {
         self.below.join(numbered(Path::new(&name), number))
     }
 
-    /// Whether one of these files is there, or a segment that could be taken for one of these.
-    pub fn taken(&self, folder: &Path) -> bool {
+    /// Files that tell by being there that the names are taken, relative to the output's folder: the playlists, and
+    /// what a first segment of either kind could be called.
+    pub fn marks(&self) -> Vec<PathBuf> {
         let playlists = [Some(self.playlist_path()), self.live_playlist_path()];
         let below = self.folder.join(&self.below);
         let first =
             ["00000.ts", "00000.m4s", "init.mp4"].map(|end| below.join(format!("{}_{end}", self.prefix)));
-        playlists.into_iter().flatten().chain(first).any(|path| folder.join(path).exists())
+        playlists.into_iter().flatten().chain(first).collect()
+    }
+
+    /// Whether one of these files is there, or a segment that could be taken for one of these.
+    pub fn taken(&self, folder: &Path) -> bool {
+        self.marks().iter().any(|path| folder.join(path).exists())
     }
 }
 
@@ -132,6 +153,17 @@ impl ImageNames {
         let (mut folder, prefix) = place(&spec.prefix, facts);
         let prefix = prefix.unwrap_or_else(|| default_in(&mut folder, facts));
         Self { folder: folder.iter().collect(), prefix, suffix: spec.suffix }
+    }
+
+    /// The names as they were settled at the job's launch, if they were.
+    pub fn settled(spec: &ImagesOutput, names: Option<&FileNames>) -> Option<Self> {
+        let FileNames::Images { folder, prefix } = names?.clone() else { return None };
+        Some(Self { folder, prefix, suffix: spec.suffix })
+    }
+
+    /// The names by themselves.
+    pub fn files(&self) -> FileNames {
+        FileNames::Images { folder: self.folder.clone(), prefix: self.prefix.clone() }
     }
 
     /// The names with a number, for when the others are taken. Below 2 they stay as they are.
@@ -156,9 +188,15 @@ impl ImageNames {
         self.folder.join(name)
     }
 
+    /// The file that tells by being there that images would be written over that are not of this set; none where
+    /// their time tells them apart, or each is to be written over.
+    pub fn marks(&self) -> Vec<PathBuf> {
+        if self.suffix == ImageSuffix::Index { vec![self.image(0, 0)] } else { Vec::new() }
+    }
+
     /// Whether images would be written over that are not of this set.
     pub fn taken(&self, folder: &Path) -> bool {
-        self.suffix == ImageSuffix::Index && folder.join(self.image(0, 0)).exists()
+        self.marks().iter().any(|path| folder.join(path).exists())
     }
 }
 
@@ -201,6 +239,7 @@ mod tests {
             time_zone: TimeZone::UTC,
             identifier: "show".into(),
             retry: 0,
+            awaited: Vec::new(),
         }
     }
 

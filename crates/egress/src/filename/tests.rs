@@ -19,6 +19,7 @@ fn facts() -> NameFacts {
         time_zone: TimeZone::fixed(jiff::tz::offset(-5)),
         identifier: "morning-show".into(),
         retry: 0,
+        awaited: Vec::new(),
     }
 }
 

@@ -161,8 +161,9 @@ impl<F: Feed> Engine<F> {
         let Stage::Ending(ending) = &self.core.stage else { return (EgressStatus::Aborted, None) };
         let results = self.core.outputs.results();
         let wrote = results.iter().any(|(_, ended)| ended.wrote());
-        // A destination that failed is its own affair, unless nothing came of anything else.
-        let counts = |ended: &&Ended| !matches!(ended, Ended::Destination(_)) || !wrote;
+        // A destination that failed is its own affair, unless nothing good came of anything else.
+        let good = results.iter().any(|(_, ended)| ended.wrote() && ended.error().is_none());
+        let counts = |ended: &&Ended| !matches!(ended, Ended::Destination(_)) || !good;
         let ends = results.iter().map(|(_, ended)| ended);
         let failed = ends.filter(counts).find_map(|ended| ended.error().cloned());
         if let Some(error) = ending.error.clone().or(failed) {

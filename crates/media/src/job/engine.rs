@@ -19,7 +19,7 @@ use crate::job::feed::Feed;
 use crate::job::ingest::FromMedia;
 use crate::job::lanes::Lanes;
 use crate::job::levels::Levels;
-use crate::job::outputs::{Attachment, Outputs, Program};
+use crate::job::outputs::{Attachment, Idle, Outputs, Program};
 use crate::job::preview::Preview;
 use crate::job::shape::{NameContext, shape};
 use crate::output::{Ended, OutputReport, Rendition, Renditions};
@@ -92,11 +92,7 @@ impl<F: Feed> Engine<F> {
             let secret = secrets.get(&output.id).cloned();
             let _ = outputs.add(Attachment { spec: output.clone(), secret });
         }
-        outputs.began_as_stream = !spec.outputs.is_empty()
-            && spec
-                .outputs
-                .iter()
-                .all(|output| matches!(output.kind, OutputKind::Stream(_) | OutputKind::WebSocket(_)));
+        outputs.began_armed = spec.outputs.is_empty();
         let core = Core {
             outputs,
             lanes,
@@ -132,6 +128,9 @@ impl<F: Feed> Engine<F> {
             ));
         }
         for output in outputs {
+            if let Some(url) = &output.secret {
+                self.core.outputs.make_way(url);
+            }
             self.core.outputs.add(output)?;
         }
         self.core.lanes.request_start(now_ns);
@@ -217,10 +216,13 @@ impl<F: Feed> Engine<F> {
         let core = &mut self.core;
         self.feed.begin(core, now_ns);
         core.outputs.tick(now_ns);
-        if let Some(error) = core.outputs.all_failed().or_else(|| core.outputs.hopeless(now_ns)) {
-            core.stage.fail(error);
+        let mut streamed_only = false;
+        // What comes of a job that is ending, it sees in its results.
+        match core.outputs.idle().filter(|_| !core.stage.ending()) {
+            Some(Idle::Failed(error)) => core.stage.fail(error),
+            Some(Idle::StreamsStopped) => streamed_only = true,
+            None => {}
         }
-        let streamed_only = core.outputs.streams_removed() && !core.stage.ending();
         if !core.wants_broadcast() {
             core.lanes.want_broadcast(false, false, now_ns);
         }
@@ -250,14 +252,14 @@ impl<F: Feed> Engine<F> {
         let (treatment, names) = (&core.treatment, &core.names);
         let media = core.media.clone();
         core.outputs.open_waiting(
-            |file| shape(file, treatment, names, &known, now_ns),
+            |output, file| shape(output, file, treatment, names, &known, now_ns),
             Program {
                 names: &names.name_facts(&known, now_ns),
+                launch: &names.launch,
                 lanes: core.lanes.broadcast_lanes(),
                 picture_size: core.lanes.picture_size(),
                 fed,
                 passes: treatment == &Treatment::Passthrough,
-                now_ns,
             },
             facts,
             move |report| {

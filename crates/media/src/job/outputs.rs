@@ -1,5 +1,6 @@
 //! The outputs of a job: planned, opened, fed, finished.
 
+mod destinations;
 pub mod file;
 mod raw;
 mod segments;
@@ -10,24 +11,24 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{DestinationState, Fact, OutputFigures};
-use egress::filename::{NameFacts, proxy_name, resolve};
+use egress::fact::{Fact, OutputFigures};
+use egress::filename::{ImageNames, NameFacts, SegmentNames, proxy_name, resolve};
 use egress::id::OutputId;
+use egress::names::{FileNames, LaunchNames};
 use egress::spec::{Container, FileOutput as FileSpec, OutputKind, OutputSpec};
 use egress::wire::Secret;
-use secrecy::ExposeSecret;
 
 use crate::job::Facts;
+use crate::job::outputs::destinations::{LastOver, Line};
 use crate::job::outputs::file::Shape;
 use crate::output::disk::{DiskVerdict, judge};
 use crate::output::{Ended, Output, OutputReport, Raw, Rendition, Renditions, SetResult};
 use crate::unit::Unit;
 
+pub use destinations::Idle;
+
 /// After this long without a unit past its end a detached output is finished all the same, ns.
 const DETACH_PATIENCE_NS: i64 = 1_500_000_000;
-
-/// A stream that has not come up for so long, in a job that does nothing else, will not, ns.
-const HOPELESS_NS: i64 = 30_000_000_000;
 
 /// All outputs of a job.
 #[derive(Debug, Default)]
@@ -38,8 +39,10 @@ pub struct Outputs {
     /// Where the files are, relative to their folders.
     names: HashMap<OutputId, PathBuf>,
     low_disk_told: bool,
-    /// Whether the job began with streams and nothing else.
-    pub began_as_stream: bool,
+    /// Whether the job began without an output: the operator watches it, and tries again what has failed.
+    pub began_armed: bool,
+    /// What was over last.
+    last_over: Option<LastOver>,
 }
 
 /// An output that is to be attached.
@@ -61,10 +64,7 @@ struct Open {
     until_ns: Option<i64>,
     finishing: bool,
     rate: Rate,
-    /// When it was opened, unix, ns.
-    since_ns: i64,
-    /// How it is, for a destination.
-    state: Option<DestinationState>,
+    line: Line,
 }
 
 impl Open {
@@ -102,6 +102,8 @@ impl Rate {
 pub struct Program<'a> {
     /// What names are made of.
     pub names: &'a NameFacts,
+    /// The names that were settled at the launch.
+    pub launch: &'a LaunchNames,
     /// Lanes of the broadcast rendition.
     pub lanes: stream::Lanes,
     /// Width and height of the picture, pixels, and pictures a second.
@@ -110,8 +112,6 @@ pub struct Program<'a> {
     pub fed: bool,
     /// Whether files hold what is published, and not the program.
     pub passes: bool,
-    /// Now, unix, ns.
-    pub now_ns: i64,
 }
 
 impl Outputs {
@@ -160,21 +160,24 @@ impl Outputs {
     /// Opens what waits.
     pub fn open_waiting(
         &mut self,
-        shape: impl Fn(&FileSpec) -> Result<Shape, ApiError>,
+        shape: impl Fn(&OutputId, &FileSpec) -> Result<Shape, ApiError>,
         program: Program<'_>,
         facts: &mut Facts,
         report: impl Fn(OutputReport) + Clone + Send + 'static,
     ) {
-        let Program { names, lanes, picture_size, fed, now_ns, .. } = program;
+        let Program { names, launch, lanes, picture_size, fed, .. } = program;
         for Attachment { spec, secret } in std::mem::take(&mut self.waiting) {
             let opened = match &spec.kind {
                 OutputKind::File(FileSpec { proxy: Some(proxy), folder, name, .. }) => {
-                    let master = self.names.get(&proxy.of).map(|master| proxy_name(master));
-                    let name = master.unwrap_or_else(|| resolve(name, Container::Mp4, names));
+                    let master = || self.names.get(&proxy.of).map(|master| proxy_name(master));
+                    let name = match launch.settled(&spec.id) {
+                        Some(FileNames::File { path }) => path.clone(),
+                        _ => master().unwrap_or_else(|| resolve(name, Container::Mp4, names)),
+                    };
                     raw::proxy(&spec.id, proxy, folder, &name, program, facts, report.clone())
                         .map_err(file::not_made)
                 }
-                OutputKind::File(file) => shape(file)
+                OutputKind::File(file) => shape(&spec.id, file)
                     .and_then(|shape| file::open(&spec.id, file, shape, facts, report.clone()))
                     .map(|(output, name)| {
                         self.names.insert(spec.id.clone(), name);
@@ -184,9 +187,13 @@ impl Outputs {
                 OutputKind::Stream(to) => stream::open(&spec.id, to, secret.as_ref(), lanes, report.clone())
                     .map_err(stream::not_started),
                 OutputKind::Segments(to) => {
+                    let settled = SegmentNames::settled(to, launch.settled(&spec.id));
+                    let names = settled.unwrap_or_else(|| SegmentNames::of(to, names));
                     segments::open(&spec.id, to, names, lanes, facts, report.clone()).map_err(file::not_made)
                 }
                 OutputKind::Images(to) => {
+                    let settled = ImageNames::settled(to, launch.settled(&spec.id));
+                    let names = settled.unwrap_or_else(|| ImageNames::of(to, names));
                     raw::images(&spec.id, to, names, picture_size, facts, report.clone())
                         .map_err(file::not_made)
                 }
@@ -206,18 +213,17 @@ impl Outputs {
                         until_ns: None,
                         finishing: false,
                         rate,
-                        since_ns: now_ns,
-                        state: None,
+                        line: Line::default(),
                     };
                     self.open.insert(spec.id, open);
                 }
-                Err(ended) => self.close(spec.id, &spec.kind, ended, facts),
+                Err(ended) => self.close(spec.id, &spec.kind, Line::default(), ended, facts),
             }
         }
     }
 
     /// Tells what came of an output.
-    fn close(&mut self, output: OutputId, kind: &OutputKind, ended: Ended, facts: &mut Facts) {
+    fn close(&mut self, output: OutputId, kind: &OutputKind, line: Line, ended: Ended, facts: &mut Facts) {
         if let Ended::Set(SetResult { set, .. }) = &ended {
             facts.record(Fact::Set { output: output.clone(), set: set.clone() });
         }
@@ -226,9 +232,17 @@ impl Outputs {
                 Fact::OutputEnded { output: output.clone(), result: result.clone() }
             }
             (Ended::Destination(state), kind) => {
-                Fact::Destination { output: output.clone(), address: address(kind), state: state.clone() }
+                let (output, address, state) = (output.clone(), address(kind), state.clone());
+                let Line { life, tried_at_ns, .. } = line;
+                Fact::Destination { output, address, state, life, tried_at_ns }
             }
         });
+        self.last_over = match &ended {
+            // It was over before.
+            Ended::Destination(_) if line.failed => self.last_over.take(),
+            Ended::Destination(state) => Some(LastOver::Destination(state.error().cloned())),
+            Ended::File(_) | Ended::Set(_) => Some(LastOver::Disk(ended.error().cloned())),
+        };
         self.results.push((output, ended));
     }
 
@@ -299,14 +313,6 @@ impl Outputs {
         }
     }
 
-    /// The output that goes to this very address.
-    pub fn going_to(&self, url: &Secret) -> Option<OutputId> {
-        let url = url.0.expose_secret();
-        let going = self.open.iter().find(|(_, open)| open.output.goes_to(url) && !open.finishing);
-        let waits = |o: &&Attachment| o.secret.as_ref().is_some_and(|secret| secret.0.expose_secret() == url);
-        going.map(|(id, _)| id.clone()).or_else(|| self.waiting.iter().find(waits).map(|o| o.spec.id.clone()))
-    }
-
     /// Tries a destination again.
     ///
     /// # Errors
@@ -334,7 +340,7 @@ impl Outputs {
     pub fn abandon(&mut self, facts: &mut Facts) {
         for (output, mut open) in std::mem::take(&mut self.open) {
             let ended = open.output.abandoned();
-            self.close(output, &open.kind, ended, facts);
+            self.close(output, &open.kind, open.line, ended, facts);
         }
     }
 
@@ -353,54 +359,17 @@ impl Outputs {
                 facts.record(Fact::OutputActive { output, started_at_ns });
                 None
             }
-            OutputReport::Destination { output, state } => {
-                let open = self.open.get_mut(&output)?;
-                open.state = Some(state.clone());
-                let address = address(&open.kind);
-                facts.record(Fact::Destination { output, address, state });
+            OutputReport::Destination { output, state, life, tried_at_ns } => {
+                self.on_destination(output, state, (life, tried_at_ns), facts);
                 None
             }
             OutputReport::WantsKeyframe | OutputReport::WantsKeyframeAt { .. } => None,
             OutputReport::Ended { output, ended } => {
                 let open = self.open.remove(&output)?;
-                self.close(output.clone(), &open.kind, ended.clone(), facts);
+                self.close(output.clone(), &open.kind, open.line, ended.clone(), facts);
                 Some((output, open.kind, ended))
             }
         }
-    }
-
-    /// Why the last output failed, when none is left: the job has nothing to do any more.
-    pub fn all_failed(&self) -> Option<ApiError> {
-        let last = self.results.last().filter(|_| !self.any())?;
-        last.1.error().cloned()
-    }
-
-    /// Why a job that began with streams and nothing else will not get anywhere: none of them has ever been live,
-    /// and each was refused, or has been tried for long.
-    pub fn hopeless(&mut self, now_ns: i64) -> Option<ApiError> {
-        if !self.began_as_stream || !self.waiting.is_empty() || self.results.iter().any(|(_, e)| e.wrote()) {
-            return None;
-        }
-        let mut why = None;
-        for open in self.open.values() {
-            let tried_long = now_ns - open.since_ns > HOPELESS_NS;
-            match &open.state {
-                Some(DestinationState::Refused { error }) => why = Some(error.clone()),
-                Some(DestinationState::Reconnecting { error, .. }) if tried_long => why = Some(error.clone()),
-                _ => return None,
-            }
-            if open.output.counts().started_ns != 0 {
-                return None;
-            }
-        }
-        // In LiveKit's words it is not available, whoever said no.
-        why.map(|error| ApiError { code: ErrorCode::Unreachable, ..error })
-    }
-
-    /// Whether the last output was a stream and was taken away: there is nothing to do any more.
-    pub fn streams_removed(&self) -> bool {
-        !self.any()
-            && matches!(self.results.last(), Some((_, Ended::Destination(DestinationState::Stopped { .. }))))
     }
 
     /// Every output that ended, with what came of it.
@@ -468,7 +437,9 @@ impl Outputs {
         if full.is_empty() {
             return false;
         }
-        let others = self.open.iter().any(|(id, open)| goes_on(open) && !full.contains(id));
+        let others =
+            |(id, open): (&OutputId, &Open)| goes_on(open) && self.counts(open) && !full.contains(id);
+        let others = self.open.iter().any(others);
         if !others {
             return true;
         }

@@ -57,6 +57,7 @@ pub async fn engine<F: Feed>(
         room_name: launch.spec.room_name.clone(),
         room_id: launch.spec.room_sid.clone(),
         asked: spec.source.clone(),
+        launch: launch.spec.names.clone(),
     };
     Engine::new(spec, &launch.secrets, names, feed, media, lanes)
 }

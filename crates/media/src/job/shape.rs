@@ -6,8 +6,9 @@ use egress::container;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{Fact, FileResult, OutputSet, TrackFacts};
 use egress::filename::{NameFacts, resolve};
-use egress::id::EgressId;
+use egress::id::{EgressId, OutputId};
 use egress::manifest::{ManifestFacts, manifest, manifest_path};
+use egress::names::{FileNames, LaunchNames};
 use egress::roster::TrackKind;
 use egress::spec::{FileOutput, Source, Treatment};
 use room::event::Codec;
@@ -29,6 +30,8 @@ pub struct NameContext {
     pub room_id: String,
     /// What was asked for.
     pub asked: Source,
+    /// What its outputs were called at its launch.
+    pub launch: LaunchNames,
 }
 
 /// The shape of a file of a job whose source is known.
@@ -36,6 +39,7 @@ pub struct NameContext {
 /// # Errors
 /// If no container, or not the one that was asked for, carries the codecs.
 pub fn shape(
+    output: &OutputId,
     file: &FileOutput,
     treatment: &Treatment,
     names: &NameContext,
@@ -51,14 +55,19 @@ pub fn shape(
     };
     // Published Opus is the same for everybody; an encoder tells its own.
     let audio = sound.then(|| known.passes_opus.then(|| audio_caps(Codec::Opus)));
-    let facts = names.name_facts(known, now_ns);
-    Ok(Shape { container, name: resolve(&file.name, container, &facts), video, audio })
+    let name = match names.launch.settled(output) {
+        Some(FileNames::File { path }) => path.clone(),
+        _ => resolve(&file.name, container, &names.name_facts(known, now_ns)),
+    };
+    Ok(Shape { container, name, video, audio })
 }
 
 impl NameContext {
-    /// What names are made of, of a job whose source is known.
+    /// What names are made of, of a job whose source is known. One that was launched with names for its outputs has
+    /// been told of their time.
     pub fn name_facts(&self, known: &Known, now_ns: i64) -> NameFacts {
         let zone = jiff::tz::TimeZone::system();
+        let now_ns = if self.launch.at_ns > 0 { self.launch.at_ns } else { now_ns };
         NameFacts::of(
             &self.egress_id,
             &self.room_name,

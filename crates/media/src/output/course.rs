@@ -2,7 +2,7 @@
 //! of it meanwhile.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use egress::destination::{Destination, Effect, Happening};
 use egress::error::{ApiError, ErrorCode, Fault};
@@ -22,7 +22,8 @@ struct Facts {
     figures: DestinationFigures,
     can_retry: bool,
     result: DestinationResult,
-    error: Option<ApiError>,
+    /// Why it failed, if it ended now.
+    failure: Option<ApiError>,
 }
 
 impl Told {
@@ -39,7 +40,7 @@ impl Told {
     /// What there is of it, if it does not end in time.
     pub fn ended(&self) -> Ended {
         let facts = self.0.lock().clone();
-        Ended::Destination(last_state(facts.result, facts.error))
+        Ended::Destination(last_state(facts.result, facts.failure))
     }
 
     /// Whether it may be tried again.
@@ -59,11 +60,10 @@ impl Told {
     }
 }
 
-/// The last state of a destination: failed where nothing ever reached it.
-fn last_state(result: DestinationResult, error: Option<ApiError>) -> DestinationState {
-    match error {
-        Some(error) if result.started_at_ns == 0 => DestinationState::Failed { error, result },
-        _ => DestinationState::Stopped { result },
+fn last_state(result: DestinationResult, failure: Option<ApiError>) -> DestinationState {
+    match failure {
+        Some(error) => DestinationState::Failed { error, result },
+        None => DestinationState::Stopped { result },
     }
 }
 
@@ -73,6 +73,8 @@ pub struct Course<R> {
     output: OutputId,
     report: R,
     began: Instant,
+    /// The same moment, unix, ns; 0 before there is something to send.
+    began_ns: i64,
     destination: Destination,
     /// What was taken so far.
     pub counts: Counts,
@@ -84,22 +86,34 @@ pub struct Course<R> {
 impl<R: Fn(OutputReport)> Course<R> {
     /// The way begins, and says so.
     pub fn new(output: OutputId, told: Told, report: R) -> Self {
-        report(OutputReport::Destination { output: output.clone(), state: DestinationState::Connecting });
-        Self {
+        let course = Self {
             output,
             report,
             began: Instant::now(),
+            began_ns: 0,
             destination: Destination::new(0),
             counts: Counts::default(),
             result: DestinationResult::default(),
             error: None,
             told,
-        }
+        };
+        course.tell_state(DestinationState::Connecting);
+        course
     }
 
     /// Time counts from now on: only now is there something to send.
     pub fn begin(&mut self) {
         self.began = Instant::now();
+        self.began_ns = unix_now_ns();
+    }
+
+    fn tell_state(&self, state: DestinationState) {
+        let tried_at_ns = match self.began_ns {
+            0 => 0,
+            began_ns => began_ns + self.destination.tried_at_ms() * 1_000_000,
+        };
+        let (output, life) = (self.output.clone(), self.destination.life());
+        (self.report)(OutputReport::Destination { output, state, life, tried_at_ns });
     }
 
     /// Time since it began, ms.
@@ -137,9 +151,7 @@ impl<R: Fn(OutputReport)> Course<R> {
             match effect {
                 Effect::Connect => links.push(Link::Connect),
                 Effect::LetGo => links.push(Link::LetGo),
-                Effect::Tell(state) => {
-                    (self.report)(OutputReport::Destination { output: self.output.clone(), state });
-                }
+                Effect::Tell(state) => self.tell_state(state),
             }
         }
         links
@@ -171,15 +183,25 @@ impl<R: Fn(OutputReport)> Course<R> {
             },
             can_retry: self.destination.can_retry(),
             result: self.result.clone(),
-            error: self.error.clone(),
+            failure: self.failure(),
         };
+    }
+
+    /// Why it failed, if it ended now.
+    fn failure(&self) -> Option<ApiError> {
+        self.error.clone().filter(|_| self.destination.has_failed(self.now_ms()))
     }
 
     /// Reports the end, as it was told last.
     pub fn end(self) {
-        let ended = Ended::Destination(last_state(self.result, self.error));
+        let ended = Ended::Destination(last_state(self.result.clone(), self.failure()));
         (self.report)(OutputReport::Ended { output: self.output, ended });
     }
+}
+
+fn unix_now_ns() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// What is to be done about a connection.

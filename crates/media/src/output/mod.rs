@@ -182,6 +182,10 @@ pub enum OutputReport {
         output: OutputId,
         /// What it is now; not its last.
         state: DestinationState,
+        /// Which of its lives this is about.
+        life: u32,
+        /// When the try began that this is about, unix, ns; 0: none has.
+        tried_at_ns: i64,
     },
     /// It is ready, and would begin with the next keyframe.
     WantsKeyframe,

@@ -208,6 +208,7 @@ impl<R: Fn(OutputReport)> Speaker<R> {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pings = interval(PINGS_EVERY);
         pings.reset();
+        self.course.begin();
         self.apply(vec![Link::Connect]);
         loop {
             tokio::select! {

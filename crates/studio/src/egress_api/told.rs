@@ -5,19 +5,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use egress::error::ApiError;
+use egress::fact::OutputSet;
 use egress::id::EgressId;
 use egress::info::{JobFacts, egress_info};
+use egress::names::LaunchNames;
 use egress::redact::redact;
 use egress::request::RecordRequest;
-use egress::spec::{JobSpec, OutputKind, Task};
+use egress::spec::{JobSpec, OutputKind, OutputSpec, Task};
 use egress::state::JobState;
 use egress::validate::EgressRequest;
-use livekit_protocol::{EgressInfo, EgressStatus};
+use livekit_protocol::EgressInfo;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, broadcast};
 use upload::{Upload, UploadState};
 
+use super::news::{is_active, is_news, not_yet};
 use crate::fold::show;
 use crate::history::now_ms;
 use crate::journal::Row;
@@ -66,6 +70,8 @@ impl<'de> Deserialize<'de> for Asked {
 pub(crate) struct Egresses {
     known: Mutex<HashMap<EgressId, Known>>,
     changes: broadcast::Sender<Arc<EgressInfo>>,
+    /// Something of one is different, whether it is news or not.
+    changed: Notify,
     /// Those that were under way when the studio was opened.
     under_way: Mutex<HashSet<EgressId>>,
 }
@@ -73,28 +79,40 @@ pub(crate) struct Egresses {
 struct Known {
     asked: Asked,
     room_name: String,
+    room_id: String,
     created_at_ns: i64,
+    /// What it was launched with.
+    outputs: Vec<OutputSpec>,
+    names: LaunchNames,
     /// What file names are relative to.
     folder: PathBuf,
     manifest: bool,
     /// By the job's facts alone.
     facts: EgressInfo,
     /// With what became of its uploads.
+    info: Option<Arc<EgressInfo>>,
+    /// As others were told of it last.
     told: Option<Arc<EgressInfo>>,
 }
 
 impl Default for Egresses {
     fn default() -> Self {
-        Self { known: Mutex::default(), changes: broadcast::Sender::new(BEHIND), under_way: Mutex::default() }
+        let (known, changed, under_way) = (Mutex::default(), Notify::new(), Mutex::default());
+        Self { known, changes: broadcast::Sender::new(BEHIND), changed, under_way }
     }
 }
 
 impl Egresses {
     pub(crate) fn info(&self, id: &EgressId) -> Option<Arc<EgressInfo>> {
-        self.known.lock().get(id)?.told.clone()
+        self.known.lock().get(id)?.info.clone()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<EgressInfo>> {
+        self.known.lock().values().filter_map(|known| known.info.clone()).collect()
+    }
+
+    /// All as others were told of them last.
+    pub(crate) fn told(&self) -> Vec<Arc<EgressInfo>> {
         self.known.lock().values().filter_map(|known| known.told.clone()).collect()
     }
 
@@ -105,6 +123,11 @@ impl Egresses {
     /// Takes note of those that were under way when the studio was opened.
     pub(crate) fn found_under_way(&self, rows: &[Row]) {
         self.under_way.lock().extend(rows.iter().map(|row| row.job.egress_id.clone()));
+    }
+
+    /// Comes back when something of an egress is different from what it is now.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<EgressInfo>> {
@@ -120,10 +143,14 @@ impl Egresses {
         let new = Known {
             asked,
             room_name: job.request.room_name.clone(),
+            room_id: spec.room_sid.clone(),
+            outputs: outputs(spec).to_vec(),
+            names: spec.names.clone(),
             created_at_ns: job.created_at_ms * 1_000_000,
             folder: folder(spec).unwrap_or_else(|| PathBuf::from(&job.request.folder)),
             manifest: job.request.manifest,
             facts: EgressInfo::default(),
+            info: None,
             told: None,
         };
         known.insert(job.egress_id.clone(), new);
@@ -135,21 +162,22 @@ impl Egresses {
     }
 }
 
+/// What a job was launched with.
+fn outputs(spec: &JobSpec) -> &[OutputSpec] {
+    match &spec.task {
+        Task::Egress(egress) => &egress.outputs,
+        Task::Monitor(_) => &[],
+    }
+}
+
 /// The folder that the first output on a disk has its name below.
 fn folder(spec: &JobSpec) -> Option<PathBuf> {
-    let Task::Egress(egress) = &spec.task else { return None };
-    egress.outputs.iter().find_map(|output| match &output.kind {
+    outputs(spec).iter().find_map(|output| match &output.kind {
         OutputKind::File(file) => Some(file.folder.clone()),
         OutputKind::Segments(set) => Some(set.folder.clone()),
         OutputKind::Images(set) => Some(set.folder.clone()),
         OutputKind::Stream(_) | OutputKind::WebSocket(_) => None,
     })
-}
-
-/// Whether a job is not over, as LiveKit's filter has it.
-pub(crate) fn is_active(info: &EgressInfo) -> bool {
-    use EgressStatus::{EgressActive, EgressEnding, EgressStarting};
-    matches!(info.status(), EgressStarting | EgressActive | EgressEnding)
 }
 
 impl Inner {
@@ -173,10 +201,13 @@ impl Inner {
             let facts = JobFacts {
                 egress_id: id,
                 room_name: &known.room_name,
+                room_id: &known.room_id,
                 request: &known.asked.0,
                 created_at_ns: known.created_at_ns,
                 folder: &known.folder,
                 manifest: known.manifest,
+                outputs: &known.outputs,
+                names: &known.names,
             };
             known.facts = egress_info(&facts, state);
         }
@@ -185,10 +216,10 @@ impl Inner {
             return;
         }
         let mut info = known.facts.clone();
-        uploaded(&mut info, &job, &uploads);
-        let same = known.told.as_ref().is_some_and(|told| {
-            let unchanged = EgressInfo { updated_at: told.updated_at, ..info.clone() };
-            unchanged == **told
+        uploaded(&mut info, &job, &uploads, known.told.as_deref());
+        let same = known.info.as_ref().is_some_and(|last| {
+            let unchanged = EgressInfo { updated_at: last.updated_at, ..info.clone() };
+            unchanged == **last
         });
         if same {
             return;
@@ -197,9 +228,13 @@ impl Inner {
             info.updated_at = now_ms() * 1_000_000;
         }
         let info = Arc::new(info);
-        known.told = Some(info.clone());
-        // Nobody may be listening.
-        let _ = self.egresses.changes.send(info);
+        known.info = Some(info.clone());
+        self.egresses.changed.notify_waiters();
+        if is_news(known.told.as_deref(), &info) {
+            known.told = Some(info.clone());
+            // Nobody may be listening.
+            let _ = self.egresses.changes.send(info);
+        }
     }
 
     /// Takes in the jobs of earlier runs.
@@ -213,13 +248,19 @@ impl Inner {
     }
 }
 
-/// Puts into a job's facts where its files are by now. While they are on their way it is ending.
-fn uploaded(info: &mut EgressInfo, job: &Job, uploads: &[Upload]) {
+/// Puts into a job's facts where its files are by now. While they are on their way it is not over yet; `told` is what
+/// others know.
+fn uploaded(info: &mut EgressInfo, job: &Job, uploads: &[Upload], told: Option<&EgressInfo>) {
+    let mut manifest = None;
     for output in &job.outputs {
         if let Some(stored) = &output.stored {
             info.backup_storage_used |= stored.on_backup;
             place(info, output, &stored.location);
+            manifest = manifest.or_else(|| beside(info, output, &stored.location, uploads));
         }
+    }
+    if let Some(manifest) = manifest {
+        info.manifest_location = manifest;
     }
     // Older SDKs read only this.
     #[allow(deprecated)]
@@ -243,10 +284,28 @@ fn uploaded(info: &mut EgressInfo, job: &Job, uploads: &[Upload]) {
     let on_its_way = uploads.iter().any(on_its_way);
     let patient = job.ended_at_ms.is_none_or(|ended| now_ms() - ended < UPLOAD_PATIENCE_MS);
     if on_its_way || patient {
-        info.set_status(EgressStatus::EgressEnding);
-        info.ended_at = 0;
+        not_yet(info, told);
     } else if let Some(error) = uploads.iter().find_map(trouble) {
         info.details = format!("{} Saved on the worker, waiting to upload: {}", info.details, error.message);
+    }
+}
+
+/// Where the manifest is that lay beside an output that was stored. None: not there, or not there yet.
+fn beside(info: &EgressInfo, output: &JobOutput, location: &str, uploads: &[Upload]) -> Option<String> {
+    let manifest = Path::new(&info.manifest_location);
+    let path = Path::new(output.path.as_deref()?);
+    let images = matches!(output.set, Some(OutputSet::Images { .. }));
+    let folder = if images { path } else { path.parent()? };
+    if folder != manifest.parent()? {
+        return None;
+    }
+    match uploads.iter().find(|upload| upload.path == manifest) {
+        Some(upload) => upload.location.clone(),
+        // What was stored long ago is no more on the list. It went where the output went.
+        None => {
+            let folder = location.rfind('/').map_or("", |at| &location[..=at]);
+            Some(format!("{folder}{}", manifest.file_name()?.to_string_lossy()))
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use egress::fact::{
     FileResult, OutputFigures, TrackFacts,
 };
 use egress::id::{OutputId, TrackId};
+use egress::names::FileNames;
 use egress::roster::{Roster, TrackKind, TrackSource};
 use egress::spec::{OutputKind, OutputSpec, Task};
 use egress::wire::{
@@ -234,7 +235,8 @@ impl Job {
     async fn tell_stream(&mut self, id: &OutputId, state: DestinationState) {
         let Some((_, address, _)) = self.streams.iter().find(|(known, ..)| known == id) else { return };
         let address = address.clone();
-        self.say(Fact::Destination { output: id.clone(), address, state }).await;
+        let tried_at_ns = now_ns();
+        self.say(Fact::Destination { output: id.clone(), address, state, life: 0, tried_at_ns }).await;
     }
 
     async fn stop_stream(&mut self, id: &OutputId) {
@@ -271,7 +273,12 @@ impl Job {
 
     async fn attach(&mut self, output: OutputSpec) {
         let OutputKind::File(file) = &output.kind else { return };
-        let path = file.folder.join(format!("{}.mp4", self.launch.spec.egress_id));
+        let own = PathBuf::from(format!("{}.mp4", self.launch.spec.egress_id));
+        let name = match self.launch.spec.names.settled(&output.id) {
+            Some(FileNames::File { path }) if self.launch.spec.room_name == "named" => path.clone(),
+            _ => own,
+        };
+        let path = file.folder.join(name);
         self.say(Fact::OutputOpening { output: output.id.clone(), path: path.clone() }).await;
         let mut file = std::fs::File::create(&path).unwrap();
         let started = now_ns();

@@ -15,4 +15,5 @@ mod real;
 mod recovery;
 mod secrecy_kept;
 mod streams;
+mod told;
 mod uploads;

@@ -18,8 +18,8 @@ use livekit_protocol::{EgressInfo, EgressStatus, StopEgressRequest, UpdateStream
 use parking_lot::Mutex;
 use secrecy::SecretString;
 use serde::Serialize;
+use studio::Studio;
 use studio::surface::Origin;
-use studio::{EgressFilter, Studio};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -309,7 +309,11 @@ impl Inner {
             if ours.told.as_ref() == Some(&info) {
                 return;
             }
-            ours.told = Some(info.clone());
+            let first = ours.told.replace(info.clone()).is_none();
+            // That it is there, the server hears as it is created.
+            if first && info.status() == EgressStatus::EgressStarting {
+                return;
+            }
             if over {
                 soon_silent(std::mem::take(&mut ours.serving));
             }
@@ -327,9 +331,7 @@ impl Inner {
 
     /// Looks at every job anew.
     fn list(self: &Arc<Self>) {
-        for info in self.studio.list_egress(&EgressFilter::default()) {
-            self.changed(Arc::new(info));
-        }
+        self.studio.told_egress().into_iter().for_each(|info| self.changed(info));
     }
 
     /// Takes up the jobs of earlier runs: those that still run, and those whose end the server has not heard.

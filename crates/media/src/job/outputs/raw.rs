@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{Fact, OutputSet};
-use egress::filename::{ImageNames, NameFacts};
+use egress::filename::ImageNames;
 use egress::id::OutputId;
 use egress::spec::{ImagesOutput, ProxyEncoding, WebSocketOutput};
 use egress::websocket::WebSocketUrl;
@@ -30,7 +30,7 @@ const MAX_NAMES: u32 = 10_000;
 pub(super) fn images(
     id: &OutputId,
     spec: &ImagesOutput,
-    names: &NameFacts,
+    wanted: ImageNames,
     program: Option<(u32, u32, u32)>,
     facts: &mut Facts,
     report: impl Fn(OutputReport) + Send + 'static,
@@ -39,13 +39,13 @@ pub(super) fn images(
     let program = program.ok_or_else(|| {
         unsupported("There is no picture to take images of.", "Choose something that has one.")
     })?;
-    let wanted = ImageNames::of(spec, names);
     let free = (1..MAX_NAMES).map(|n| wanted.numbered(n)).find(|names| !names.taken(&spec.folder));
     let names = free.unwrap_or(wanted);
     let folder = below(&spec.folder, &names.folder);
-    facts.record(Fact::OutputOpening { output: id.clone(), path: folder.clone() });
     let prefix = names.prefix_path().display().to_string();
+    // What it is comes first: a path alone would be a file's.
     facts.record(Fact::Set { output: id.clone(), set: OutputSet::Images { prefix, count: 0 } });
+    facts.record(Fact::OutputOpening { output: id.clone(), path: folder.clone() });
     std::fs::create_dir_all(&folder).map_err(|cause| no_file_in(&folder, &cause))?;
     let plan = ImagesPlan {
         id: id.clone(),

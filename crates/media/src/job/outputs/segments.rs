@@ -2,7 +2,7 @@
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{Fact, OutputSet};
-use egress::filename::{NameFacts, SegmentNames};
+use egress::filename::SegmentNames;
 use egress::id::OutputId;
 use egress::spec::SegmentsOutput;
 
@@ -22,7 +22,7 @@ const MAX_NAMES: u32 = 10_000;
 pub(super) fn open(
     id: &OutputId,
     spec: &SegmentsOutput,
-    names: &NameFacts,
+    wanted: SegmentNames,
     lanes: Lanes,
     facts: &mut Facts,
     report: impl Fn(OutputReport) + Send + 'static,
@@ -35,7 +35,6 @@ pub(super) fn open(
             "Choose something that has one.",
         ));
     }
-    let wanted = SegmentNames::of(spec, names);
     let free = (1..MAX_NAMES).map(|n| wanted.numbered(n)).find(|names| !names.taken(&spec.folder));
     let plan = SegmentsPlan {
         id: id.clone(),
@@ -46,9 +45,10 @@ pub(super) fn open(
         video: lanes.video,
         audio: lanes.audio,
     };
-    facts.record(Fact::OutputOpening { output: id.clone(), path: plan.playlist() });
+    // What it is comes first: a path alone would be a file's.
     let set = OutputSet::Segments { live_playlist: plan.live_playlist(), count: 0 };
     facts.record(Fact::Set { output: id.clone(), set });
+    facts.record(Fact::OutputOpening { output: id.clone(), path: plan.playlist() });
     let folder = spec.folder.join(&plan.names.folder).join(&plan.names.below);
     std::fs::create_dir_all(&folder).map_err(|cause| no_file_in(&folder, &cause))?;
     Ok(Box::new(Segments::start(plan, report)))

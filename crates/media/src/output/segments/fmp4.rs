@@ -182,6 +182,7 @@ mod tests {
             time_zone: TimeZone::UTC,
             identifier: String::new(),
             retry: 0,
+            awaited: Vec::new(),
         };
         SegmentNames::of(&spec, &facts)
     }

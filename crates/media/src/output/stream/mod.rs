@@ -221,10 +221,11 @@ impl<R: Fn(OutputReport)> Speaker<R> {
             }
         }
         let Some(first) = first else { return };
-        self.course.sent(first);
+        // First that it is up, then that there is something in it: with that the job is active.
         if !self.course.is_live() {
             self.step(Happening::Connected);
         }
+        self.course.sent(first);
     }
 
     fn step(&mut self, happening: Happening) {
