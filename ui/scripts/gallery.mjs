@@ -114,6 +114,13 @@ const acts = {
     await fillS3(page, "northlight-shows", "wrong");
     await page.getByTestId("notice").waitFor();
   },
+  "storage-identity": async (page) => {
+    await page.locator("[data-kind=s3]").click();
+    await page.getByLabel("Bucket", { exact: true }).fill("northlight-shows");
+    await page.getByRole("checkbox", { name: "Without keys, as this computer itself" }).click();
+    await page.getByRole("button", { name: "Check", exact: true }).click();
+    await page.getByTestId("notice").waitFor();
+  },
   "storage-gcp": async (page) => {
     await page.locator("[data-kind=gcp]").click();
     await page.getByLabel("Bucket", { exact: true }).fill("northlight-public");

@@ -175,6 +175,18 @@ impl Upload {
             })
         };
         match (&profile.storage, &secret.keys) {
+            // Without keys that service would take its own identity, which need not be allowed the same.
+            (storage, _) if storage.machine_identity() => Err(RequestError::field(
+                "output",
+                "This storage uses this computer's identity, which LiveKit's service does not have.",
+                "Choose a storage with keys, or record on this computer.",
+            )),
+            (Storage::Azure(_), StorageKeys::Azure { .. }) if secret.is_sas() => Err(RequestError::field(
+                "output",
+                "LiveKit's service takes the key of an Azure account alone, and this storage has a shared access \
+                 signature.",
+                "Choose another storage, or record on this computer.",
+            )),
             (
                 Storage::S3(S3 {
                     bucket,
@@ -186,6 +198,7 @@ impl Upload {
                     tagging,
                     content_disposition,
                     proxy_url,
+                    machine_identity: _,
                 }),
                 StorageKeys::S3 { access_key, secret: key, session_token, assume_role_external_id },
             ) => Ok(Self::S3(proto::S3Upload {
@@ -203,7 +216,7 @@ impl Upload {
                 content_disposition: content_disposition.clone(),
                 proxy: proxy(proxy_url),
             })),
-            (Storage::Gcp(Gcp { bucket, proxy_url }), StorageKeys::Gcp { credentials }) => {
+            (Storage::Gcp(Gcp { bucket, proxy_url, .. }), StorageKeys::Gcp { credentials }) => {
                 Ok(Self::Gcp(proto::GcpUpload {
                     credentials: text(credentials),
                     bucket: bucket.clone(),
@@ -211,7 +224,7 @@ impl Upload {
                 }))
             }
             (
-                Storage::Azure(Azure { account_name, container_name, endpoint }),
+                Storage::Azure(Azure { account_name, container_name, endpoint, .. }),
                 StorageKeys::Azure { account_key },
             ) if endpoint.is_empty() => Ok(Self::Azure(proto::AzureBlobUpload {
                 account_name: account_name.clone(),

@@ -65,6 +65,9 @@ pub struct S3 {
     pub content_disposition: String,
     /// Address of an HTTP proxy, without its login. Empty: none of its own.
     pub proxy_url: String,
+    /// Without keys: whoever the computer that uploads is to the cloud, by its environment, its files or the
+    /// instance it runs on.
+    pub machine_identity: bool,
 }
 
 /// A bucket of Google Cloud Storage.
@@ -75,6 +78,9 @@ pub struct Gcp {
     pub bucket: String,
     /// Address of an HTTP proxy, without its login. Empty: none of its own.
     pub proxy_url: String,
+    /// Without keys: whoever the computer that uploads is to the cloud, by its environment, its files or the
+    /// instance it runs on.
+    pub machine_identity: bool,
 }
 
 /// A container of Azure Blob Storage.
@@ -87,6 +93,9 @@ pub struct Azure {
     pub container_name: String,
     /// Address of the service, account included. Empty: Azure's own.
     pub endpoint: String,
+    /// Without keys: whoever the computer that uploads is to the cloud, by its environment, its files or the
+    /// instance it runs on.
+    pub machine_identity: bool,
 }
 
 /// A bucket of Alibaba Cloud OSS.
@@ -173,6 +182,31 @@ impl Storage {
             }
             Self::Azure(azure) => format!("the container \"{}\"", azure.container_name),
             Self::Local(local) => format!("the folder {}", local.folder.display()),
+        }
+    }
+
+    /// Whether the computer's own identity takes the place of keys.
+    pub fn machine_identity(&self) -> bool {
+        match self {
+            Self::S3(s3) => s3.machine_identity,
+            Self::Gcp(gcp) => gcp.machine_identity,
+            Self::Azure(azure) => azure.machine_identity,
+            Self::AliOss(_) | Self::Local(_) => false,
+        }
+    }
+
+    /// Whether an object of one name is the same object in both, whatever else the settings say.
+    pub fn same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::S3(a), Self::S3(b)) => (&a.bucket, &a.endpoint) == (&b.bucket, &b.endpoint),
+            (Self::Gcp(a), Self::Gcp(b)) => a.bucket == b.bucket,
+            (Self::Azure(a), Self::Azure(b)) => {
+                (&a.account_name, &a.container_name, &a.endpoint)
+                    == (&b.account_name, &b.container_name, &b.endpoint)
+            }
+            (Self::AliOss(a), Self::AliOss(b)) => (&a.bucket, &a.endpoint) == (&b.bucket, &b.endpoint),
+            (Self::Local(a), Self::Local(b)) => a.folder == b.folder,
+            _ => false,
         }
     }
 

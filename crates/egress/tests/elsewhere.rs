@@ -139,6 +139,11 @@ fn what_livekit_has_no_word_for_is_refused_before_it_is_sent() {
         secret: StorageSecret::default(),
     };
     assert!(for_livekit(&record(ada()), Some(&place)).is_err());
+    // Without keys the service would upload as itself.
+    let own = Storage::S3(S3 { bucket: "shows".into(), machine_identity: true, ..S3::default() });
+    let place = Place { profile: StorageProfile { storage: own, ..place.profile }, ..place };
+    let error = egress::error::ApiError::from(for_livekit(&record(ada()), Some(&place)).unwrap_err());
+    assert!(error.message.contains("identity"), "{error:?}");
     for layout in ["", "grid", "speaker-dark", "single-speaker-light"] {
         assert!(for_livekit(&record(room(layout)), None).is_ok(), "{layout}");
     }

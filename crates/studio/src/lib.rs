@@ -40,6 +40,6 @@ mod uploads;
 
 pub use egress_api::{EgressFilter, StartEgress};
 pub use options::{
-    ConfiguredStorage, EgressDefaults, StudioOptions, default_data_dir, default_recordings_folder,
+    ConfiguredStorage, EgressDefaults, S3Role, StudioOptions, default_data_dir, default_recordings_folder,
 };
 pub use studio::Studio;

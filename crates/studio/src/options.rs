@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use egress::storage::{StorageProfile, StorageSecret};
 use egress::validate::SessionLimits;
+use secrecy::SecretString;
 
 use crate::projects::ProjectStore;
 use crate::secrets::SecretStore;
@@ -17,6 +18,12 @@ pub struct EgressDefaults {
     pub storage: Option<ConfiguredStorage>,
     /// Where they go if that, or what the request names, fails for good.
     pub backup: Option<ConfiguredStorage>,
+    /// Begins the names of objects in a storage that a request names.
+    pub prefix: String,
+    /// Whether a request that names a bucket without keys may upload as the computer that this runs on.
+    pub machine_identity: bool,
+    /// The role by which requests upload to S3 that name none.
+    pub s3_role: S3Role,
     /// Whether files may stay on this computer alone.
     pub disallow_local: bool,
     /// Whether the local file stays after its upload was verified.
@@ -25,6 +32,17 @@ pub struct EgressDefaults {
     pub limits: SessionLimits,
     /// The page that draws layouts where a request names none; none for the one that comes with the program.
     pub template_base: Option<String>,
+}
+
+/// A role of AWS for requests.
+#[derive(Debug, Clone, Default)]
+pub struct S3Role {
+    /// Its ARN. Empty: requests without a role of their own assume none.
+    pub arn: String,
+    /// What its owner wants to hear.
+    pub external_id: Option<SecretString>,
+    /// Name and secret of the key with which requests without keys assume their role.
+    pub key: Option<(SecretString, SecretString)>,
 }
 
 /// A storage that is configured and not saved, with its keys.

@@ -3,7 +3,7 @@
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::StorageId;
 use egress::storage::{Storage, StorageKeys, StorageProfile, StorageSecret};
-use upload::Checked;
+use upload::{Checked, Environment};
 
 use crate::error::precondition;
 use crate::keys::Keeping;
@@ -25,7 +25,7 @@ impl Studio {
         let before = saved.map(|id| self.inner.saved_storage(&id)).transpose()?;
         self.inner.ask_again().await;
         let (profile, secret) = self.inner.storage_input(input, before.as_ref()).await?;
-        upload::check(&profile, &secret).await
+        upload::check(&profile, &secret, &Environment::default()).await
     }
 
     /// Saves a storage, its keys in the keyring unless they are for this run only.
@@ -38,8 +38,8 @@ impl Studio {
         Ok(id)
     }
 
-    /// Saves new values for a storage. Uploads that are on their way keep the settings that they began with, and take
-    /// the new keys.
+    /// Saves new values for a storage. Uploads that wait go where these say. Those that are on their way go on where
+    /// they began for as long as that works, and take the new keys.
     ///
     /// # Errors
     /// As [`Studio::save_storage`], and there is no such storage.
@@ -64,9 +64,9 @@ impl Studio {
         let (name, given, this_run_only) =
             (input.name.trim().to_owned(), input.secret.is_some(), input.this_run_only);
         let (profile, secret) = inner.storage_input(input, before.as_ref()).await?;
-        let keyless = profile.storage.is_local();
+        let keyless = profile.storage.is_local() || profile.storage.machine_identity() && secret.is_empty();
         let kept = before.is_some_and(|before| before.in_keyring);
-        // A folder has no keys to keep; what was kept for what it was before goes.
+        // A folder and this computer's identity have no keys to keep; what was kept for what it was before goes.
         let keeping = Keeping { given, kept, this_run_only: this_run_only || keyless };
         inner.keep_key(id.0.as_str(), secret.to_keyring(), keeping).await?;
         let name = if name.is_empty() { short_name(&profile.storage) } else { name };
@@ -121,6 +121,9 @@ impl Inner {
             return Ok(StorageSecret::default());
         }
         let kept = self.key(saved.id.as_str(), saved.in_keyring).await?;
+        if kept.is_none() && saved.profile.storage.machine_identity() {
+            return Ok(StorageSecret::default());
+        }
         kept.as_ref().and_then(StorageSecret::from_keyring).ok_or_else(|| {
             ApiError::new(
                 ErrorCode::Keyring,
@@ -145,6 +148,11 @@ impl Inner {
         let secret = match (input.secret, before) {
             (Some(secret), _) => secret,
             (None, _) if storage.is_local() => StorageSecret::default(),
+            // What is kept may be keys, from before this computer's identity took their place.
+            (None, saved) if storage.machine_identity() => match saved {
+                Some(saved) if saved.profile.storage.machine_identity() => self.storage_secret(saved).await?,
+                _ => StorageSecret::default(),
+            },
             (None, Some(saved)) => self.storage_secret(saved).await?,
             (None, None) => StorageSecret { keys: StorageKeys::None, proxy: None },
         };
@@ -157,7 +165,7 @@ impl Inner {
     pub(crate) fn publish_storages(&self) {
         let saved = self.saved.lock().storages.clone();
         let shown = |saved: SavedStorage| StoragePlace {
-            keys: match saved.profile.storage.is_local() {
+            keys: match saved.profile.storage.is_local() || saved.profile.storage.machine_identity() {
                 true => SecretPlace::Keyring,
                 false => self.key_place(saved.id.as_str(), saved.in_keyring),
             },

@@ -22,6 +22,9 @@ pub(crate) struct Row {
     /// Order of being added.
     pub(crate) seq: i64,
     pub(crate) path: PathBuf,
+    /// Name of the object below the prefix of a storage. Empty in rows of earlier versions.
+    #[serde(default)]
+    pub(crate) name: String,
     /// Names of the object: in the main storage, and in the backup.
     pub(crate) keys: (String, Option<String>),
     pub(crate) target: Target,

@@ -12,6 +12,7 @@ fn row(seq: i64, key: &str) -> Row {
         id: UploadId(format!("UP_{seq}")),
         seq,
         path: PathBuf::from("/srv/x"),
+        name: key.into(),
         keys: (key.into(), None),
         target: Target { profile: StorageProfile { storage, prefix: String::new() }, secret: String::new() },
         backup: None,

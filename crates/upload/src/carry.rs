@@ -3,20 +3,21 @@
 //! May be dropped at any point, as the process may be killed at any point: what is true is in the journal,
 //! and what is not there is done again.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
+use egress::storage::object_key;
 use futures_util::stream::{self, TryStreamExt};
 use jiff::Timestamp;
 use md5::{Digest, Md5};
 
 use crate::board::{FileFacts, MAX_PARTS, Row, Stored};
 use crate::digest::PartSum;
+use crate::disk::{blocking, facts, facts_of, read, same_as_file};
 use crate::fault::StoreError;
 use crate::inner::Inner;
 use crate::journal;
@@ -123,6 +124,7 @@ impl Carrying {
         if follow && row.multipart.is_none() {
             row = self.update(|row| row.on_backup = true).await?;
         }
+        row = self.correct(row).await?;
         let remote = self.inner.remote(row.target()).await?;
         if row.body {
             let id = self.id.clone();
@@ -141,6 +143,42 @@ impl Carrying {
             return self.put(row, &*remote, bytes).await;
         }
         self.parts(row, &*remote).await
+    }
+
+    /// Takes the settings that its storage has by now. What is on its way goes on there for as long as that works: the
+    /// parts that are up would have to go up again.
+    async fn correct(&self, row: Row) -> Result<Row, StoreError> {
+        let old = row.target().clone();
+        let Some(new) = self.inner.current(&old) else { return Ok(row) };
+        let same =
+            new.profile.storage.same_place(&old.profile.storage) && new.profile.prefix == old.profile.prefix;
+        if !same && row.multipart.is_some() && row.error.is_none() {
+            return Ok(row);
+        }
+        let key = match row.name.as_str() {
+            "" => row.key().to_owned(),
+            name => object_key(&new.profile.prefix, name).map_err(|error| StoreError::Told(error.into()))?,
+        };
+        tracing::info!(upload = %self.id, "an upload goes to the storage as it is set up now");
+        let moved = move |row: &mut Row| match &mut row.backup {
+            Some(backup) if row.on_backup => {
+                *backup = new;
+                row.keys.1 = Some(key);
+            }
+            _ => {
+                row.target = new;
+                row.keys.0 = key;
+            }
+        };
+        if same {
+            return self.update(moved).await;
+        }
+        if let (Some(multipart), key) = (row.multipart.clone(), row.key().to_owned()) {
+            // Its parts would cost rent. If the storage cannot be reached, they stay.
+            let inner = self.inner.clone();
+            tokio::spawn(async move { inner.remote(&old).await?.abort(&key, &multipart).await });
+        }
+        self.reset(moved).await
     }
 
     /// Notes what file is going up; starts over if it is another than the one of which parts are up.
@@ -461,72 +499,6 @@ fn forgotten(error: &StoreError) -> bool {
 
 pub(crate) fn now_ms() -> i64 {
     Timestamp::now().as_millisecond()
-}
-
-async fn blocking<T: Send + 'static>(
-    call: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(call).await.map_err(|error| StoreError::Odd(error.to_string()))?
-}
-
-fn facts_of(path: &std::path::Path) -> Result<FileFacts, StoreError> {
-    let metadata = match std::fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(StoreError::FileGone),
-        metadata => metadata?,
-    };
-    if !metadata.is_file() {
-        return Err(StoreError::FileGone);
-    }
-    let changed = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let changed_ns = i64::try_from(changed.as_nanos()).unwrap_or(i64::MAX);
-    Ok(FileFacts { size: metadata.len(), changed_ns })
-}
-
-/// Size and time of change of a file.
-pub(crate) async fn facts(path: PathBuf) -> Result<FileFacts, StoreError> {
-    blocking(move || facts_of(&path)).await
-}
-
-/// A piece of a file, all of it.
-async fn read(path: PathBuf, offset: u64, length: u64) -> Result<Bytes, StoreError> {
-    blocking(move || {
-        let mut file = open(&path)?;
-        file.seek(SeekFrom::Start(offset))?;
-        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-        match file.read_exact(&mut bytes) {
-            Ok(()) => Ok(bytes.into()),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(StoreError::Changed),
-            Err(error) => Err(error.into()),
-        }
-    })
-    .await
-}
-
-fn open(path: &std::path::Path) -> Result<File, StoreError> {
-    match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::FileGone),
-        file => Ok(file?),
-    }
-}
-
-/// Whether a file still is what its parts were.
-async fn same_as_file(path: PathBuf, parts: Vec<Part>) -> Result<bool, StoreError> {
-    blocking(move || {
-        let mut file = open(&path)?;
-        let mut bytes = Vec::new();
-        for part in &parts {
-            bytes.resize(usize::try_from(part.sum.size).map_err(io::Error::other)?, 0);
-            match file.read_exact(&mut bytes) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-                read => read?,
-            }
-            if <[u8; 16]>::from(Md5::digest(&bytes)) != part.sum.md5 {
-                return Ok(false);
-            }
-        }
-        Ok(file.read(&mut [0])? == 0)
-    })
-    .await
 }
 
 /// Reads an object and compares it with what was sent.

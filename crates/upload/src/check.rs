@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::digest::{PartSum, hex};
+use crate::explain::explained;
 use crate::fault::StoreError;
+use crate::identity::Environment;
 use crate::line::within;
 use crate::pace::Pace;
 use crate::remote::{Expected, Part, Remote, connect};
@@ -33,19 +35,34 @@ pub struct Checked {
 ///
 /// # Errors
 /// Files cannot be uploaded; what is wrong is said in words: no such bucket, key refused, wrong region, clock
-/// off, no right to write, nobody answers, no encryption.
-pub async fn check(profile: &StorageProfile, secret: &StorageSecret) -> Result<Checked, ApiError> {
-    let told = |error: StoreError| error.told(&profile.storage, Some(secret));
+/// off, no right to write, nobody answers, no encryption; where no keys are used, what of this computer's identity
+/// fails.
+pub async fn check(
+    profile: &StorageProfile,
+    secret: &StorageSecret,
+    environment: &Environment,
+) -> Result<Checked, ApiError> {
     let pace = Arc::new(Pace::new(None));
-    let remote = connect(&profile.storage, secret, &pace, STALL).await.map_err(told)?;
+    let remote = match connect(&profile.storage, secret, &pace, STALL, environment).await {
+        Ok(remote) => remote,
+        Err(error) => return Err(explained(&error, &profile.storage, Some(secret), None).await),
+    };
+    match probe(profile, &*remote).await {
+        Ok(found) => Ok(found),
+        Err(error) => Err(explained(&error, &profile.storage, Some(secret), remote.identity()).await),
+    }
+}
+
+async fn probe(profile: &StorageProfile, remote: &dyn Remote) -> Result<Checked, StoreError> {
     let nonce = hex(&rand::rng().random::<[u8; 8]>());
-    let key = object_key(&profile.prefix, &format!("tallylight-check-{nonce}.txt"))?;
+    let key = object_key(&profile.prefix, &format!("tallylight-check-{nonce}.txt"))
+        .map_err(|error| StoreError::Told(error.into()))?;
     let text = Bytes::from(format!("Tallylight checks that it can write here, read and delete. {nonce}\n"));
     let mut found = Checked { location: remote.location(&key), remarks: Vec::new() };
-    let part = write(&*remote, &key, text.clone()).await.map_err(told)?;
-    match read(&*remote, &key, &text, &part).await {
+    let part = write(remote, &key, text.clone()).await?;
+    match read(remote, &key, &text, &part).await {
         Ok(()) => {}
-        Err(error @ (StoreError::Differs(_) | StoreError::Unreachable(..))) => return Err(told(error)),
+        Err(error @ (StoreError::Differs(_) | StoreError::Unreachable(..))) => return Err(error),
         Err(error) => {
             tracing::debug!(%error, "a probe cannot be read back");
             found.remarks.push(

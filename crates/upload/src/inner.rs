@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use egress::error::ApiError;
+use egress::storage::StorageProfile;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, broadcast};
 
@@ -192,17 +193,32 @@ impl Inner {
             return Ok(remote.clone());
         }
         let secret = self.secret(target).await.map_err(StoreError::Told)?;
+        let (storage, options) = (&target.profile.storage, &self.options);
         let remote =
-            remote::connect(&target.profile.storage, &secret, &self.pace, self.options.stall).await?;
+            remote::connect(storage, &secret, &self.pace, options.stall, &options.environment).await?;
         self.remotes.lock().insert(target.clone(), remote.clone());
         Ok(remote)
     }
 
     pub(crate) async fn secret(&self, target: &Target) -> Result<egress::storage::StorageSecret, ApiError> {
-        if target.profile.storage.is_local() {
+        let storage = &target.profile.storage;
+        let needs_none = storage.is_local() || storage.machine_identity() && target.secret.is_empty();
+        if needs_none {
             return Ok(egress::storage::StorageSecret::default());
         }
         self.secrets.secret(&target.secret).await
+    }
+
+    /// By which of this computer's identities an open storage is spoken to, in words.
+    pub(crate) fn identity(&self, target: &Target) -> Option<String> {
+        self.remotes.lock().get(target)?.identity()
+    }
+
+    /// The storage with the settings that it has by now, if they are others.
+    pub(crate) fn current(&self, target: &Target) -> Option<Target> {
+        let profile = self.secrets.profile(&target.secret)?;
+        let profile = StorageProfile { storage: profile.storage.check().ok()?, ..profile };
+        (profile != target.profile).then(|| Target { profile, secret: target.secret.clone() })
     }
 
     /// The next upload asks for the secret again: it may have been corrected.

@@ -40,7 +40,10 @@ mod board;
 mod carry;
 mod check;
 mod digest;
+mod disk;
+mod explain;
 mod fault;
+mod identity;
 mod inner;
 mod journal;
 mod line;
@@ -51,6 +54,7 @@ mod surface;
 mod worker;
 
 pub use check::{Checked, check};
+pub use identity::Environment;
 pub use queue::Queue;
 pub use surface::{
     Afterwards, Content, Event, Growth, LocalFile, NewUpload, Options, Order, Progress, Secrets, Snapshot,

@@ -56,13 +56,7 @@ impl Line {
         pace: Arc<Pace>,
         stall: Duration,
     ) -> Result<Self, StoreError> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("tallylight/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(15))
-            // No read timeout: it would run while a long part is still being written.
-            .tcp_keepalive(Duration::from_secs(20))
-            // A redirect would carry the signature of one host to another.
-            .redirect(reqwest::redirect::Policy::none());
+        let mut builder = builder(Duration::from_secs(15));
         if !proxy_url.is_empty() {
             let mut proxy =
                 reqwest::Proxy::all(proxy_url).map_err(|error| StoreError::Odd(error.to_string()))?;
@@ -73,6 +67,13 @@ impl Line {
         }
         let client = builder.build().map_err(|error| StoreError::Odd(error.to_string()))?;
         Ok(Self { client, pace, stall })
+    }
+
+    /// The way to services of this machine itself: no proxy leads there, and who does not answer is not there.
+    pub(crate) fn near(&self) -> Result<Self, StoreError> {
+        let client = builder(Duration::from_secs(2)).no_proxy().build();
+        let client = client.map_err(|error| StoreError::Odd(error.to_string()))?;
+        Ok(Self { client, ..self.clone() })
     }
 
     /// Sends a request of ours and reads the answer.
@@ -119,6 +120,16 @@ impl Line {
         });
         reqwest::Body::wrap_stream(pieces)
     }
+}
+
+fn builder(connect_within: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("tallylight/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(connect_within)
+        // No read timeout: it would run while a long part is still being written.
+        .tcp_keepalive(Duration::from_secs(20))
+        // A redirect would carry the signature of one host to another.
+        .redirect(reqwest::redirect::Policy::none())
 }
 
 #[async_trait]

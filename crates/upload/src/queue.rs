@@ -11,7 +11,8 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::board::{Board, Row, order};
-use crate::carry::{facts, now_ms};
+use crate::carry::now_ms;
+use crate::disk::facts;
 use crate::inner::Inner;
 use crate::journal::{self, Journal};
 use crate::pace::Yield;
@@ -105,6 +106,7 @@ impl Queue {
             id: UploadId::random(),
             seq: 0,
             path: upload.path,
+            name: upload.name,
             keys: (key, backup_key),
             target,
             backup,

@@ -11,6 +11,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::identity::Environment;
 pub use crate::pace::Yield;
 
 /// One upload.
@@ -39,6 +40,10 @@ pub trait Secrets: Send + Sync + 'static {
     /// # Errors
     /// It cannot be had: there is none, or the keyring is locked. The upload waits, and shows this.
     async fn secret(&self, name: &str) -> Result<StorageSecret, ApiError>;
+
+    /// The settings that the storage of this name has by now: they may have been corrected since an upload was put on
+    /// the list, which then goes where they say. None: those that it was put there with.
+    fn profile(&self, name: &str) -> Option<StorageProfile>;
 }
 
 /// A storage, and under which name its secret is to be had. Without a secret in it: it is journalled.
@@ -288,6 +293,8 @@ pub struct Options {
     pub limit_bps: Option<u64>,
     /// How long the queue remembers what it has stored.
     pub remember: Duration,
+    /// Where it is looked for this computer's identity, where storages use it.
+    pub environment: Environment,
 }
 
 impl Default for Options {
@@ -302,6 +309,7 @@ impl Default for Options {
             stall: Duration::from_secs(60),
             limit_bps: None,
             remember: Duration::from_secs(7 * 24 * 3600),
+            environment: Environment::default(),
         }
     }
 }

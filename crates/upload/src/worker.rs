@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::board::Row;
 use crate::carry::{Meter, Outcome, carry, now_ms};
+use crate::explain::explained;
 use crate::fault::StoreError;
 use crate::inner::Inner;
 use crate::surface::{Options, Progress, UploadId, What};
@@ -187,7 +188,11 @@ async fn failed(inner: &Arc<Inner>, id: &UploadId, error: &StoreError) -> Result
         StoreError::Told(_) => None,
         _ => inner.secret(row.target()).await.ok(),
     };
-    let told = error.told(&row.target().profile.storage, secret.as_ref());
+    let (storage, identity) = (&row.target().profile.storage, inner.identity(row.target()));
+    // New ones are taken with the next try.
+    let lasts = error.lasts() && !(storage.machine_identity() && error.stale());
+    let mut told = explained(error, storage, secret.as_ref(), identity).await;
+    told.retryable |= !lasts;
     tracing::warn!(upload = %id, code = ?told.code, detail = %told.detail, "an upload failed and waits");
     if error.lasts() || matches!(error, StoreError::Unreachable(..)) {
         // A key or an address may have been corrected meanwhile.
@@ -210,11 +215,11 @@ async fn failed(inner: &Arc<Inner>, id: &UploadId, error: &StoreError) -> Result
     let give_up = of_storage
         && row.backup.is_some()
         && row.stored.is_none()
-        && (error.lasts() || attempts >= inner.options.attempts_before_backup || row.main_error.is_some());
+        && (lasts || attempts >= inner.options.attempts_before_backup || row.main_error.is_some());
     if give_up {
         return to_other(inner, id, row, told).await;
     }
-    let next_try_ms = now_ms() + wait_ms(&inner.options, attempts, error.lasts());
+    let next_try_ms = now_ms() + wait_ms(&inner.options, attempts, lasts);
     inner
         .update(id, move |row| {
             row.attempts = attempts;

@@ -69,6 +69,7 @@ export interface Scene {
     | "storage-checked"
     | "storage-wrong"
     | "storage-gcp"
+    | "storage-identity"
     | "upload-cancel"
     | "record"
     | "rule-type"

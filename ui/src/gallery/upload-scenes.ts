@@ -250,6 +250,24 @@ export const uploadScenes: Record<string, Scene> = {
     act: "storage-wrong",
     sizes: small,
   },
+  "storage-identity": {
+    snapshot: inRoom(four),
+    dialog: { name: "settings", tab: "uploads", storage: "new" },
+    act: "storage-identity",
+    sizes: small,
+    fails: {
+      checkStorage: {
+        code: "permission_denied",
+        message:
+          "This computer's own identity cannot be used: no keys are in the environment, in ~/.aws or with a container, and the instance's metadata service does not answer.",
+        remedy:
+          "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile in AWS_PROFILE, or give the machine a role; or give the storage keys.",
+        retryable: true,
+        fault: "environment",
+        detail: "the instance's metadata service: error sending request: connection timed out",
+      },
+    },
+  },
   "storage-gcp": {
     snapshot: inRoom(four, {
       projects: { ...inRoom(four).projects, keyring_error: noKeyring },

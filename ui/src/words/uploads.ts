@@ -49,7 +49,15 @@ export const uploadWords = {
   "storage.container": "Container",
   "storage.container.example": "recordings",
   "storage.accountKey": "Account key",
-  "storage.accountKey.hint": "One of the two under “Access keys” in the portal.",
+  "storage.accountKey.hint":
+    "One of the two under “Access keys” in the portal, or a shared access signature.",
+  "storage.identity": "Without keys, as this computer itself",
+  "storage.identity.s3":
+    "By AWS_ACCESS_KEY_ID, a profile of ~/.aws, or the role of the container or instance. Check says which is missing.",
+  "storage.identity.gcp":
+    "By GOOGLE_APPLICATION_CREDENTIALS, gcloud's login, or the instance's service account. Check says which is missing.",
+  "storage.identity.azure":
+    "By AZURE_… in the environment, or the managed identity of the machine. Check says which is missing.",
   "storage.credentials": "Key file of the service account",
   "storage.credentials.hint": "Paste the whole JSON file, or choose it.",
   "storage.credentials.file": "Choose file",

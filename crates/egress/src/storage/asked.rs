@@ -118,7 +118,7 @@ impl Asked {
         }
     }
 
-    /// Of `S3Upload`.
+    /// Of `S3Upload`. Without any key it is the machine's own identity that uploads.
     ///
     /// # Errors
     /// As [`Asked::of_config`].
@@ -134,6 +134,9 @@ impl Asked {
             tagging: upload.tagging.clone(),
             content_disposition: upload.content_disposition.clone(),
             proxy_url,
+            machine_identity: [&upload.access_key, &upload.secret, &upload.session_token]
+                .iter()
+                .all(|key| key.trim().is_empty()),
         });
         let keys = StorageKeys::S3 {
             access_key: secret(&upload.access_key),
@@ -144,28 +147,38 @@ impl Asked {
         Self::new(storage, StorageSecret { keys, proxy })
     }
 
-    /// Of `GCPUpload`.
+    /// Of `GCPUpload`. Without credentials it is the machine's own identity that uploads.
     ///
     /// # Errors
     /// As [`Asked::of_config`].
     pub fn of_gcp(upload: &proto::GcpUpload) -> Result<Self, RequestError> {
         let (proxy_url, proxy) = proxy(upload.proxy.as_ref())?;
-        let storage = Storage::Gcp(Gcp { bucket: upload.bucket.clone(), proxy_url });
-        let keys = StorageKeys::Gcp { credentials: upload.credentials.as_str().into() };
+        let machine_identity = upload.credentials.trim().is_empty();
+        let storage = Storage::Gcp(Gcp { bucket: upload.bucket.clone(), proxy_url, machine_identity });
+        let keys = match machine_identity {
+            true => StorageKeys::None,
+            false => StorageKeys::Gcp { credentials: upload.credentials.as_str().into() },
+        };
         Self::new(storage, StorageSecret { keys, proxy })
     }
 
-    /// Of `AzureBlobUpload`.
+    /// Of `AzureBlobUpload`. The key may be a shared access signature; without one it is the machine's own identity
+    /// that uploads.
     ///
     /// # Errors
     /// As [`Asked::of_config`].
     pub fn of_azure(upload: &proto::AzureBlobUpload) -> Result<Self, RequestError> {
+        let machine_identity = upload.account_key.trim().is_empty();
         let storage = Storage::Azure(Azure {
             account_name: upload.account_name.clone(),
             container_name: upload.container_name.clone(),
             endpoint: String::new(),
+            machine_identity,
         });
-        let keys = StorageKeys::Azure { account_key: secret(&upload.account_key) };
+        let keys = match machine_identity {
+            true => StorageKeys::None,
+            false => StorageKeys::Azure { account_key: secret(&upload.account_key) },
+        };
         Self::new(storage, StorageSecret { keys, proxy: None })
     }
 

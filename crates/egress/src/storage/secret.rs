@@ -26,10 +26,10 @@ pub struct StorageSecret {
 #[derive(Debug, Clone, Default, Deserialize, TS)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StorageKeys {
-    /// None: a folder.
+    /// None: a folder, or the computer's own identity.
     #[default]
     None,
-    /// S3.
+    /// S3. Key and secret are empty where the computer's own identity assumes a role.
     S3 {
         /// Name of the key. Not shown either: LiveKit holds it for a secret.
         #[ts(type = "string")]
@@ -44,7 +44,7 @@ pub enum StorageKeys {
         #[ts(type = "string | null")]
         assume_role_external_id: Option<SecretString>,
     },
-    /// Google Cloud Storage: the file `credentials.json` of a service account.
+    /// Google Cloud Storage: the JSON file of a service account, or of a user as `gcloud` leaves it.
     Gcp {
         /// Its text.
         #[ts(type = "string")]
@@ -52,7 +52,7 @@ pub enum StorageKeys {
     },
     /// Azure.
     Azure {
-        /// In base64, as the portal shows it.
+        /// In base64, as the portal shows it; or a shared access signature (`sv=…&sig=…`).
         #[ts(type = "string")]
         account_key: SecretString,
     },
@@ -85,6 +85,22 @@ impl StorageSecret {
     /// One is missing, or holds what no key holds. The message never says what.
     pub fn check(self, storage: &Storage) -> Result<Self, RequestError> {
         match (&self.keys, storage) {
+            (StorageKeys::None, storage) if storage.machine_identity() => {}
+            (
+                StorageKeys::S3 { access_key, secret, session_token: None, assume_role_external_id },
+                Storage::S3(s3),
+            ) if s3.machine_identity && [access_key, secret].iter().all(|key| is_empty(key)) => {
+                if let Some(id) = assume_role_external_id {
+                    sendable("assume_role_external_id", id, "external id of the role")?;
+                }
+            }
+            (_, storage) if storage.machine_identity() => {
+                return Err(RequestError::field(
+                    "storage",
+                    "The storage has keys, and is to use the computer's own identity.",
+                    "Leave one of them out.",
+                ));
+            }
             (
                 StorageKeys::S3 { access_key, secret, session_token, assume_role_external_id },
                 Storage::S3(_),
@@ -104,11 +120,12 @@ impl StorageSecret {
             }
             (StorageKeys::Azure { account_key }, Storage::Azure(_)) => {
                 sendable("account_key", account_key, "account key")?;
-                if !is_base64(account_key.expose_secret()) {
+                if !is_base64(account_key.expose_secret()) && !self.is_sas() {
                     return Err(RequestError::field(
                         "account_key",
-                        "The account key is not one: it is not base64.",
-                        "Copy the key from the storage account, without the connection string around it.",
+                        "The account key is not one: it is neither base64 nor a shared access signature.",
+                        "Copy the key or the signature from the storage account, without the connection string or the \
+                         address around it.",
                     ));
                 }
             }
@@ -135,6 +152,18 @@ impl StorageSecret {
             }
         }
         Ok(self)
+    }
+
+    /// Whether there is nothing in it that would have to be kept.
+    pub fn is_empty(&self) -> bool {
+        self.texts().into_iter().all(is_empty)
+    }
+
+    /// Whether the key of Azure is a shared access signature.
+    pub fn is_sas(&self) -> bool {
+        let StorageKeys::Azure { account_key } = &self.keys else { return false };
+        let text = account_key.expose_secret();
+        text.trim_start_matches('?').split('&').any(|pair| pair.starts_with("sig="))
     }
 
     /// All secret texts, for taking them out of what a server answered.
@@ -191,6 +220,10 @@ impl StorageSecret {
     }
 }
 
+fn is_empty(text: &SecretString) -> bool {
+    text.expose_secret().is_empty()
+}
+
 /// Visible ASCII: it goes into a header or a signature.
 fn sendable(field: &'static str, text: &SecretString, what: &str) -> Result<(), RequestError> {
     let text = text.expose_secret();
@@ -224,15 +257,31 @@ fn google(credentials: &SecretString) -> Result<(), RequestError> {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(text) else {
         return refuse("The credentials for Google Cloud are not a JSON file.");
     };
-    if fields.get("type").and_then(Value::as_str).is_some_and(|kind| kind != "service_account") {
-        return refuse("The credentials for Google Cloud are not those of a service account.");
-    }
-    for name in ["private_key", "client_email"] {
-        if !fields.get(name).is_some_and(Value::is_string) {
+    let kind = fields.get("type").and_then(Value::as_str).unwrap_or("service_account");
+    let needed: &[&str] = match kind {
+        "service_account" => &["private_key", "client_email"],
+        "authorized_user" => &["client_id", "client_secret", "refresh_token"],
+        // It names files and addresses that are read where the upload is made: whoever sends a request would read
+        // that computer's files.
+        "external_account" | "impersonated_service_account" => {
+            return Err(RequestError::field(
+                "credentials",
+                "These credentials for Google Cloud say where to look on a computer, and hold no key themselves.",
+                "Name their file in GOOGLE_APPLICATION_CREDENTIALS on the computer that uploads, and use its own \
+                 identity.",
+            ));
+        }
+        _ => {
             return refuse(
-                "The credentials for Google Cloud lack their private key or their e-mail address.",
+                "The credentials for Google Cloud are neither those of a service account nor of a user.",
             );
         }
+    };
+    if !needed.iter().all(|name| fields.get(*name).is_some_and(Value::is_string)) {
+        return refuse(match kind {
+            "authorized_user" => "The credentials for Google Cloud lack their refresh token or their client.",
+            _ => "The credentials for Google Cloud lack their private key or their e-mail address.",
+        });
     }
     Ok(())
 }

@@ -144,6 +144,89 @@ fn keys_belong_to_their_kind_of_storage() {
 }
 
 #[test]
+fn without_keys_it_is_the_computers_own_identity() {
+    let role = "arn:aws:iam::123456789012:role/recorder";
+    let s3 = Asked::of_s3(&proto::S3Upload {
+        bucket: "shows".into(),
+        access_key: " ".into(),
+        assume_role_arn: role.into(),
+        assume_role_external_id: "of-the-owner".into(),
+        ..Default::default()
+    })
+    .unwrap();
+    let gcp = Asked::of_gcp(&proto::GcpUpload { bucket: "shows".into(), ..Default::default() }).unwrap();
+    let azure = Asked::of_azure(&proto::AzureBlobUpload {
+        account_name: "studio".into(),
+        container_name: "shows".into(),
+        ..Default::default()
+    })
+    .unwrap();
+    for asked in [s3, gcp, azure] {
+        assert!(asked.storage.machine_identity(), "{asked:?}");
+        let back = StorageSecret::from_keyring(&asked.secret.to_keyring()).unwrap();
+        back.check(&asked.storage).unwrap();
+        // Keys beside it would leave open which of the two is meant.
+        let keys = Asked::of_s3(&self::s3()).unwrap().secret;
+        assert!(keys.check(&asked.storage).is_err());
+    }
+    // Half a key is a mistake; a key that only the machine has does not stand in for it.
+    for half in [
+        proto::S3Upload { secret: String::new(), ..self::s3() },
+        proto::S3Upload { access_key: String::new(), ..self::s3() },
+        proto::S3Upload { session_token: "t".into(), bucket: "shows".into(), ..Default::default() },
+    ] {
+        assert!(Asked::of_s3(&half).is_err(), "{half:?}");
+    }
+    assert!(!Asked::of_s3(&self::s3()).unwrap().storage.machine_identity());
+    // What was saved before there was a choice has keys.
+    let old: Storage = serde_json::from_str(r#"{"kind":"gcp","bucket":"shows"}"#).unwrap();
+    assert!(!old.machine_identity());
+}
+
+#[test]
+fn azure_takes_a_signature_for_a_key() {
+    let of = |key: &str| {
+        Asked::of_azure(&proto::AzureBlobUpload {
+            account_name: "studio".into(),
+            account_key: key.into(),
+            container_name: "shows".into(),
+        })
+    };
+    for sas in ["sv=2024-11-04&sp=racwdl&sig=a%2Bb%3D", "?sig=a%2Bb%3D&sv=2024-11-04"] {
+        assert!(of(sas).unwrap().secret.is_sas(), "{sas}");
+    }
+    assert!(!of("c2VjcmV0").unwrap().secret.is_sas());
+    for wrong in ["sv=2024-11-04&sp=racwdl", "https://studio.blob.core.windows.net/?a b", "sig"] {
+        assert!(of(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn credentials_of_google_that_read_the_computer_are_not_taken_from_a_request() {
+    let of = |credentials: &str| {
+        Asked::of_gcp(&proto::GcpUpload {
+            credentials: credentials.into(),
+            bucket: "shows".into(),
+            proxy: None,
+        })
+    };
+    let user = r#"{"type":"authorized_user","client_id":"a","client_secret":"b","refresh_token":"c"}"#;
+    assert!(of(user).is_ok());
+    for (wrong, word) in [
+        (r#"{"type":"authorized_user","client_id":"a"}"#, "refresh token"),
+        (
+            r#"{"type":"external_account","credential_source":{"file":"/etc/shadow"}}"#,
+            "GOOGLE_APPLICATION_CREDENTIALS",
+        ),
+        (r#"{"type":"impersonated_service_account"}"#, "GOOGLE_APPLICATION_CREDENTIALS"),
+        (r#"{"type":"gdch_service_account"}"#, "neither"),
+    ] {
+        let error = ApiError::from(of(wrong).unwrap_err());
+        assert!(format!("{} {}", error.message, error.remedy).contains(word), "{error:?}");
+    }
+}
+
+#[test]
 fn the_output_comes_before_the_request_and_both_before_the_configuration() {
     let asked =
         |bucket: &str| Some(Asked::of_s3(&proto::S3Upload { bucket: bucket.into(), ..s3() }).unwrap());

@@ -15,6 +15,7 @@ use super::told::Asked;
 use crate::error::closing;
 use crate::jobs::Launching;
 use crate::studio::{Studio, make_recordings_folder};
+use crate::uploads::allowed;
 
 impl Studio {
     /// LiveKit's `StartEgress` and the five older requests.
@@ -34,10 +35,14 @@ impl Studio {
             folder: folder.clone(),
             limits: defaults.limits,
             template_base: defaults.template_base.clone(),
-            storage_required: defaults.disallow_local && defaults.storage.is_none(),
+            storage_required: defaults.disallow_local
+                && defaults.storage.as_ref().is_none_or(|storage| storage.profile.storage.is_local()),
             ..Local::default()
         };
         let mut accepted = validate(&start.request, &local)?;
+        for asked in accepted.storages.values_mut() {
+            *asked = allowed(defaults, asked.clone())?;
+        }
         // What goes to a storage has a folder of its own here, so that its name there is the one that was asked for.
         let own = folder.join(id.as_str());
         let mut files = Vec::new();

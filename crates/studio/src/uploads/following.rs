@@ -15,7 +15,8 @@ use egress::protocol::COPY_OUTPUT;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior};
 use upload::{
-    Afterwards, Content, Event, Growth, NewUpload, Order, Queue, Upload, UploadId, UploadState, What,
+    Afterwards, Content, Event, Growth, LocalFile, NewUpload, Order, Queue, Upload, UploadId, UploadState,
+    What,
 };
 
 use super::courtesy::Courtesy;
@@ -181,6 +182,10 @@ impl Following {
         }
         if let Some(job) = job.filter(|_| stored) {
             self.tell(&job).await;
+            if upload.local == LocalFile::Removed && ended(job.status) {
+                // It goes after it was told where it is, so that its folder may be the last to hear of it.
+                super::folders::remove_above(&upload.path, &upload.owner);
+            }
         }
     }
 
@@ -287,6 +292,7 @@ impl Following {
         };
         let asked = |output: &&JobOutput| job.stores.iter().any(|store| store.output == output.id);
         if job.outputs.iter().filter(asked).all(listed) && self.uploads.values().filter(of_it).all(stored) {
+            self.sweep(&job).await;
             self.inner.forget_stores(&job).await;
         } else {
             // How long it is waited for is a matter of time, too.

@@ -5,7 +5,9 @@
 //! that a studio that was killed at any moment puts there what is missing.
 
 mod courtesy;
+mod folders;
 mod following;
+mod identity;
 mod route;
 mod sets;
 
@@ -15,7 +17,7 @@ use async_trait::async_trait;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::{EgressId, OutputId, StorageId};
 use egress::request::UploadRequest;
-use egress::storage::StorageSecret;
+use egress::storage::{StorageProfile, StorageSecret};
 use upload::{LocalFile, Options, Queue, Secrets, Upload, UploadId, UploadState};
 
 use crate::error::{closing, no_such_job, precondition};
@@ -24,6 +26,7 @@ use crate::studio::{Inner, Studio};
 use crate::surface::JobOutput;
 
 pub(crate) use following::follow;
+pub(crate) use identity::allowed;
 
 /// Files come to a set a few a second at most; this is far more than it takes to be faster than they.
 const PAUSES: usize = 50;
@@ -247,5 +250,9 @@ impl Secrets for Keys {
             Ok(saved) => inner.storage_secret(&saved).await,
             Err(_) => inner.store_secret(name).await,
         }
+    }
+
+    fn profile(&self, name: &str) -> Option<StorageProfile> {
+        self.0.upgrade()?.current_profile(name)
     }
 }

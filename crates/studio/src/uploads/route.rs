@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use egress::error::ApiError;
 use egress::filename::ends_a_folder;
 use egress::id::{EgressId, OutputId};
-use egress::storage::{Asked, StorageSecret};
+use egress::storage::{Asked, StorageProfile, StorageSecret};
 use upload::Target;
 
+use super::{folders, identity};
 use crate::keys::Keeping;
 use crate::options::ConfiguredStorage;
 use crate::studio::Inner;
@@ -87,9 +88,13 @@ impl Inner {
                     None => continue,
                 },
                 Some(Asked { storage, secret }) => {
-                    let name = format!("{id}-{}", output.as_str());
-                    self.keep_for_job(&name, &secret).await;
-                    let profile = egress::storage::StorageProfile { storage, prefix: String::new() };
+                    let mut name = String::new();
+                    // Of this computer's own identity there is nothing to keep.
+                    if !(storage.machine_identity() && secret.is_empty()) {
+                        name = format!("{id}-{}", output.as_str());
+                        self.keep_for_job(&name, &secret).await;
+                    }
+                    let profile = StorageProfile { storage, prefix: self.defaults.prefix.clone() };
                     Target { profile, secret: name }
                 }
             };
@@ -130,12 +135,25 @@ impl Inner {
             });
         }
         let kept = self.key(name, true).await?;
-        kept.as_ref().and_then(StorageSecret::from_keyring).ok_or_else(|| {
+        let mut kept = kept.as_ref().and_then(StorageSecret::from_keyring).ok_or_else(|| {
             lost(
                 "The keys that came with the request are not at hand any more.",
                 "Upload the recording to a saved storage. It is safe in its folder.",
             )
-        })
+        })?;
+        identity::fill(&self.defaults, &mut kept);
+        Ok(kept)
+    }
+
+    /// The settings that a configured or a saved storage has by now.
+    pub(super) fn current_profile(&self, name: &str) -> Option<StorageProfile> {
+        let configured = match name {
+            "" => return None,
+            CONFIGURED => &self.defaults.storage,
+            CONFIGURED_BACKUP => &self.defaults.backup,
+            name => return self.saved_storage(&name.into()).ok().map(|saved| saved.profile),
+        };
+        configured.as_ref().map(|storage| storage.profile.clone())
     }
 
     /// Forgets the keys that came with a request.
@@ -161,8 +179,8 @@ impl Inner {
             self.tell_egress(&id, None);
         }
         for store in job.stores.iter().filter(|store| store.remove_local) {
-            // Only what is empty goes.
-            let _ = tokio::fs::remove_dir(&store.folder).await;
+            let folder = PathBuf::from(&store.folder);
+            let _ = tokio::task::spawn_blocking(move || folders::remove_empty(&folder)).await;
         }
     }
 }

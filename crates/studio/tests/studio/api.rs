@@ -17,7 +17,7 @@ use crate::bench::{Bench, PATIENCE, all_files, example, request, until_job};
 /// No other text may contain it.
 const KEY: &str = "planted-key-of-a-request";
 
-fn participant(extra: Value) -> EgressRequest {
+pub fn participant(extra: Value) -> EgressRequest {
     let mut body = json!({"roomName": "show", "identity": "ada", "fileOutputs": [{"filepath": "shows/{room_name}.mp4"}]});
     for (key, value) in extra.as_object().unwrap() {
         body[key] = value.clone();
@@ -25,11 +25,11 @@ fn participant(extra: Value) -> EgressRequest {
     EgressRequest::Participant(serde_json::from_value(body).unwrap())
 }
 
-fn start(request: EgressRequest) -> StartEgress {
+pub fn start(request: EgressRequest) -> StartEgress {
     StartEgress { egress_id: None, room_id: "RM_1".into(), request, origin: Origin::Api }
 }
 
-async fn open_with(bench: &Bench, egress: EgressDefaults) -> Studio {
+pub async fn open_with(bench: &Bench, egress: EgressDefaults) -> Studio {
     let mut options = StudioOptions::new(bench.data_dir(), Arc::new(bench.projects()), bench.secrets.clone());
     options.job_program = Some(example("peer_job"));
     options.default_folder = Some(bench.recordings());
@@ -38,7 +38,7 @@ async fn open_with(bench: &Bench, egress: EgressDefaults) -> Studio {
 }
 
 /// The first telling of a job that fits.
-async fn told(studio: &Studio, id: &str, what: &str, fits: impl Fn(&EgressInfo) -> bool) -> EgressInfo {
+pub async fn told(studio: &Studio, id: &str, what: &str, fits: impl Fn(&EgressInfo) -> bool) -> EgressInfo {
     let mut changes = studio.egress_changes();
     let looked = async {
         loop {
@@ -52,7 +52,7 @@ async fn told(studio: &Studio, id: &str, what: &str, fits: impl Fn(&EgressInfo) 
     tokio::time::timeout(PATIENCE, looked).await.unwrap_or_else(|_| panic!("{what} does not come"))
 }
 
-fn folder(bench: &Bench) -> ConfiguredStorage {
+pub fn folder(bench: &Bench) -> ConfiguredStorage {
     let folder = bench.dir.path().join("store");
     std::fs::create_dir_all(&folder).unwrap();
     let profile = StorageProfile { storage: Storage::Local(LocalFolder { folder }), prefix: "kept".into() };

@@ -14,6 +14,7 @@ mod open_room;
 mod real;
 mod recovery;
 mod secrecy_kept;
+mod stores;
 mod streams;
 mod told;
 mod uploads;

@@ -15,10 +15,13 @@ use egress::storage::{Azure, StorageKeys, StorageSecret};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use http::Method;
-use object_store::azure::{AzureAuthorizer, MicrosoftAzure, MicrosoftAzureBuilder};
+use object_store::azure::{
+    AzureAccessKey, AzureAuthorizer, AzureCredential, AzureCredentialProvider, MicrosoftAzure,
+    MicrosoftAzureBuilder,
+};
 use object_store::client::{HttpRequest, HttpRequestBody};
 use object_store::multipart::{MultipartStore, PartId};
-use object_store::{ObjectStore, ObjectStoreExt, PutOptions, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutOptions, PutPayload, StaticCredentialProvider};
 use rand::Rng;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -28,6 +31,7 @@ use super::{
 };
 use crate::digest::{PartSum, hex};
 use crate::fault::StoreError;
+use crate::identity::{Held, Machine, SourceName, azure as identity};
 use crate::line::{Line, object_url};
 use crate::surface::Verified;
 
@@ -38,12 +42,33 @@ pub(super) struct Container {
     line: Line,
     account: String,
     base: String,
+    /// Where the credentials of this computer are from.
+    identity: Option<SourceName>,
 }
 
 impl Container {
-    pub(super) fn new(settings: &Azure, secret: &StorageSecret, line: Line) -> Result<Self, StoreError> {
-        let StorageKeys::Azure { account_key } = &secret.keys else {
-            return Err(StoreError::Odd("no keys".into()));
+    pub(super) fn new(
+        settings: &Azure,
+        secret: &StorageSecret,
+        line: Line,
+        machine: Machine,
+    ) -> Result<Self, StoreError> {
+        let (credentials, identity): (AzureCredentialProvider, _) = match &secret.keys {
+            _ if settings.machine_identity => {
+                let held = Held::new(identity::Azure::new(machine, &settings.account_name));
+                let name = held.name();
+                (Arc::new(held), Some(name))
+            }
+            StorageKeys::Azure { account_key } => {
+                let key = match account_key.expose_secret() {
+                    sas if secret.is_sas() => identity::signature(sas),
+                    key => AzureAccessKey::try_new(key)
+                        .map(AzureCredential::AccessKey)
+                        .map_err(|_| StoreError::Odd("the account key cannot be read".into()))?,
+                };
+                (Arc::new(StaticCredentialProvider::new(key)), None)
+            }
+            _ => return Err(StoreError::Odd("no keys".into())),
         };
         let endpoint = if settings.endpoint.is_empty() {
             format!("https://{}.blob.core.windows.net", settings.account_name)
@@ -52,20 +77,20 @@ impl Container {
         };
         let store = MicrosoftAzureBuilder::new()
             .with_account(&settings.account_name)
-            .with_access_key(account_key.expose_secret())
+            .with_credentials(credentials)
             .with_container_name(&settings.container_name)
             .with_endpoint(endpoint.clone())
             .with_allow_http(true)
             .with_retry(no_retries())
             .with_client_options(client_options())
             .with_http_connector(line.clone())
-            .build()
-            .map_err(|_| StoreError::Odd("the account key cannot be read".into()))?;
+            .build()?;
         Ok(Self {
             store: Arc::new(store),
             line,
             account: settings.account_name.clone(),
             base: format!("{endpoint}/{}", settings.container_name),
+            identity,
         })
     }
 
@@ -131,6 +156,10 @@ impl Block {
 impl Remote for Container {
     fn location(&self, key: &str) -> String {
         object_url(&self.base, key)
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.identity.as_ref().and_then(|name| name.lock().clone())
     }
 
     fn always_parts(&self) -> bool {

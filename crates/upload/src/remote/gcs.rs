@@ -2,6 +2,8 @@
 //!
 //! It keeps a CRC-32C of every object, however it came; an MD5 only of those that came in one piece.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -21,6 +23,8 @@ use super::{
 };
 use crate::digest::{PartSum, crc32c};
 use crate::fault::StoreError;
+use crate::identity::google::Google;
+use crate::identity::{Held, Machine, SourceName};
 use crate::line::{Line, object_url};
 use crate::surface::Verified;
 
@@ -32,30 +36,65 @@ pub(super) struct Gcs {
     store: GoogleCloudStorage,
     line: Line,
     base: String,
+    /// Where the credentials of this computer are from.
+    identity: Option<SourceName>,
 }
 
 impl Gcs {
-    pub(super) fn new(settings: &Gcp, secret: &StorageSecret, line: Line) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        settings: &Gcp,
+        secret: &StorageSecret,
+        line: Line,
+        machine: Machine,
+    ) -> Result<Self, StoreError> {
+        if settings.machine_identity {
+            // What Google's own SDKs take for an emulator's address.
+            let emulator = machine
+                .environment
+                .var("STORAGE_EMULATOR_HOST")
+                .map(|host| if host.contains("://") { host } else { format!("http://{host}") });
+            let held = Held::new(Google::of_machine(machine));
+            let (name, server) = (held.name(), emulator.unwrap_or_else(|| PUBLIC.to_owned()));
+            let gcs = Self::open(settings, &server, line, |store| store.with_credentials(Arc::new(held)))?;
+            return Ok(Self { identity: Some(name), ..gcs });
+        }
         let StorageKeys::Gcp { credentials } = &secret.keys else {
             return Err(StoreError::Odd("no keys".into()));
         };
+        let fields: serde_json::Value = serde_json::from_str(credentials.expose_secret()).unwrap_or_default();
         // The credentials may name another server that speaks the same: an emulator, a private endpoint.
-        let named = serde_json::from_str::<serde_json::Value>(credentials.expose_secret())
-            .ok()
-            .and_then(|fields| Some(fields.get("gcs_base_url")?.as_str()?.trim_end_matches('/').to_owned()))
+        let named = fields
+            .get("gcs_base_url")
+            .and_then(|url| Some(url.as_str()?.trim_end_matches('/').to_owned()))
             .filter(|url| url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")));
         let server = named.unwrap_or_else(|| PUBLIC.to_owned());
-        let store = GoogleCloudStorageBuilder::new()
+        if fields.get("type").and_then(serde_json::Value::as_str) == Some("authorized_user") {
+            let held = Held::new(Google::of_user(machine, credentials.clone()));
+            return Self::open(settings, &server, line, |store| store.with_credentials(Arc::new(held)));
+        }
+        Self::open(settings, &server, line, |store| {
+            store.with_service_account_key(credentials.expose_secret())
+        })
+    }
+
+    fn open(
+        settings: &Gcp,
+        server: &str,
+        line: Line,
+        keys: impl FnOnce(GoogleCloudStorageBuilder) -> GoogleCloudStorageBuilder,
+    ) -> Result<Self, StoreError> {
+        let builder = GoogleCloudStorageBuilder::new()
             .with_bucket_name(&settings.bucket)
-            .with_service_account_key(credentials.expose_secret())
-            .with_base_url(&server)
+            .with_base_url(server)
             .with_retry(no_retries())
             .with_client_options(client_options())
-            .with_http_connector(line.clone())
+            .with_http_connector(line.clone());
+        let store = keys(builder)
             .build()
             // Its text may hold a part of the credentials.
             .map_err(|_| StoreError::Odd("the private key in the credentials cannot be read".into()))?;
-        Ok(Self { store, line, base: format!("{server}/{}", settings.bucket) })
+        let base = format!("{server}/{}", settings.bucket);
+        Ok(Self { store, line, base, identity: None })
     }
 
     async fn ask(&self, method: Method, url: &str) -> Result<(http::HeaderMap, Bytes), StoreError> {
@@ -76,6 +115,10 @@ impl Gcs {
 impl Remote for Gcs {
     fn location(&self, key: &str) -> String {
         object_url(&self.base, key)
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.identity.as_ref().and_then(|name| name.lock().clone())
     }
 
     async fn put(&self, key: &str, bytes: Bytes, _: PartSum) -> Result<Option<String>, StoreError> {

@@ -5,7 +5,6 @@ mod azure;
 mod folder;
 mod gcs;
 mod s3;
-mod sts;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +19,7 @@ use object_store::{ClientOptions, RetryConfig};
 
 use crate::digest::PartSum;
 use crate::fault::StoreError;
+use crate::identity::{Environment, Machine};
 use crate::line::Line;
 use crate::pace::Pace;
 use crate::surface::Verified;
@@ -92,6 +92,11 @@ pub(crate) trait Remote: Send + Sync + std::fmt::Debug {
     /// Address of an object.
     fn location(&self, key: &str) -> String;
 
+    /// By which of this computer's identities it is spoken to, in words; none with keys of the storage's own.
+    fn identity(&self) -> Option<String> {
+        None
+    }
+
     /// Whether files of one part go up as a multipart upload, too.
     fn always_parts(&self) -> bool {
         false
@@ -139,6 +144,7 @@ pub(crate) async fn connect(
     secret: &StorageSecret,
     pace: &Arc<Pace>,
     stall: Duration,
+    environment: &Environment,
 ) -> Result<Arc<dyn Remote>, StoreError> {
     // Both may come out of a file that somebody else has written.
     let storage = storage.clone().check().map_err(|error| StoreError::Told(error.into()))?;
@@ -152,13 +158,25 @@ pub(crate) async fn connect(
         return Ok(Arc::new(folder::Folder::new(local.folder.clone())));
     }
     let line = Line::new(proxy_url, secret.proxy.as_ref(), pace.clone(), stall)?;
+    let machine = Machine::new(environment.clone(), line.clone())?;
     Ok(match &storage {
-        Storage::S3(settings) => Arc::new(s3::Bucket::s3(settings, &secret, line).await?),
+        Storage::S3(settings) => Arc::new(s3::Bucket::s3(settings, &secret, line, machine).await?),
         Storage::AliOss(settings) => Arc::new(s3::Bucket::ali_oss(settings, &secret, line)?),
-        Storage::Gcp(settings) => Arc::new(gcs::Gcs::new(settings, &secret, line)?),
-        Storage::Azure(settings) => Arc::new(azure::Container::new(settings, &secret, line)?),
+        Storage::Gcp(settings) => Arc::new(gcs::Gcs::new(settings, &secret, line, machine)?),
+        Storage::Azure(settings) => Arc::new(azure::Container::new(settings, &secret, line, machine)?),
         Storage::Local(local) => Arc::new(folder::Folder::new(local.folder.clone())),
     })
+}
+
+/// Where a bucket of S3 goes into the host of an endpoint that the settings name: the name with the bucket, that of the
+/// endpoint, and its port.
+pub(crate) fn bucket_in_host(storage: &Storage) -> Option<(String, String, u16)> {
+    let Storage::S3(s3) = storage else { return None };
+    let plain = url::Url::parse(&s3.endpoint).ok()?;
+    let with_bucket = url::Url::parse(&address::Address::s3(s3, address::DEFAULT_REGION).endpoint).ok()?;
+    let (host, with_bucket) = (plain.host_str()?, with_bucket.host_str()?);
+    let port = plain.port_or_known_default()?;
+    (host != with_bucket).then(|| (with_bucket.to_owned(), host.to_owned(), port))
 }
 
 /// The queue has its own patience, on the disk.

@@ -9,28 +9,31 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use egress::storage::{AliOss, DEFAULT_CONTENT_DISPOSITION, S3, StorageSecret, tags};
+use egress::storage::{AliOss, DEFAULT_CONTENT_DISPOSITION, S3, StorageKeys, StorageSecret, tags};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use http::Method;
-use object_store::aws::{AmazonS3, AmazonS3Builder, AwsAuthorizer, AwsCredential};
+use object_store::aws::{
+    AmazonS3, AmazonS3Builder, AwsAuthorizer, AwsCredential, AwsCredentialProvider as Credentials,
+};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::{
-    Attribute, Attributes, CredentialProvider, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions,
-    PutPayload, StaticCredentialProvider, TagSet,
+    Attribute, Attributes, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload,
+    StaticCredentialProvider, TagSet,
 };
+use secrecy::ExposeSecret;
 
 use super::address::{Address, DEFAULT_REGION, ali_oss_region};
-use super::sts::{AssumedRole, given};
 use super::{
     Expected, Part, Parts, Remote, Verdict, client_options, header, list_parts, no_retries, path, request,
 };
 use crate::digest::{PartSum, etag, same_etag};
 use crate::fault::StoreError;
+use crate::identity::aws::{self, Aws};
+use crate::identity::role::{AssumedRole, Role};
+use crate::identity::{Held, Machine, SourceName};
 use crate::line::{Line, object_url};
 use crate::surface::Verified;
-
-type Credentials = Arc<dyn CredentialProvider<Credential = AwsCredential>>;
 
 /// A bucket.
 pub(super) struct Bucket {
@@ -43,6 +46,8 @@ pub(super) struct Bucket {
     tags: TagSet,
     /// Whether this is AWS itself.
     is_aws: bool,
+    /// Where the credentials of this computer are from.
+    identity: Option<SourceName>,
 }
 
 // The credentials would show the name of the key.
@@ -53,20 +58,51 @@ impl std::fmt::Debug for Bucket {
 }
 
 impl Bucket {
-    pub(super) async fn s3(settings: &S3, secret: &StorageSecret, line: Line) -> Result<Self, StoreError> {
+    pub(super) async fn s3(
+        settings: &S3,
+        secret: &StorageSecret,
+        line: Line,
+        machine: Machine,
+    ) -> Result<Self, StoreError> {
+        let known = async || aws::region(&machine.environment).await;
         let region = match (settings.region.as_str(), settings.endpoint.as_str()) {
-            ("", "") => region_of(&line, &settings.bucket).await?,
+            ("", "") => match region_of(&line, &settings.bucket).await {
+                Ok(region) => region,
+                // A machine may be let out to its own region alone, which it then knows.
+                Err(error) if !error.lasts() => known().await.ok_or(error)?,
+                Err(error) => return Err(error),
+            },
+            ("", _) if settings.machine_identity => {
+                known().await.unwrap_or_else(|| DEFAULT_REGION.to_owned())
+            }
             ("", _) => DEFAULT_REGION.to_owned(),
             (region, _) => region.to_owned(),
         };
         let address = Address::s3(settings, &region);
-        let no_keys = || StoreError::Odd("no keys".into());
-        let credentials: Credentials = if settings.assume_role_arn.is_empty() {
-            Arc::new(StaticCredentialProvider::new(given(&secret.keys).ok_or_else(no_keys)?))
+        let (mut credentials, mut identity): (Credentials, _) = if settings.machine_identity {
+            let held = Held::new(Aws::new(machine, &region));
+            let name = held.name();
+            (Arc::new(held), Some(name))
         } else {
-            let role = AssumedRole::new(line.clone(), settings, &secret.keys, &address.sts, &region);
-            Arc::new(role.ok_or_else(no_keys)?)
+            let own = given(&secret.keys).ok_or_else(|| StoreError::Odd("no keys".into()))?;
+            (Arc::new(StaticCredentialProvider::new(own)), None)
         };
+        if !settings.assume_role_arn.is_empty() {
+            let external_id = match &secret.keys {
+                StorageKeys::S3 { assume_role_external_id, .. } => assume_role_external_id.clone(),
+                _ => None,
+            };
+            let role = Role {
+                arn: settings.assume_role_arn.clone(),
+                session: None,
+                external_id,
+                endpoint: address.sts.clone(),
+                region: region.clone(),
+            };
+            let held = Held::new(AssumedRole { line: line.clone(), role, own: credentials });
+            identity = identity.map(|_| held.name());
+            credentials = Arc::new(held);
+        }
         let mut attributes = Attributes::new();
         let disposition = match settings.content_disposition.as_str() {
             "" => DEFAULT_CONTENT_DISPOSITION,
@@ -81,7 +117,9 @@ impl Bucket {
             set.push(&name, &value);
         }
         let is_aws = address.base.contains(".amazonaws.com");
-        Self::open(&settings.bucket, line, credentials, region, address, (attributes, set), is_aws)
+        let opened =
+            Self::open(&settings.bucket, line, credentials, region, address, (attributes, set), is_aws)?;
+        Ok(Self { identity, ..opened })
     }
 
     pub(super) fn ali_oss(settings: &AliOss, secret: &StorageSecret, line: Line) -> Result<Self, StoreError> {
@@ -112,7 +150,8 @@ impl Bucket {
             .with_client_options(client_options())
             .with_http_connector(line.clone())
             .build()?;
-        Ok(Self { store, line, credentials, region, address, attributes, tags, is_aws })
+        let identity = None;
+        Ok(Self { store, line, credentials, region, address, attributes, tags, is_aws, identity })
     }
 
     fn url(&self, key: &str) -> String {
@@ -126,6 +165,22 @@ impl Bucket {
         AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(&mut request, None)?;
         self.line.ask(request).await
     }
+}
+
+/// The given keys.
+fn given(keys: &StorageKeys) -> Option<AwsCredential> {
+    let (access_key, secret, token) = match keys {
+        StorageKeys::S3 { access_key, secret, session_token, .. } => {
+            (access_key, secret, session_token.as_ref())
+        }
+        StorageKeys::AliOss { access_key, secret } => (access_key, secret, None),
+        _ => return None,
+    };
+    Some(AwsCredential {
+        key_id: access_key.expose_secret().to_owned(),
+        secret_key: secret.expose_secret().to_owned(),
+        token: token.map(|token| token.expose_secret().to_owned()),
+    })
 }
 
 /// Where AWS has a bucket. It says so to anybody, also where it refuses everything else.
@@ -145,6 +200,10 @@ async fn region_of(line: &Line, bucket: &str) -> Result<String, StoreError> {
 impl Remote for Bucket {
     fn location(&self, key: &str) -> String {
         self.url(key)
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.identity.as_ref().and_then(|name| name.lock().clone())
     }
 
     async fn put(&self, key: &str, bytes: Bytes, _: PartSum) -> Result<Option<String>, StoreError> {

@@ -50,7 +50,7 @@ async fn try_all(storage: &Storage, secret: &StorageSecret, key: &str, hidden: &
     let bytes = Bytes::from_static(b"x");
     let sum = PartSum::of(&bytes);
     let mut errors = Vec::new();
-    match connect(storage, secret, &pace, Duration::from_secs(5)).await {
+    match connect(storage, secret, &pace, Duration::from_secs(5), &Environment::default()).await {
         Ok(remote) => {
             let part = Part { sum, content_id: "\"1\"".into() };
             errors.extend(remote.put(key, bytes.clone(), sum).await.err());
@@ -103,12 +103,13 @@ proptest! {
                 tagging: pick(8, "a=b"),
                 content_disposition: pick(3, ""),
                 proxy_url: String::new(),
+                machine_identity: false,
             }), s3_keys),
             (Storage::AliOss(AliOss { bucket: pick(4, "shows"), region: pick(5, ""), endpoint: nobody.clone() }),
              StorageKeys::AliOss { access_key: secret(pick(0, "")), secret: secret(pick(1, "")) }),
-            (Storage::Azure(Azure { account_name: pick(4, "shows"), container_name: pick(5, "shows"), endpoint: nobody.clone() }),
+            (Storage::Azure(Azure { account_name: pick(4, "shows"), container_name: pick(5, "shows"), endpoint: nobody.clone(), machine_identity: false }),
              StorageKeys::Azure { account_key: secret(pick(0, "aa")) }),
-            (Storage::Gcp(Gcp { bucket: pick(4, "shows"), proxy_url: String::new() }),
+            (Storage::Gcp(Gcp { bucket: pick(4, "shows"), ..Gcp::default() }),
              StorageKeys::Gcp { credentials: serde_json::json!({
                 "private_key": format!("{hidden}{}", pick(0, "")), "private_key_id": pick(1, ""),
                 "client_email": pick(2, ""), "gcs_base_url": nobody, "disable_oauth": spoiled[3],

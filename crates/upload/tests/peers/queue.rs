@@ -36,6 +36,10 @@ impl Secrets for One {
     async fn secret(&self, _: &str) -> Result<StorageSecret, ApiError> {
         Ok(self.0.clone())
     }
+
+    fn profile(&self, _: &str) -> Option<StorageProfile> {
+        None
+    }
 }
 
 #[tokio::main]

@@ -29,10 +29,17 @@ struct Shared {
     minio: String,
     client: reqwest::Client,
     credential: Arc<AwsCredential>,
+    /// The only login that is taken; none: any.
+    login: Option<&'static str>,
 }
 
 impl Google {
     pub async fn before(minio: &str, key: &str, secret: &str) -> Self {
+        Self::asking_for(minio, key, secret, None).await
+    }
+
+    /// Takes one login alone.
+    pub async fn asking_for(minio: &str, key: &str, secret: &str, login: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let credential = AwsCredential { key_id: key.into(), secret_key: secret.into(), token: None };
@@ -40,6 +47,7 @@ impl Google {
             minio: minio.to_owned(),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             credential: Arc::new(credential),
+            login,
         };
         let app = Router::new().fallback(answer).with_state(shared);
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -77,6 +85,10 @@ impl Shared {
 async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let login = head.headers.get("authorization").map(|value| value.to_str().unwrap());
+    if shared.login.is_some() && login != shared.login {
+        return Response::builder().status(401).body(Body::empty()).unwrap();
+    }
     // The library encodes more of a name than S3's signatures allow for.
     let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let path = format!("{}{query}", encoded_as_s3_does(head.uri.path()));

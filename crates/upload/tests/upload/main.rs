@@ -7,9 +7,12 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod check;
+mod cloud;
+mod corrected;
 mod faults;
 mod google;
 mod growing;
+mod identity;
 mod kill;
 mod order;
 mod proxy;

@@ -55,7 +55,7 @@ impl Faults {
         let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(|_, _| Act::Pass)));
         let shared = Shared {
             to: origin[..url::Position::BeforePath].to_owned(),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: reqwest::Client::builder().no_proxy().danger_accept_invalid_certs(true).build().unwrap(),
             seen: seen.clone(),
             rule: rule.clone(),
         };

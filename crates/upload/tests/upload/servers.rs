@@ -10,26 +10,30 @@ use egress::storage::{Azure, Gcp, S3, Storage, StorageKeys, StorageProfile, Stor
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::{AzureAuthorizer, AzureCredential, MicrosoftAzureBuilder};
 use object_store::client::HttpRequestBody;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::google::Google;
+use crate::proxy::Faults;
 
 pub const BUCKET: &str = "shows";
-const KEY: &str = "tallylight";
-const SECRET: &str = "no-secret-at-all";
-const AZURE_ACCOUNT: &str = "devstoreaccount1";
+pub const KEY: &str = "tallylight";
+pub const SECRET: &str = "no-secret-at-all";
+pub const AZURE_ACCOUNT: &str = "devstoreaccount1";
 /// Azurite's well-known key.
-const AZURE_KEY: &str =
+pub const AZURE_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
 /// A store, and how to look into it without the queue.
 pub struct Server {
     _child: Child,
     _google: Option<Google>,
+    _proxy: Option<Faults>,
     dir: TempDir,
     pub url: String,
+    /// Of what stands behind Google's interface.
+    pub minio_url: String,
     pub profile: StorageProfile,
     pub secret: StorageSecret,
     pub store: Arc<dyn ObjectStore>,
@@ -62,7 +66,13 @@ fn azurite() -> PathBuf {
     )
 }
 
-async fn run(program: &Path, dir: &TempDir, args: &[&str], answering: &str) -> Child {
+async fn run(
+    program: &Path,
+    dir: &TempDir,
+    args: &[&str],
+    variables: &[(&str, &str)],
+    answering: &str,
+) -> Child {
     let log = std::fs::File::create(dir.path().join("server.log")).unwrap();
     let mut command = Command::new(program);
     command
@@ -72,12 +82,13 @@ async fn run(program: &Path, dir: &TempDir, args: &[&str], answering: &str) -> C
         .env("MINIO_BROWSER", "off")
         .env("MINIO_UPDATE", "off")
         .env("MINIO_CI_CD", "1")
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
         .kill_on_drop(true);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-    let client = reqwest::Client::new();
+    let client = reqwest::Client::builder().danger_accept_invalid_certs(true).build().unwrap();
     let until = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
         let log = || std::fs::read_to_string(dir.path().join("server.log")).unwrap_or_default();
@@ -95,6 +106,10 @@ async fn run(program: &Path, dir: &TempDir, args: &[&str], answering: &str) -> C
 
 impl Server {
     pub async fn minio() -> Self {
+        Self::minio_with(&[]).await
+    }
+
+    pub async fn minio_with(variables: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().unwrap();
         let port = free_port();
         let (address, data) = (format!("127.0.0.1:{port}"), dir.path().join("data"));
@@ -111,9 +126,8 @@ impl Server {
             &console,
             data.to_str().unwrap(),
         ];
-        let child =
-            run(&cached("TALLYLIGHT_MINIO", "minio-"), &dir, &args, &format!("{url}/minio/health/ready"))
-                .await;
+        let program = cached("TALLYLIGHT_MINIO", "minio-");
+        let child = run(&program, &dir, &args, variables, &format!("{url}/minio/health/ready")).await;
         let store = AmazonS3Builder::new()
             .with_bucket_name(BUCKET)
             .with_endpoint(&url)
@@ -130,7 +144,9 @@ impl Server {
         Self {
             _child: child,
             _google: None,
+            _proxy: None,
             dir,
+            minio_url: url.clone(),
             url,
             profile: profile(storage),
             secret: s3_secret(KEY, SECRET),
@@ -149,12 +165,29 @@ impl Server {
     }
 
     pub async fn azure() -> Self {
+        Self::azure_at("http", TempDir::new().unwrap(), &[]).await
+    }
+
+    /// One that takes tokens, too. It does so over TLS alone; its certificate is its own, and a proxy takes it.
+    pub async fn azure_with_tokens() -> Self {
         let dir = TempDir::new().unwrap();
+        let file = |name: &str| dir.path().join(name).display().to_string();
+        let (key, cert) = (file("key.pem"), file("cert.pem"));
+        let make = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -keyout";
+        let args: Vec<&str> = make.split(' ').chain([key.as_str(), "-out", &cert]).collect();
+        crate::cloud::openssl(&args, b"").await;
+        let azure = Self::azure_at("https", dir, &["--oauth", "basic", "--cert", &cert, "--key", &key]).await;
+        let proxy = Faults::before(&azure.url).await;
+        let (profile, secret) = azure.behind(&proxy.url);
+        Self { url: proxy.url.clone(), profile, secret, _proxy: Some(proxy), ..azure }
+    }
+
+    async fn azure_at(scheme: &str, dir: TempDir, more: &[&str]) -> Self {
         let port = free_port();
-        let url = format!("http://127.0.0.1:{port}/{AZURE_ACCOUNT}");
+        let url = format!("{scheme}://127.0.0.1:{port}/{AZURE_ACCOUNT}");
         let (port, data) = (port.to_string(), dir.path().join("data"));
         let program = azurite();
-        let args = [
+        let mut args = vec![
             program.to_str().unwrap(),
             "--blobHost",
             "127.0.0.1",
@@ -166,7 +199,8 @@ impl Server {
             "--skipApiVersionCheck",
             "--disableTelemetry",
         ];
-        let child = run(Path::new("node"), &dir, &args, &url).await;
+        args.extend(more);
+        let child = run(Path::new("node"), &dir, &args, &[], &url).await;
         let key =
             AzureCredential::AccessKey(object_store::azure::AzureAccessKey::try_new(AZURE_KEY).unwrap());
         let mut create = http::Request::put(format!("{url}/{BUCKET}?restype=container"))
@@ -175,28 +209,33 @@ impl Server {
             .unwrap();
         AzureAuthorizer::new(&key, AZURE_ACCOUNT).try_authorize(&mut create).unwrap();
         let (head, _) = create.into_parts();
-        let created =
-            reqwest::Client::new().put(head.uri.to_string()).headers(head.headers).send().await.unwrap();
+        let client = reqwest::Client::builder().danger_accept_invalid_certs(true).build().unwrap();
+        let created = client.put(head.uri.to_string()).headers(head.headers).send().await.unwrap();
         assert!(created.status().is_success(), "{}", created.text().await.unwrap());
         let store = MicrosoftAzureBuilder::new()
             .with_account(AZURE_ACCOUNT)
             .with_access_key(AZURE_KEY)
             .with_container_name(BUCKET)
             .with_endpoint(url.clone())
-            .with_allow_http(true)
+            .with_client_options(
+                ClientOptions::new().with_allow_http(true).with_allow_invalid_certificates(true),
+            )
             .build()
             .unwrap();
         let storage = Storage::Azure(Azure {
             account_name: AZURE_ACCOUNT.into(),
             container_name: BUCKET.into(),
             endpoint: url.clone(),
+            machine_identity: false,
         });
         let secret =
             StorageSecret { keys: StorageKeys::Azure { account_key: AZURE_KEY.into() }, proxy: None };
         Self {
             _child: child,
             _google: None,
+            _proxy: None,
             dir,
+            minio_url: String::new(),
             url,
             profile: profile(storage),
             secret,

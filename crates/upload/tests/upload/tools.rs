@@ -18,9 +18,12 @@ pub const MIB: usize = 1 << 20;
 /// The least that S3 takes for a part.
 pub const PART: usize = 5 * MIB;
 
-/// A keyring.
+/// A keyring, and the settings that were corrected.
 #[derive(Default, Clone)]
-pub struct Keys(pub Arc<Mutex<HashMap<String, StorageSecret>>>);
+pub struct Keys(
+    pub Arc<Mutex<HashMap<String, StorageSecret>>>,
+    pub Arc<Mutex<HashMap<String, StorageProfile>>>,
+);
 
 #[async_trait]
 impl Secrets for Keys {
@@ -28,6 +31,10 @@ impl Secrets for Keys {
         self.0.lock().get(name).cloned().ok_or_else(|| {
             ApiError::new(ErrorCode::Keyring, Fault::Environment, "No such secret.", "Enter it.").retryable()
         })
+    }
+
+    fn profile(&self, name: &str) -> Option<StorageProfile> {
+        self.1.lock().get(name).cloned()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod config;
 mod log;
+mod places;
 mod storage;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,11 +18,10 @@ use api::keys::ApiKeys;
 use api::webhook::{Configured, Patience, Webhooks};
 use egress::error::ApiError;
 use egress::id::EgressId;
-use egress::storage::{LocalFolder, Storage, StorageProfile, StorageSecret};
 use egress::validate::SessionLimits;
 use secrecy::SecretString;
 use studio::surface::ProjectInput;
-use studio::{ConfiguredStorage, EgressDefaults, Studio};
+use studio::{EgressDefaults, Studio};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -29,8 +29,8 @@ use upload::UploadState;
 
 use crate::args::{Access, invalid};
 use crate::session;
-use config::{Backup, Config, Limits, Read};
-use storage::StorageConfig;
+use config::{Config, Limits, Read};
+use places::places;
 
 pub use log::begin as begin_log;
 
@@ -62,35 +62,22 @@ pub struct Prepared {
 pub fn prepare(file: Option<&Path>) -> Result<Prepared, ApiError> {
     let environment = |name: &str| std::env::var(name).ok();
     let (text, from) = config::text(file, environment)?;
-    let Read { mut config, warnings } = config::read(&text, &from, environment)?;
+    let Read { mut config, mut warnings } = config::read(&text, &from, environment)?;
     let secret = config.api_secret.clone().expect("reading has made sure of it");
     let mut keys = ApiKeys::new(&config.api_key, secret);
     for (key, secret) in std::mem::take(&mut config.keys) {
         keys.insert(key, secret);
     }
-    let defaults = defaults(&config, environment)?;
+    let (of_places, of_storage) = places(&mut config, environment)?;
+    warnings.extend(of_storage);
+    let defaults = defaults(&config, of_places);
     if let Some(redis) = &config.redis {
         redis.check()?;
     }
     Ok(Prepared { config, warnings, defaults, keys })
 }
 
-fn defaults(
-    config: &Config,
-    environment: impl Fn(&str) -> Option<String>,
-) -> Result<EgressDefaults, ApiError> {
-    let configured = |storage: &Option<StorageConfig>, key: &str| match storage {
-        Some(storage) => storage.configured(key, &environment),
-        None => Ok(None),
-    };
-    let backup = match &config.backup_storage {
-        None => configured(&config.backup, "backup")?,
-        Some(_) if config.backup.is_some() => {
-            return Err(invalid("backup and backup_storage name two backups.", "Leave one of them."));
-        }
-        Some(Backup::Storage(storage)) => storage.configured("backup_storage", &environment)?,
-        Some(Backup::Folder(folder)) => Some(local(folder)?),
-    };
+fn defaults(config: &Config, of_places: EgressDefaults) -> EgressDefaults {
     let Limits {
         file_output_max_duration,
         file_output_max_size,
@@ -100,9 +87,7 @@ fn defaults(
     } = &config.session_limits;
     // A limit of less than a second is still one.
     let seconds = |limit: &Option<Duration>| limit.map(|limit| limit.as_secs().max(1));
-    Ok(EgressDefaults {
-        storage: configured(&config.storage, "storage")?,
-        backup,
+    EgressDefaults {
         disallow_local: config.disallow_local_storage,
         limits: SessionLimits {
             file_max_s: seconds(file_output_max_duration),
@@ -112,15 +97,8 @@ fn defaults(
             images_max_s: seconds(image_output_max_duration),
         },
         template_base: config.template_base().map(str::to_owned),
-        ..EgressDefaults::default()
-    })
-}
-
-/// A folder as a backup.
-fn local(folder: &Path) -> Result<ConfiguredStorage, ApiError> {
-    let storage = Storage::Local(LocalFolder { folder: folder.to_owned() }).check()?;
-    let profile = StorageProfile { storage, prefix: String::new() };
-    Ok(ConfiguredStorage { profile, secret: StorageSecret::default() })
+        ..of_places
+    }
 }
 
 impl Prepared {

@@ -1,13 +1,14 @@
 //! The storages of a configuration. They are put into the words of a request, and pass the same checks.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use egress::error::ApiError;
-use egress::storage::{Asked, StorageProfile};
+use egress::storage::{Asked, LocalFolder, Storage, StorageProfile, StorageSecret};
 use livekit_protocol as proto;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use studio::ConfiguredStorage;
+use studio::{ConfiguredStorage, S3Role};
 
 use crate::args::invalid;
 
@@ -15,7 +16,7 @@ use crate::args::invalid;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct StorageConfig {
-    /// Begins the name of every object.
+    /// Begins the name of every object. Alone it is a folder.
     pub prefix: String,
     /// Amazon S3 and what is compatible.
     pub s3: Option<S3>,
@@ -87,7 +88,7 @@ pub struct Proxy {
 /// A secret that may be missing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(transparent)]
-struct Secret(Option<SecretString>);
+pub struct Secret(Option<SecretString>);
 
 impl Secret {
     fn open(&self) -> String {
@@ -111,86 +112,154 @@ impl Proxy {
 }
 
 impl StorageConfig {
-    /// The storage that is configured; none if the file names none.
+    /// Whether it names more than a prefix.
+    pub fn names_a_store(&self) -> bool {
+        self.s3.is_some() || self.azure.is_some() || self.gcp.is_some() || self.alioss.is_some()
+    }
+
+    /// The storage that is configured; none if the file names none. A prefix alone is a folder, as LiveKit has it; one
+    /// that is no full path lies below `base`.
     ///
     /// # Errors
     /// It names several, or one that cannot be used.
     pub fn configured(
         &self,
         key: &str,
+        base: Option<&Path>,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<ConfiguredStorage>, ApiError> {
-        let of_environment = |text: &str, name: &str| {
-            if text.is_empty() { environment(name).unwrap_or_default() } else { text.to_owned() }
-        };
         let mut found = Vec::new();
-        if let Some(s3) = &self.s3 {
-            found.push(Asked::of_s3(&proto::S3Upload {
-                access_key: s3.access_key.or(&environment, "AWS_ACCESS_KEY_ID"),
-                secret: s3.secret.or(&environment, "AWS_SECRET_ACCESS_KEY"),
-                session_token: s3.session_token.or(&environment, "AWS_SESSION_TOKEN"),
-                assume_role_arn: s3.assume_role_arn.clone(),
-                assume_role_external_id: s3.assume_role_external_id.open(),
-                region: of_environment(&s3.region, "AWS_DEFAULT_REGION"),
-                endpoint: s3.endpoint.clone(),
-                bucket: s3.bucket.clone(),
-                force_path_style: s3.force_path_style,
-                metadata: s3.metadata.clone(),
-                tagging: s3.tagging.clone(),
-                content_disposition: s3.content_disposition.clone(),
-                proxy: s3.proxy_config.as_ref().map(Proxy::asked),
-            }));
-        }
-        if let Some(azure) = &self.azure {
-            found.push(Asked::of_azure(&proto::AzureBlobUpload {
-                account_name: of_environment(&azure.account_name, "AZURE_STORAGE_ACCOUNT"),
-                account_key: azure.account_key.or(&environment, "AZURE_STORAGE_KEY"),
-                container_name: azure.container_name.clone(),
-            }));
-        }
-        if let Some(gcp) = &self.gcp {
-            let mut credentials = gcp.credentials_json.open();
-            if credentials.is_empty()
-                && let Some(file) = environment("GOOGLE_APPLICATION_CREDENTIALS")
-            {
-                credentials = std::fs::read_to_string(&file).map_err(|error| {
-                    invalid(
-                        "The file that GOOGLE_APPLICATION_CREDENTIALS names cannot be read.",
-                        "Check its name and its rights.",
-                    )
-                    .with_detail(error)
-                })?;
-            }
-            found.push(Asked::of_gcp(&proto::GcpUpload {
-                credentials,
-                bucket: gcp.bucket.clone(),
-                proxy: gcp.proxy_config.as_ref().map(Proxy::asked),
-            }));
-        }
-        if let Some(oss) = &self.alioss {
-            found.push(Asked::of_ali_oss(&proto::AliOssUpload {
-                access_key: oss.access_key.open(),
-                secret: oss.secret.open(),
-                region: oss.region.clone(),
-                endpoint: oss.endpoint.clone(),
-                bucket: oss.bucket.clone(),
-            }));
-        }
+        found.extend(self.s3.as_ref().map(|s3| s3.asked(&environment)));
+        found.extend(self.azure.as_ref().map(|azure| azure.asked(&environment)));
+        found.extend(self.gcp.as_ref().map(|gcp| gcp.asked(&environment)));
+        found.extend(self.alioss.as_ref().map(AliOss::asked));
         if found.len() > 1 {
             return Err(invalid(
                 format!("{key} names several storages."),
                 "Leave one of s3, azure, gcp and alioss.",
             ));
         }
-        let Some(asked) = found.pop() else { return Ok(None) };
-        let Asked { storage, secret } = asked.map_err(|error| {
-            let mut error = ApiError::from(error);
+        let asked = match found.pop() {
+            Some(asked) => asked,
+            None if self.prefix.trim().is_empty() => return Ok(None),
+            None => {
+                let folder = base.unwrap_or(Path::new("")).join(self.prefix.trim());
+                return folder_at(&folder).map(Some);
+            }
+        };
+        let Asked { storage, secret } = asked.map_err(|mut error| {
             error.message = format!("{key} cannot be used. {}", error.message);
             error
         })?;
-        Ok(Some(ConfiguredStorage {
-            profile: StorageProfile { storage, prefix: self.prefix.clone() },
-            secret,
-        }))
+        let profile = StorageProfile { storage, prefix: self.prefix.clone() };
+        Ok(Some(ConfiguredStorage { profile, secret }))
     }
+}
+
+/// A folder as a storage.
+///
+/// # Errors
+/// It has no full path.
+pub fn folder_at(folder: &Path) -> Result<ConfiguredStorage, ApiError> {
+    let storage = Storage::Local(LocalFolder { folder: folder.to_owned() }).check()?;
+    let profile = StorageProfile { storage, prefix: String::new() };
+    Ok(ConfiguredStorage { profile, secret: StorageSecret::default() })
+}
+
+impl S3 {
+    fn asked(&self, environment: &impl Fn(&str) -> Option<String>) -> Result<Asked, ApiError> {
+        // Half a pair in the file is completed; without any, it is the machine's own identity, which looks into the
+        // environment first.
+        let any = [&self.access_key, &self.secret].iter().any(|key| !key.open().is_empty());
+        let key = |given: &Secret, name| if any { given.or(environment, name) } else { String::new() };
+        Ok(Asked::of_s3(&proto::S3Upload {
+            access_key: key(&self.access_key, "AWS_ACCESS_KEY_ID"),
+            secret: key(&self.secret, "AWS_SECRET_ACCESS_KEY"),
+            session_token: key(&self.session_token, "AWS_SESSION_TOKEN"),
+            assume_role_arn: self.assume_role_arn.clone(),
+            assume_role_external_id: self.assume_role_external_id.open(),
+            region: match self.region.as_str() {
+                // Amazon itself is asked where the bucket is.
+                "" if !self.endpoint.is_empty() => environment("AWS_REGION")
+                    .or_else(|| environment("AWS_DEFAULT_REGION"))
+                    .unwrap_or_default(),
+                region => region.to_owned(),
+            },
+            endpoint: self.endpoint.clone(),
+            bucket: self.bucket.clone(),
+            force_path_style: self.force_path_style,
+            metadata: self.metadata.clone(),
+            tagging: self.tagging.clone(),
+            content_disposition: self.content_disposition.clone(),
+            proxy: self.proxy_config.as_ref().map(Proxy::asked),
+        })?)
+    }
+}
+
+impl Azure {
+    fn asked(&self, environment: &impl Fn(&str) -> Option<String>) -> Result<Asked, ApiError> {
+        Ok(Asked::of_azure(&proto::AzureBlobUpload {
+            account_name: match self.account_name.as_str() {
+                "" => environment("AZURE_STORAGE_ACCOUNT").unwrap_or_default(),
+                name => name.to_owned(),
+            },
+            account_key: self.account_key.open(),
+            container_name: self.container_name.clone(),
+        })?)
+    }
+}
+
+impl Gcp {
+    fn asked(&self, environment: &impl Fn(&str) -> Option<String>) -> Result<Asked, ApiError> {
+        let credentials = self.credentials_json.open();
+        // Read when it is needed; that it can be read is better known now.
+        if credentials.is_empty()
+            && let Some(file) = environment("GOOGLE_APPLICATION_CREDENTIALS").filter(|file| !file.is_empty())
+        {
+            std::fs::File::open(&file).map_err(|error| {
+                invalid(
+                    "The file that GOOGLE_APPLICATION_CREDENTIALS names cannot be read.",
+                    "Check its name and its rights.",
+                )
+                .with_detail(error)
+            })?;
+        }
+        Ok(Asked::of_gcp(&proto::GcpUpload {
+            credentials,
+            bucket: self.bucket.clone(),
+            proxy: self.proxy_config.as_ref().map(Proxy::asked),
+        })?)
+    }
+}
+
+impl AliOss {
+    fn asked(&self) -> Result<Asked, ApiError> {
+        Ok(Asked::of_ali_oss(&proto::AliOssUpload {
+            access_key: self.access_key.open(),
+            secret: self.secret.open(),
+            region: self.region.clone(),
+            endpoint: self.endpoint.clone(),
+            bucket: self.bucket.clone(),
+        })?)
+    }
+}
+
+/// `s3_assume_role_*`: by which role requests upload to S3 that name none.
+///
+/// # Errors
+/// Half of its key is missing.
+pub fn s3_role(arn: &str, external_id: &Secret, key: &Secret, secret: &Secret) -> Result<S3Role, ApiError> {
+    let some =
+        |secret: &Secret| Some(SecretString::from(secret.open())).filter(|s| !s.expose_secret().is_empty());
+    let key = match (some(key), some(secret)) {
+        (Some(key), Some(secret)) => Some((key, secret)),
+        (None, None) => None,
+        _ => {
+            return Err(invalid(
+                "Only one of s3_assume_role_key and s3_assume_role_secret is set.",
+                "Set both, or neither.",
+            ));
+        }
+    };
+    Ok(S3Role { arn: arn.trim().to_owned(), external_id: some(external_id), key })
 }

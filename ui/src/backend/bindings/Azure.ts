@@ -15,4 +15,9 @@ container_name: string,
 /**
  * Address of the service, account included. Empty: Azure's own.
  */
-endpoint: string, };
+endpoint: string, 
+/**
+ * Without keys: whoever the computer that uploads is to the cloud, by its environment, its files or the
+ * instance it runs on.
+ */
+machine_identity: boolean, };

@@ -39,4 +39,9 @@ content_disposition: string,
 /**
  * Address of an HTTP proxy, without its login. Empty: none of its own.
  */
-proxy_url: string, };
+proxy_url: string, 
+/**
+ * Without keys: whoever the computer that uploads is to the cloud, by its environment, its files or the
+ * instance it runs on.
+ */
+machine_identity: boolean, };

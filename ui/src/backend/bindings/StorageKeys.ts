@@ -25,7 +25,7 @@ assume_role_external_id: string | null, } | { "kind": "gcp",
  */
 credentials: string, } | { "kind": "azure", 
 /**
- * In base64, as the portal shows it.
+ * In base64, as the portal shows it; or a shared access signature (`sv=…&sig=…`).
  */
 account_key: string, } | { "kind": "ali_oss", 
 /**

@@ -1,7 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { anError } from "@/backend/fixture/people";
 import { allStorages, aStorage, s3 } from "@/backend/fixture/uploads";
-import { type Draft, draftOf, emailOf, fieldOf, inputOf, isComplete, needsMore } from "./draft";
+import {
+  byIdentity,
+  type Draft,
+  draftOf,
+  emailOf,
+  fieldOf,
+  inputOf,
+  isComplete,
+  keepsKeys,
+  needsMore,
+} from "./draft";
 
 const fresh = (part: Partial<Draft> = {}): Draft => ({ ...draftOf(null, false), ...part });
 const keyFile = JSON.stringify({ type: "service_account", client_email: "a@b.example", private_key: "k" });
@@ -89,6 +99,55 @@ describe("a draft of a storage", () => {
       false,
     );
     expect(isComplete(fresh({ kind: "local", folder: "/mnt" }), false)).toBe(true);
+  });
+});
+
+describe("a draft without keys", () => {
+  it("is this computer's identity for the kinds that have one, and needs and sends no keys", () => {
+    const identity = { machine_identity: true, bucket: "b", access_key: "left", secret: "over" };
+    const typed = fresh(identity);
+    expect(isComplete(typed, true)).toBe(true);
+    expect(inputOf(typed)).toMatchObject({
+      profile: { storage: { kind: "s3", machine_identity: true } },
+      secret: null,
+    });
+    expect(keepsKeys(typed)).toBe(false);
+    expect(inputOf({ ...typed, this_run_only: true }).this_run_only).toBe(false);
+    // Of a role and of a proxy something has to be kept all the same.
+    const role = { ...typed, external_id: "x", this_run_only: true };
+    expect(inputOf(role)).toMatchObject({
+      secret: {
+        keys: {
+          kind: "s3",
+          access_key: "",
+          secret: "",
+          session_token: null,
+          assume_role_external_id: "x",
+        },
+      },
+      this_run_only: true,
+    });
+    const proxied = { ...typed, kind: "gcp" as const, proxy_url: "http://p.example", proxy_user: "vera" };
+    expect(inputOf(proxied).secret).toEqual({
+      keys: { kind: "none" },
+      proxy: { username: "vera", password: "" },
+    });
+    const azure = fresh({
+      ...identity,
+      kind: "azure",
+      account_name: "a",
+      container_name: "c",
+      account_key: "k",
+    });
+    expect(inputOf(azure)).toMatchObject({
+      profile: { storage: { machine_identity: true } },
+      secret: null,
+    });
+    // What was chosen for another kind does not hold for one that has no such thing.
+    const oss = fresh({ ...identity, kind: "ali_oss", endpoint: "e" });
+    expect(byIdentity(oss)).toBe(false);
+    expect(inputOf(oss).secret).not.toBeNull();
+    expect(isComplete(fresh({ machine_identity: true }), true)).toBe(false);
   });
 });
 

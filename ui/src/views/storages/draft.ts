@@ -30,6 +30,8 @@ export interface Draft {
   tagging: string;
   content_disposition: string;
   proxy_url: string;
+  /** Without keys: as this computer itself. */
+  machine_identity: boolean;
   account_name: string;
   container_name: string;
   folder: string;
@@ -58,6 +60,7 @@ const empty: Draft = {
   tagging: "",
   content_disposition: "",
   proxy_url: "",
+  machine_identity: false,
   account_name: "",
   container_name: "",
   folder: "",
@@ -107,7 +110,7 @@ export function profileOf(draft: Draft): StorageProfile {
 }
 
 function storageOf(draft: Draft): Storage {
-  const { kind, force_path_style } = draft;
+  const { kind, force_path_style, machine_identity } = draft;
   const bucket = draft.bucket.trim();
   const region = draft.region.trim();
   const endpoint = draft.endpoint.trim();
@@ -125,15 +128,17 @@ function storageOf(draft: Draft): Storage {
         tagging: draft.tagging.trim(),
         content_disposition: draft.content_disposition.trim(),
         proxy_url,
+        machine_identity,
       };
     case "gcp":
-      return { kind, bucket, proxy_url };
+      return { kind, bucket, proxy_url, machine_identity };
     case "azure":
       return {
         kind,
         account_name: draft.account_name.trim(),
         container_name: draft.container_name.trim(),
         endpoint,
+        machine_identity,
       };
     case "ali_oss":
       return { kind, bucket, region, endpoint };
@@ -142,7 +147,20 @@ function storageOf(draft: Draft): Storage {
   }
 }
 
+/** Whether a kind can go without keys, as this computer itself. */
+export const takesIdentity = (kind: Kind): kind is "s3" | "gcp" | "azure" =>
+  kind === "s3" || kind === "gcp" || kind === "azure";
+
+/** Whether it goes without keys, as this computer itself. */
+export const byIdentity = (draft: Draft) => draft.machine_identity && takesIdentity(draft.kind);
+
 function keysOf(draft: Draft): StorageKeys {
+  const external_id = draft.external_id.trim() || null;
+  if (byIdentity(draft)) {
+    if (draft.kind !== "s3" || !external_id) return { kind: "none" };
+    const no = { access_key: "", secret: "", session_token: null };
+    return { kind: "s3", ...no, assume_role_external_id: external_id };
+  }
   const access_key = draft.access_key.trim();
   const secret = draft.secret.trim();
   switch (draft.kind) {
@@ -152,7 +170,7 @@ function keysOf(draft: Draft): StorageKeys {
         access_key,
         secret,
         session_token: draft.session_token.trim() || null,
-        assume_role_external_id: draft.external_id.trim() || null,
+        assume_role_external_id: external_id,
       };
     case "gcp":
       return { kind: "gcp", credentials: draft.credentials.trim() };
@@ -184,12 +202,15 @@ function secretOf(draft: Draft): StorageSecret | null {
   return { keys: keysOf(draft), proxy };
 }
 
+/** Whether there is something to keep in the keyring. */
+export const keepsKeys = (draft: Draft) => draft.kind !== "local" && (!byIdentity(draft) || anyKey(draft));
+
 export function inputOf(draft: Draft): StorageInput {
   return {
     name: draft.name.trim(),
     profile: profileOf(draft),
     secret: secretOf(draft),
-    this_run_only: draft.this_run_only && draft.kind !== "local",
+    this_run_only: draft.this_run_only && keepsKeys(draft),
   };
 }
 
@@ -205,6 +226,7 @@ export function isComplete(draft: Draft, keysNeeded: boolean): boolean {
     local: () => storage.kind === "local" && storage.folder !== "",
   };
   if (!places[draft.kind]()) return false;
+  if (byIdentity(draft)) return true;
   if (!keysNeeded && !anyKey(draft)) return true;
   switch (keys.kind) {
     case "s3":

@@ -10,7 +10,7 @@ import { SecretInput } from "@/kit/secret";
 import { useCommand } from "@/lib/commands";
 import { cx } from "@/lib/cx";
 import { t } from "@/words";
-import { type Draft, emailOf, needsMore } from "./draft";
+import { byIdentity, type Draft, emailOf, needsMore, takesIdentity } from "./draft";
 
 /** The names of what is typed as text. */
 type TextName = {
@@ -97,6 +97,7 @@ export function KindFields({ form }: { form: FormState }) {
             example={t("storage.endpoint.s3.example")}
             hint={t("storage.endpoint.s3.hint")}
           />
+          <Identity form={form} />
           <KeyPair form={form} />
         </>
       );
@@ -104,6 +105,7 @@ export function KindFields({ form }: { form: FormState }) {
       return (
         <>
           <Bucket form={form} />
+          <Identity form={form} />
           <Credentials form={form} />
         </>
       );
@@ -127,14 +129,17 @@ export function KindFields({ form }: { form: FormState }) {
               required
             />
           </div>
-          <Text
-            form={form}
-            name="account_key"
-            label={t("storage.accountKey")}
-            hint={t("storage.accountKey.hint")}
-            secret
-            required={form.keysNeeded}
-          />
+          <Identity form={form} />
+          {!byIdentity(form.draft) && (
+            <Text
+              form={form}
+              name="account_key"
+              label={t("storage.accountKey")}
+              hint={t("storage.accountKey.hint")}
+              secret
+              required={form.keysNeeded}
+            />
+          )}
         </>
       );
     case "ali_oss":
@@ -170,7 +175,25 @@ function Bucket({ form }: { form: FormState }) {
   );
 }
 
+/** Whether this computer itself stands in for keys: what its environment, its files or its instance say it is. */
+function Identity({ form: { draft, set } }: { form: FormState }) {
+  if (!takesIdentity(draft.kind)) return null;
+  return (
+    <Checkbox
+      checked={draft.machine_identity}
+      onChange={(on) => set({ machine_identity: on })}
+      label={t("storage.identity")}
+    >
+      <span>
+        {t("storage.identity")}
+        <span className="block text-xs text-faint">{t(`storage.identity.${draft.kind}`)}</span>
+      </span>
+    </Checkbox>
+  );
+}
+
 function KeyPair({ form }: { form: FormState }) {
+  if (byIdentity(form.draft)) return null;
   return (
     <div className="grid grid-cols-2 gap-3">
       <Text form={form} name="access_key" label={t("storage.accessKey")} secret required={form.keysNeeded} />
@@ -217,6 +240,7 @@ function Credentials({ form: { draft, set, wrong, keysNeeded } }: { form: FormSt
     if (chosen) set({ credentials: chosen.size > LONGEST_FILE ? "?" : await chosen.text().catch(() => "?") });
     if (file.current) file.current.value = "";
   };
+  if (draft.machine_identity) return null;
   return (
     <Field
       label={t("storage.credentials")}
@@ -324,13 +348,15 @@ export function MoreFields({ form }: { form: FormState }) {
                 <span className="block text-xs text-faint">{t("storage.pathStyle.hint")}</span>
               </span>
             </Checkbox>
-            <Text
-              form={form}
-              name="session_token"
-              label={t("storage.sessionToken")}
-              hint={t("storage.sessionToken.hint")}
-              secret
-            />
+            {!byIdentity(draft) && (
+              <Text
+                form={form}
+                name="session_token"
+                label={t("storage.sessionToken")}
+                hint={t("storage.sessionToken.hint")}
+                secret
+              />
+            )}
             <div className="grid grid-cols-2 gap-3">
               <Text
                 form={form}

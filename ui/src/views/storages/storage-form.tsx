@@ -1,5 +1,6 @@
 // Adding and editing a storage. Names for tests: [data-testid=storage-kind][data-kind] are the kinds;
-// [data-testid=storage-form] with the labels of its fields; checkbox "Keep the keys for this run only"; buttons
+// [data-testid=storage-form] with the labels of its fields; checkboxes "Keep the keys for this run only" and, where
+// it can be, "Without keys, as this computer itself"; buttons
 // "Check", "Save storage", "Cancel" and, while it is checked, [data-testid=check-cancel]; the result is
 // [data-testid=storage-checked] with [data-testid=check-remark] each, or [data-testid=notice].
 
@@ -14,7 +15,7 @@ import { Notice } from "@/kit/notice";
 import { useOwnCommand } from "@/lib/commands";
 import { useStudio } from "@/store/studio";
 import { t } from "@/words";
-import { type Draft, draftOf, fieldOf, inputOf, isComplete, type Kind } from "./draft";
+import { byIdentity, type Draft, draftOf, fieldOf, inputOf, isComplete, type Kind, keepsKeys } from "./draft";
 import { KIND_ICONS, KindChoice } from "./kinds";
 import { type FormState, KindFields, MoreFields, Text } from "./storage-fields";
 
@@ -89,7 +90,9 @@ export function StorageForm({
     );
 
   const error = save.error ?? (probe.is === "wrong" ? probe.error : null);
-  const keysNeeded = kind !== "local" && (!place || place.keys === "missing");
+  const identity = byIdentity(draft);
+  const kept = place !== null && place.keys !== "missing" && !byIdentity(draftOf(place, false));
+  const keysNeeded = kind !== "local" && !identity && !kept;
   const form: FormState = { draft, set, wrong: error && fieldOf(error, kind), keysNeeded };
   const complete = isComplete(draft, keysNeeded);
   const checking = probe.is === "asked";
@@ -128,7 +131,7 @@ export function StorageForm({
           <h3 className="font-medium text-ink">{t(`storage.kind.${kind}`)}</h3>
         </div>
         <KindFields form={form} />
-        {place && !keysNeeded && kind !== "local" && (
+        {kept && !identity && kind !== "local" && (
           <p className="-mt-1.5 text-xs text-faint">{t("storage.secret.kept")}</p>
         )}
         <div className="grid grid-cols-2 gap-3">
@@ -142,7 +145,7 @@ export function StorageForm({
           <Text form={form} name="name" label={t("storage.name")} hint={t("storage.name.hint")} />
         </div>
         <MoreFields key={kind} form={form} />
-        {kind !== "local" && (
+        {keepsKeys(draft) && (
           <div>
             {keyringError && <Notice error={keyringError} className="mb-3" />}
             <Checkbox

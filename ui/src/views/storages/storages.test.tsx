@@ -33,6 +33,34 @@ async function fillS3({ user }: Window, bucket: string, secret = "s3cret") {
 const aFile = (text: string) =>
   Object.assign(new File([text], "key.json", { type: "application/json" }), { text: async () => text });
 
+describe("a storage without keys", () => {
+  it("asks for none, and says so when there turns out to be no identity", async () => {
+    const window = await open(inRoom([]));
+    const { user, called, studio } = window;
+    const form = await add(window, "s3");
+    await user.type(form.getByLabelText("Bucket"), "shows");
+    expect(form.getByTestId<HTMLButtonElement>("storage-save").disabled).toBe(true);
+    await user.click(form.getByRole("checkbox", { name: "Without keys, as this computer itself" }));
+    for (const gone of ["Access key", "Secret key", "Session token"])
+      expect(form.queryByLabelText(gone), gone).toBeNull();
+    expect(form.queryByRole("checkbox", { name: "Keep the keys for this run only" })).toBeNull();
+    const message = 'This computer\'s own identity cannot be used: the profile "default" cannot be used.';
+    studio.failures.set(
+      "checkStorage",
+      anError({ code: "permission_denied", message, remedy: "Check ~/.aws." }),
+    );
+    await user.click(form.getByRole("button", { name: "Check" }));
+    expect((await form.findByTestId("notice")).textContent).toContain(message);
+    await user.click(form.getByTestId("storage-save"));
+    await waitFor(() => expect(called("saveStorage")).toHaveLength(1));
+    expect(called("saveStorage")[0]?.args[0]).toMatchObject({
+      profile: { storage: { bucket: "shows", machine_identity: true } },
+      secret: null,
+      this_run_only: false,
+    });
+  });
+});
+
 describe("a new storage", () => {
   it("is asked for its kind first, then for what that kind has, and is saved with hidden keys", async () => {
     const window = await open(inRoom([]));

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use egress::error::ApiError;
 use egress::fact::OutputSet;
-use upload::{Content, Order, UploadState};
+use upload::{Content, Order, Upload, UploadState};
 
 use super::super::route::Route;
 use super::super::sets;
 use super::{Following, key_of};
 use crate::fold::closed;
-use crate::surface::{Job, JobOutput};
+use crate::surface::{Job, JobOutput, JobStore};
 
 /// So many files of a set are put on the list before everything else has its turn again.
 const PUT_AT_ONCE: usize = 100;
@@ -113,6 +113,30 @@ impl Following {
             Some((news, ..)) => Ok(!news),
             // Between two versions, or on a disk that is away.
             None => Ok(closed(output.state)),
+        }
+    }
+
+    /// Of sets that are in their storage and not to stay here, what was written anew goes last: the lists, and an image
+    /// that each took the place of. They went up as they were, so that they outlived their uploads.
+    pub(super) async fn sweep(&self, job: &Job) {
+        for output in &job.outputs {
+            let goes = |store: &&JobStore| store.output == output.id && store.remove_local;
+            let (Some(set), Some(path), Some(store)) =
+                (&output.set, &output.path, job.stores.iter().find(goes))
+            else {
+                continue;
+            };
+            let (set, path, folder) = (set.clone(), PathBuf::from(path), PathBuf::from(&store.folder));
+            let files = tokio::task::spawn_blocking(move || sets::look(&set, &path, &folder)).await;
+            let Ok(Some(files)) = files else { continue };
+            for file in files.lists.into_iter().map(|(list, _)| list).chain(files.replaced) {
+                let stored = |upload: &Upload| matches!(upload.state, UploadState::Stored { .. });
+                if self.known(job, &file).is_some_and(stored)
+                    && let Err(error) = tokio::fs::remove_file(&file).await
+                {
+                    tracing::warn!(egress_id = %job.egress_id, %error, "a list that was uploaded stays here");
+                }
+            }
         }
     }
 
