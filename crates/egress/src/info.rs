@@ -18,6 +18,10 @@ use crate::state::JobState;
 use crate::validate::EgressRequest;
 use results::Results;
 
+/// LiveKit's words for a recording that ended, for whatever reason, before its source had begun. An error of a job that
+/// has them as its detail names the cause, and is told after them.
+pub const START_NOT_RECEIVED: &str = "Start signal not received";
+
 /// What of a job its facts do not tell.
 #[derive(Debug, Clone, Copy)]
 pub struct JobFacts<'a> {
@@ -44,7 +48,7 @@ pub struct JobFacts<'a> {
 /// The job in LiveKit's words.
 ///
 /// States, codes and `details` are LiveKit's. `error` is too where LiveKit's names the cause; where it
-/// hides it (`Start signal not received`, whatever happened), the cause is named.
+/// hides it (`Start signal not received`, whatever happened), the cause follows.
 pub fn egress_info(job: &JobFacts<'_>, state: &JobState) -> EgressInfo {
     let mut request = job.request.clone();
     redact(&mut request);
@@ -152,6 +156,9 @@ fn error(state: &JobState) -> (String, i32) {
         }
         EgressStatus::Aborted => {
             let text = match (state.error(), reason) {
+                (Some(error), _) if error.detail == START_NOT_RECEIVED => {
+                    format!("{START_NOT_RECEIVED}: {}", in_words(error))
+                }
                 (_, Some(EndReason::StopRequested)) => "Stop called before pipeline could start".to_owned(),
                 (_, Some(EndReason::LimitReached)) => "Session limit reached before start signal".to_owned(),
                 (Some(error), _) => in_words(error),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EgressStatus, EndReason, Event, Fact, FileResult};
-use egress::info::{JobFacts, egress_info};
+use egress::info::{JobFacts, START_NOT_RECEIVED, egress_info};
 use egress::names::LaunchNames;
 use egress::protocol::to_protocol;
 use egress::request::{Preset, RecordFormat, RecordRequest, RecordSource};
@@ -170,6 +170,26 @@ fn aborted_names_the_true_cause() {
         assert!(!error.contains("Start signal not received") && !error.is_empty());
         assert_eq!(code, 412);
         assert!(details.starts_with("End reason: "), "{details}");
+    }
+}
+
+#[test]
+fn what_never_began_is_told_in_livekits_words_with_the_cause() {
+    let cause = ApiError::new(
+        ErrorCode::Aborted,
+        Fault::Input,
+        "The recording was stopped before the page said START_RECORDING.",
+        "Look at what the page waits for.",
+    )
+    .with_detail(START_NOT_RECEIVED);
+    for (reason, details) in [
+        (EndReason::StopRequested, "End reason: StopEgress API"),
+        (EndReason::SourceClosed, "End reason: Source closed"),
+        (EndReason::ProcessKilled, "End reason: Process killed"),
+    ] {
+        let told = "Start signal not received: The recording was stopped before the page said START_RECORDING. \
+                    Look at what the page waits for.";
+        assert_eq!(never(reason, Some(cause.clone())), (told.into(), 412, details.into()));
     }
 }
 

@@ -189,14 +189,14 @@ async fn captured() {
     let mut page =
         PageSource::start(Path::new(&told(FOLDER)), SIZE, || clock.now_ns(), deliver).await.unwrap();
     page.open(&told(URL));
-    let line = loop {
+    loop {
         match page.event().await.unwrap() {
-            PageEvent::Console(line) => break line,
+            PageEvent::StartSignal => break,
             PageEvent::Loaded => {}
             other => panic!("{other:?}"),
         }
-    };
-    assert_eq!(line, "START_RECORDING 1280 720");
+    }
+    assert_eq!(page.script("`${innerWidth} ${innerHeight}`").await.unwrap(), "1280 720");
 
     let local = "fetch('file:///etc/hosts').then(() => 'read', () => 'refused')";
     assert_eq!(page.script(local).await.unwrap(), "refused");

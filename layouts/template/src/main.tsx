@@ -6,6 +6,7 @@ import { createRoot } from "react-dom/client";
 import { type Answer, Desk } from "./document/desk";
 import { find, fromPage } from "./document/find";
 import { Program } from "./program";
+import { connect } from "./room/connect";
 import { EgressHelper } from "./room/egress";
 import { People } from "./room/people";
 import "./view/styles.css";
@@ -44,7 +45,7 @@ async function begin() {
   // Sizes are asked for by placement (room/layers.ts).
   const room = new Room({ adaptiveStream: false, dynacast: false });
   const people = new People(room);
-  await Promise.all([room.connect(url, token), letters]);
+  await Promise.all([connect(room, url, token), letters]);
   try {
     EgressHelper.setRoom(room);
   } catch (error) {

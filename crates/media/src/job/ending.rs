@@ -39,6 +39,8 @@ pub enum Stage {
 pub struct Ending {
     reason: EndReason,
     error: Option<ApiError>,
+    /// Whether an output was there that something could have come of.
+    wanted: bool,
     /// The program's last moment, ns.
     end_ns: i64,
     phase: Phase,
@@ -111,6 +113,7 @@ impl<F: Feed> Engine<F> {
         self.core.stage = Stage::Ending(Ending {
             reason,
             error,
+            wanted: self.core.outputs.any(),
             end_ns,
             phase: Phase::Flushing,
             since_ns: now_ns,
@@ -188,6 +191,13 @@ impl<F: Feed> Engine<F> {
                     "Free some space or choose another folder, then record again.",
                 );
                 (EgressStatus::LimitReached, Some(error))
+            }
+            reason
+                if !wrote
+                    && ending.wanted
+                    && let Some(error) = self.feed.never_began(reason) =>
+            {
+                (EgressStatus::Aborted, Some(error))
             }
             _ if wrote || results.is_empty() && ending.reason == EndReason::StopRequested => {
                 (if wrote { EgressStatus::Complete } else { EgressStatus::Aborted }, None)

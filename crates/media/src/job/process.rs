@@ -114,6 +114,7 @@ async fn show(
         folder: launch.folder.clone(),
         size,
         await_start_signal: page.await_start_signal,
+        of_room: matches!(page.address, PageAddress::Template { .. }),
         after_crash: page.after_crash,
         clock,
     };
@@ -121,7 +122,7 @@ async fn show(
     if let PageAddress::Template { layout, .. } = &page.address {
         facts.record(Fact::Layout { layout: layout.clone() });
     }
-    let feed = PageFeed::new(commands.clone(), video.is_some());
+    let feed = PageFeed::new(commands.clone(), video.is_some(), page.await_start_signal);
     let engine = recording::engine(launch, spec, &clock, feed, media).await;
     recording::run(engine, &spec.limits, &clock, events, from_media, facts, link).await;
     let _ = commands.send(PageCommand::Close);

@@ -9,6 +9,7 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::ConnectionState;
 use livekit_protocol as proto;
 use livekit_signaling::SignalError;
+use prost::Message as _;
 use proto::leave_request::Action;
 use proto::signal_request::Message as Request;
 use proto::{DisconnectReason, ReconnectReason};
@@ -275,6 +276,20 @@ impl<T: MediaTransport> Session<T> {
     }
 }
 
+/// Whether this message of a LiveKit server's signalling, a `SignalResponse`, ends the room for the client that it is
+/// sent to: the room was deleted or closed, or the client removed. What a client may come back after is no such end,
+/// nor is another one under its name.
+pub fn ends_room(message: &[u8]) -> bool {
+    use proto::signal_response::Message;
+    let Ok(response) = proto::SignalResponse::decode(message) else { return false };
+    match response.message {
+        Some(Message::Leave(leave)) if leave.action() == Action::Disconnect => {
+            matches!(room_end(leave.reason()), Some(RoomEnd::RoomClosed | RoomEnd::Removed))
+        }
+        _ => false,
+    }
+}
+
 /// What an order to leave means for good; none if the room may be joined again.
 fn room_end(reason: DisconnectReason) -> Option<RoomEnd> {
     match reason {
@@ -319,4 +334,33 @@ pub(super) fn media_lost() -> ApiError {
 /// The error of a session that is over: the cause of the last attempt, under the name for it.
 fn lost(cause: ApiError) -> ApiError {
     ApiError { code: ErrorCode::RoomLost, ..cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::signal_response::Message;
+
+    fn leave(reason: DisconnectReason, action: Action) -> Vec<u8> {
+        let leave =
+            proto::LeaveRequest { reason: reason.into(), action: action.into(), ..Default::default() };
+        proto::SignalResponse { message: Some(Message::Leave(leave)) }.encode_to_vec()
+    }
+
+    #[test]
+    fn a_message_that_ends_the_room_is_told_from_others() {
+        use DisconnectReason as Reason;
+        for reason in [Reason::RoomDeleted, Reason::RoomClosed, Reason::ParticipantRemoved] {
+            assert!(ends_room(&leave(reason, Action::Disconnect)), "{reason:?}");
+            assert!(!ends_room(&leave(reason, Action::Reconnect)), "{reason:?}");
+        }
+        for reason in
+            [Reason::DuplicateIdentity, Reason::ServerShutdown, Reason::StateMismatch, Reason::Migration]
+        {
+            assert!(!ends_room(&leave(reason, Action::Disconnect)), "{reason:?}");
+        }
+        let pong = proto::SignalResponse { message: Some(Message::Pong(1)) };
+        assert!(!ends_room(&pong.encode_to_vec()));
+        assert!(!ends_room(b"") && !ends_room(b"no message of LiveKit's"));
+    }
 }

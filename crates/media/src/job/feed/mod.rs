@@ -6,6 +6,7 @@ pub mod tracks;
 
 use std::collections::HashSet;
 
+use egress::error::ApiError;
 use egress::fact::{EndReason, TrackFacts};
 use egress::wire::ToJob;
 use room::event::StreamId;
@@ -76,6 +77,12 @@ pub trait Feed {
     /// The job and what it has started use so much memory, bytes.
     fn uses(&mut self, memory_bytes: u64) {
         let _ = memory_bytes;
+    }
+
+    /// Why nothing came of outputs, where the feed knows more of it than that the job ended for `reason`.
+    fn never_began(&self, reason: EndReason) -> Option<ApiError> {
+        let _ = reason;
+        None
     }
 
     /// Losses and rates.

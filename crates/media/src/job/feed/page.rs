@@ -1,5 +1,6 @@
 //! A web page as the feed of a job.
 
+mod reported;
 mod show;
 mod tries;
 mod words;
@@ -37,8 +38,11 @@ const MOST_MEMORY_BYTES: u64 = 5 << 30;
 pub enum PageNews {
     /// It has come this far.
     State(PageState),
-    /// It says that it is over.
-    Over,
+    /// It is over.
+    Over {
+        /// Its room has ended; otherwise the page said so.
+        room: bool,
+    },
     /// Something went wrong, and it is tried again.
     Trouble(ApiError),
     /// It is given up.
@@ -74,21 +78,28 @@ pub struct PageFeed {
     /// Whether it was ever on.
     began: bool,
     pictures: bool,
+    /// Whether it is on only when it says so.
+    awaits_signal: bool,
     over_ns: Option<i64>,
+    /// Whether its room has ended.
+    room_over: bool,
     too_large: bool,
     /// The end of what is still wanted, and the lanes that have not come that far.
     draining: Option<(i64, HashSet<StreamId>)>,
 }
 
 impl PageFeed {
-    /// A page that is being shown by [`run`]. `pictures`: whether they are taken.
-    pub fn new(commands: UnboundedSender<PageCommand>, pictures: bool) -> Self {
+    /// A page that is being shown by [`run`]. `pictures`: whether they are taken; `awaits_signal`: whether it is on only
+    /// when it says so.
+    pub fn new(commands: UnboundedSender<PageCommand>, pictures: bool, awaits_signal: bool) -> Self {
         Self {
             commands,
             state: PageState::Starting,
             began: false,
             pictures,
+            awaits_signal,
             over_ns: None,
+            room_over: false,
             too_large: false,
             draining: None,
         }
@@ -159,8 +170,9 @@ impl Feed for PageFeed {
     ) -> Option<EndReason> {
         match event {
             PageNews::State(state) => self.on_state(state, core, facts),
-            PageNews::Over => {
+            PageNews::Over { room } => {
                 self.over_ns = Some(now_ns);
+                self.room_over = room;
                 return Some(EndReason::SourceClosed);
             }
             PageNews::Trouble(warning) => facts.record(Fact::Warning { warning }),
@@ -248,6 +260,11 @@ impl Feed for PageFeed {
         }
         self.draining = Some((end_ns, pending.clone()));
         pending
+    }
+
+    fn never_began(&self, reason: EndReason) -> Option<ApiError> {
+        let loaded = self.state == PageState::Waiting;
+        (self.awaits_signal && !self.began).then(|| words::no_start(reason, loaded, self.room_over))
     }
 
     fn uses(&mut self, memory_bytes: u64) {

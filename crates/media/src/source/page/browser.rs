@@ -9,7 +9,7 @@ use chromiumoxide::browser::Browser as Connection;
 use chromiumoxide::cdp::browser_protocol::browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams};
 use chromiumoxide::cdp::browser_protocol::inspector::EventTargetCrashed;
 use chromiumoxide::cdp::browser_protocol::network::{
-    EventLoadingFailed, EventResponseReceived, ResourceType,
+    EventLoadingFailed, EventResponseReceived, EventWebSocketFrameReceived, ResourceType,
 };
 use chromiumoxide::cdp::browser_protocol::page::{
     AddScriptToEvaluateOnNewDocumentParams, EventJavascriptDialogOpening, EventLoadEventFired,
@@ -26,6 +26,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::StageError;
+use super::heard;
 use super::sandbox::{HOME, Sandbox, Share, which};
 use super::screen::Screen;
 use super::sound::Loudspeaker;
@@ -43,8 +44,14 @@ const EVERY: &str = include_str!("every.js");
 /// What is heard of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageEvent {
-    /// A line on its console.
-    Console(String),
+    /// It says that what it shows is to be recorded.
+    StartSignal,
+    /// It says that it is over.
+    EndSignal,
+    /// It shows the layout of this name.
+    Layout(String),
+    /// Its room has ended, or it was put out of it.
+    RoomEnded,
     /// Something has loaded: the page, or what its server sends with a refusal.
     Loaded,
     /// The page is there. Noted by who has looked.
@@ -243,8 +250,11 @@ async fn listen(
     };
     let to = sender.clone();
     listeners.spawn(each(page.event_listener::<EventConsoleApiCalled>().await?, move |event| {
-        let words: Vec<String> = event.args.iter().filter_map(text_of).collect();
-        report(Some(PageEvent::Console(words.join(" "))), &to);
+        heard::on_console(&event.args).for_each(|event| report(Some(event), &to));
+    }));
+    let to = sender.clone();
+    listeners.spawn(each(page.event_listener::<EventWebSocketFrameReceived>().await?, move |event| {
+        report(heard::from_room(&event.response), &to);
     }));
     let to = sender.clone();
     listeners.spawn(each(page.event_listener::<EventLoadEventFired>().await?, move |_| {
@@ -289,12 +299,5 @@ async fn listen(
 async fn each<T>(mut events: impl Stream<Item = T> + Unpin, act: impl Fn(T)) {
     while let Some(event) = events.next().await {
         act(event);
-    }
-}
-
-fn text_of(value: &chromiumoxide::cdp::js_protocol::runtime::RemoteObject) -> Option<String> {
-    match value.value.as_ref()? {
-        serde_json::Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
     }
 }

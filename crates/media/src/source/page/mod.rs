@@ -2,6 +2,7 @@
 
 mod browser;
 mod capture;
+mod heard;
 mod sandbox;
 mod screen;
 pub mod site;

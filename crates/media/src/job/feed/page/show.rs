@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::reported::Reported;
 use super::tries::Tries;
 use super::{PageCommand, PageNews, words};
 use crate::job::clock::RoomClock;
@@ -24,23 +25,17 @@ use crate::source::page::{CaptureSize, Captured, PageEvent, PageSource, StageErr
 
 /// How long a page may take to load.
 const LOADS: Duration = Duration::from_secs(60);
-/// Between two looks at whether it lives, and what it says in `div.error`.
+/// Between two looks at whether it lives.
 const LOOK: Duration = Duration::from_millis(500);
-/// What a template says on its console, as LiveKit's contract has it.
-const START: &str = "START_RECORDING";
-const END: &str = "END_RECORDING";
-/// What our template says when it was told of another layout by its server (`UpdateLayout` of LiveKit's own API, where
-/// a server has taken the job on).
-const LAYOUT: &str = "LAYOUT_CHANGED ";
-/// Longest name of a layout that a page is believed, bytes.
-const LONGEST_NAME: usize = 256;
+/// Between two looks before it is on: an error that it reports is to be known within a second.
+const LOOK_BEFORE: Duration = Duration::from_millis(150);
 
-/// Whether the page is there, what its server answered, and what LiveKit's templates say of trouble. Chromium tells
-/// of the first two as well, in no certain order, and not all that it tells arrives: messages that the library does
-/// not know are lost.
+/// Whether the page is there, what its server answered, and what LiveKit's templates say of trouble (empty: nothing, and
+/// cut: a page may say anything). Chromium tells of the first two as well, in no certain order, and not all that it tells
+/// arrives: messages that the library does not know are lost.
 const STATE: &str = "[/^https?:/.test(location.href) && document.readyState === 'complete',
     performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0,
-    document.querySelector('div.error')?.innerText ?? null]";
+    (document.querySelector('div.error')?.innerText ?? '').trim().slice(0, 500)]";
 
 /// What to show.
 pub struct Show {
@@ -52,6 +47,8 @@ pub struct Show {
     pub size: CaptureSize,
     /// Whether the page is on only when it says so.
     pub await_start_signal: bool,
+    /// Whether it belongs to a room, and is nothing without it.
+    pub of_room: bool,
     /// What to do when it breaks while it is on.
     pub after_crash: AfterCrash,
     /// The clock of the job.
@@ -156,14 +153,15 @@ async fn once(
     let mut loaded = false;
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut asking: Option<Asking> = None;
+    let mut asking: Option<(Instant, Asking)> = None;
+    let mut reported = Reported::default();
     loop {
         tokio::select! {
             biased;
             event = page.event() => match event {
                 Ok(PageEvent::Loaded) => {
                     // What was asked before may have been asked of nothing.
-                    (loaded, asking) = (true, None);
+                    (loaded, asking, reported) = (true, None, Reported::default());
                     look.reset_immediately();
                 }
                 Ok(PageEvent::There) => {
@@ -180,24 +178,28 @@ async fn once(
                         tell(PageState::On).await;
                     }
                 }
-                Ok(PageEvent::Console(line)) if line.trim() == START => {
+                Ok(PageEvent::StartSignal) => {
                     loading = false;
                     if on_since.is_none() {
                         on_since = Some(Instant::now());
                         tell(PageState::On).await;
                     }
                 }
-                Ok(PageEvent::Console(line)) if line.trim() == END => {
-                    let _ = news.send(PageNews::Over).await;
+                Ok(PageEvent::EndSignal) => {
+                    let _ = news.send(PageNews::Over { room: false }).await;
                     // The last pictures are still taken; the job closes the page when it has them.
                     return closed(commands, news).await;
                 }
-                Ok(PageEvent::Console(line)) if line.starts_with(LAYOUT) && line.len() < LONGEST_NAME => {
-                    let name = line[LAYOUT.len()..].trim().to_owned();
+                // While it is on, the page says when it is over: it may show something after its room.
+                Ok(PageEvent::RoomEnded) if show.of_room && on_since.is_none() => {
+                    let _ = news.send(PageNews::Over { room: true }).await;
+                    return closed(commands, news).await;
+                }
+                Ok(PageEvent::RoomEnded) => {}
+                Ok(PageEvent::Layout(name)) => {
                     *shown.lock() = Some(LayoutChange::Name(name.clone()));
                     let _ = news.send(PageNews::Layout { request: None, outcome: Ok(name) }).await;
                 }
-                Ok(PageEvent::Console(line)) => tracing::debug!(line, "the page says"),
                 Ok(PageEvent::Unreachable(cause)) if loading => {
                     return Err(broken(words::unreachable(&show.url, &cause), on_since));
                 }
@@ -235,23 +237,29 @@ async fn once(
                 }
                 Some(command) => refuse(command, news).await,
             },
-            answer = async { asking.as_mut().expect("there is a question").await }, if asking.is_some() => {
-                asking = None;
-                match answer.map(serde_json::from_value::<(bool, i64, Option<String>)>) {
+            answer = async { (&mut asking.as_mut().expect("there is a question").1).await }, if asking.is_some() => {
+                let (asked, _) = asking.take().expect("it is answered");
+                if on_since.is_none() {
+                    look.reset_after(LOOK_BEFORE);
+                }
+                match answer.map(serde_json::from_value::<(bool, i64, String)>) {
                     Ok(Ok((_, status, _))) if loading && status >= 400 => {
                         return Err(broken(words::refused(&show.url, status), on_since));
                     }
-                    Ok(Ok((_, _, Some(said)))) if on_since.is_none() => {
-                        return Err(broken(words::template(&said), on_since));
+                    // As LiveKit has it, when the page has loaded and before it is on.
+                    Ok(Ok((there, _, said)))
+                        if on_since.is_none() && reported.stands(there && !said.is_empty(), asked, Instant::now()) =>
+                    {
+                        return Err(broken(words::template(&said, again), on_since));
                     }
-                    Ok(Ok((true, ..))) if loading => page.note(PageEvent::There),
+                    Ok(Ok((true, ..))) if loading && !reported.any() => page.note(PageEvent::There),
                     // Nothing answers between two pages.
                     Err(_) if !loading || loaded => return Err(broken(words::hung(), on_since)),
                     _ => {}
                 }
             }
             _ = look.tick(), if asking.is_none() => {
-                asking = Some(Box::pin(page.script(STATE)));
+                asking = Some((Instant::now(), Box::pin(page.script(STATE))));
             }
             () = sleep_until(deadline), if loading => {
                 return Err(broken(words::too_slow(&show.url, LOADS.as_secs()), on_since));

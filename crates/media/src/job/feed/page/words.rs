@@ -1,6 +1,8 @@
 //! What goes wrong with pages, in a producer's words.
 
 use egress::error::{ApiError, ErrorCode, Fault};
+use egress::fact::EndReason;
+use egress::info::START_NOT_RECEIVED;
 
 use crate::source::page::StageError;
 
@@ -107,16 +109,38 @@ pub(super) fn too_slow(url: &str, seconds: u64) -> ApiError {
     .with_detail("page load error: timed out")
 }
 
-/// A template said so, in `div.error`.
-pub(super) fn template(said: &str) -> ApiError {
-    ApiError::new(
+/// A template said so, in `div.error`. Before its first start it has looked itself, and trying again shows the same; one
+/// that was on may find its server again.
+pub(super) fn template(said: &str, was_on: bool) -> ApiError {
+    let error = ApiError::new(
         ErrorCode::Internal,
         Fault::Input,
-        format!("The template reports an error: {}", said.trim()),
+        format!("The template reports an error: {said}"),
         "If it is a template of your own, look at its code; otherwise check the connection to the LiveKit server.",
     )
-    .retryable()
-    .with_detail(format!("template error: {}", said.trim()))
+    .with_detail(format!("template error: {said}"));
+    if was_on { error.retryable() } else { error }
+}
+
+/// The job ended for `reason` before a page that is to say when it begins has said so. `loaded`: it was there and waited;
+/// `room`: its room has ended.
+pub(super) fn no_start(reason: EndReason, loaded: bool, room: bool) -> ApiError {
+    let message = match reason {
+        EndReason::SourceClosed if room => "The room ended before the page said START_RECORDING.",
+        EndReason::SourceClosed => "The page said END_RECORDING before it said START_RECORDING.",
+        EndReason::ProcessKilled => "The computer ended the recording before the page said START_RECORDING.",
+        EndReason::StopRequested if loaded => {
+            "The recording was stopped before the page said START_RECORDING."
+        }
+        EndReason::StopRequested => "The recording was stopped while the page was being loaded.",
+        _ => "The recording ended before the page said START_RECORDING.",
+    };
+    let remedy = if loaded {
+        "Look at what the page waits for: most templates wait for somebody to publish a camera or a microphone."
+    } else {
+        "Record again, and wait until the page is there."
+    };
+    ApiError::new(ErrorCode::Aborted, Fault::Input, message, remedy).with_detail(START_NOT_RECEIVED)
 }
 
 /// Its process crashed.

@@ -1,0 +1,108 @@
+//! What of a page's console, and of the messages that its room sends it, concerns a recording. Everything else that a
+//! page says stays with the browser.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chromiumoxide::cdp::browser_protocol::network::WebSocketFrame;
+use chromiumoxide::cdp::js_protocol::runtime::RemoteObject;
+
+use super::browser::PageEvent;
+
+/// What a template says on its console, as LiveKit's contract has it.
+const START: &str = "START_RECORDING";
+const END: &str = "END_RECORDING";
+/// What our template says when it was told of another layout by its server (`UpdateLayout` of LiveKit's own API, where
+/// a server has taken the job on).
+const LAYOUT: &str = "LAYOUT_CHANGED ";
+/// Longest name of a layout that a page is believed, bytes.
+const LONGEST_NAME: usize = 256;
+/// Longest message of a room that is looked at, bytes of base64: one that ends the room is far shorter.
+const LONGEST_MESSAGE: usize = 4096;
+/// A binary message of a WebSocket (RFC 6455, section 5.2).
+const BINARY: f64 = 2.0;
+
+/// The signals in one call of the console. As LiveKit has it: whichever of its functions was called, any argument that
+/// is the word and nothing but the word counts, and so do several.
+pub(super) fn on_console(args: &[RemoteObject]) -> impl Iterator<Item = PageEvent> {
+    args.iter().filter_map(|arg| signal(arg.value.as_ref()?.as_str()?))
+}
+
+fn signal(said: &str) -> Option<PageEvent> {
+    match said {
+        START => Some(PageEvent::StartSignal),
+        END => Some(PageEvent::EndSignal),
+        _ => {
+            let name = said.strip_prefix(LAYOUT).filter(|name| name.len() < LONGEST_NAME)?;
+            Some(PageEvent::Layout(name.trim().to_owned()))
+        }
+    }
+}
+
+/// What a LiveKit server's message to the page means. Only the end of the room is of concern: a template need not say
+/// anything when that comes.
+pub(super) fn from_room(frame: &WebSocketFrame) -> Option<PageEvent> {
+    if frame.opcode != BINARY || frame.payload_data.len() > LONGEST_MESSAGE {
+        return None;
+    }
+    let message = STANDARD.decode(&frame.payload_data).ok()?;
+    room::session::ends_room(&message).then_some(PageEvent::RoomEnded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn said(args: Value) -> Vec<PageEvent> {
+        let args: Vec<RemoteObject> = serde_json::from_value(args).unwrap();
+        on_console(&args).collect()
+    }
+
+    fn text(value: &str) -> Value {
+        json!({ "type": "string", "value": value })
+    }
+
+    #[test]
+    fn any_one_argument_of_a_call_is_a_signal() {
+        assert_eq!(said(json!([text(START)])), [PageEvent::StartSignal]);
+        assert_eq!(said(json!([text("recorder:"), text(START)])), [PageEvent::StartSignal]);
+        let object = json!({ "type": "object", "className": "Object", "description": "Object" });
+        assert_eq!(said(json!([text(END), object, { "type": "undefined" }])), [PageEvent::EndSignal]);
+        assert_eq!(said(json!([text(START), text(END)])), [PageEvent::StartSignal, PageEvent::EndSignal]);
+    }
+
+    #[test]
+    fn a_word_within_an_argument_is_none() {
+        for other in
+            ["recorder: START_RECORDING", "START_RECORDING ", "start_recording", "%cSTART_RECORDING", ""]
+        {
+            assert_eq!(said(json!([text(other)])), [], "{other:?}");
+        }
+        let list = json!({ "type": "object", "subtype": "array", "description": "START_RECORDING" });
+        assert_eq!(said(json!([list, { "type": "number", "value": 1 }])), []);
+    }
+
+    #[test]
+    fn a_layout_has_a_name_of_bounded_length() {
+        assert_eq!(
+            said(json!([text("LAYOUT_CHANGED grid-light")])),
+            [PageEvent::Layout("grid-light".into())]
+        );
+        assert_eq!(said(json!([text(&format!("{LAYOUT}{}", "x".repeat(LONGEST_NAME)))])), []);
+    }
+
+    fn frame(opcode: f64, bytes: &[u8]) -> WebSocketFrame {
+        WebSocketFrame::new(opcode, false, STANDARD.encode(bytes))
+    }
+
+    #[test]
+    fn the_end_of_a_room_is_heard_among_its_messages() {
+        // SignalResponse { leave (8): LeaveRequest { reason (2): ROOM_DELETED (5) } }
+        let deleted = [0x42, 2, 0x10, 5];
+        assert_eq!(from_room(&frame(BINARY, &deleted)), Some(PageEvent::RoomEnded));
+        assert_eq!(from_room(&frame(1.0, &deleted)), None, "text is not LiveKit's");
+        assert_eq!(from_room(&frame(BINARY, b"anything else")), None);
+        assert_eq!(from_room(&frame(BINARY, &[deleted.as_slice(), &[0; LONGEST_MESSAGE]].concat())), None);
+        assert_eq!(from_room(&WebSocketFrame::new(BINARY, false, "no base64!")), None);
+    }
+}
