@@ -1,5 +1,6 @@
 // CPU time and memory of a process, from /proc.
 
+import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
 const TICKS_PER_S = 100;
@@ -71,4 +72,10 @@ export function memoryBytes(pid) {
 /** The most that was resident so far, bytes. */
 export function peakMemoryBytes(pid) {
   return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
+}
+
+/** Keeps the machine busy with `loops` processes that do nothing else; the call that ends them. They end by themselves after 90 s. */
+export function load(loops) {
+  const busy = Array.from({ length: loops }, () => spawn('timeout', ['90', 'sh', '-c', 'while :; do :; done'], { stdio: 'ignore' }));
+  return () => busy.forEach((child) => child.kill());
 }

@@ -207,6 +207,9 @@ fn flags(width: u32, height: u32, sandbox: Sandbox, profile: &Path) -> Vec<Strin
         "--noerrdialogs",
         // The sound of all pages comes from one process, whose place in the tree is known.
         "--disable-features=AudioServiceOutOfProcess,Translate,MediaRouter,OptimizationHints",
+        // 40 ms, and three times that on its way to the loudspeaker. With less, a computer that is busy for a moment takes
+        // sound from the loudspeaker's time; it then piles up where it comes in, seconds of it, and stays behind.
+        "--audio-buffer-size=1920",
         // A LiveKit server may run on this very computer.
         "--allow-loopback-in-peer-connection",
         "--remote-debugging-port=0",

@@ -4,6 +4,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 
+use super::arrival::Arrivals;
 use super::screen::Screen;
 use super::sound::Loudspeaker;
 use crate::chain::{ChainError, stereo, timed};
@@ -12,6 +13,9 @@ use crate::chain::{ChainError, stereo, timed};
 /// longer than the way through the sound server. Measured with a page that flashes and beeps by one clock:
 /// 40 ms, the same each second (Chromium 156, 30 pictures a second).
 const PICTURE_BEHIND_NS: i64 = 40_000_000;
+
+/// Samples of captured sound a second, of each side.
+const RATE_HZ: i64 = 48_000;
 
 /// A running capture. Dropping it stops it.
 #[derive(Debug)]
@@ -78,7 +82,7 @@ impl Capture {
             );
         }
         if size.sound {
-            text += "pulsesrc name=sound provide-clock=false latency-time=10000 buffer-time=200000 !
+            text += "pulsesrc name=sound provide-clock=false slave-method=none latency-time=10000 buffer-time=200000 !
                      audioconvert ! audio/x-raw,format=F32LE,layout=interleaved,rate=48000,channels=2 !
                      appsink name=samples sync=false";
         }
@@ -125,16 +129,20 @@ impl Capture {
                     .build(),
             );
         }
-        let (to, weak) = (deliver.clone(), pipeline.downgrade());
+        let to = deliver.clone();
         if size.sound {
+            let mut arrivals = Arrivals::default();
             sink("samples")?.set_callbacks(
                 gst_app::AppSinkCallbacks::builder()
                     .new_sample(move |sink| {
                         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                        if let Some((time_ns, buffer)) = timed(&sample)
+                        if let Some((counted_ns, buffer)) = timed(&sample)
                             && let Some(stereo) = stereo(&buffer)
                         {
-                            to(Captured::Sound { time_ns: to_unix(&weak, time_ns), stereo });
+                            let duration_ns = (stereo.len() / 2) as i64 * 1_000_000_000 / RATE_HZ;
+                            let now_ns = system.time().nseconds() as i64 + offset_ns;
+                            let time_ns = arrivals.began_ns(counted_ns, duration_ns, now_ns);
+                            to(Captured::Sound { time_ns, stereo });
                         }
                         Ok(gst::FlowSuccess::Ok)
                     })

@@ -10,34 +10,54 @@ Object.assign(window, { alert: () => {}, confirm: () => true, prompt: () => null
 (() => {
   if (!window.RTCPeerConnection?.prototype.getStats || !("jitterBufferTarget" in RTCRtpReceiver.prototype)) return;
   /** How long sound takes before it was measured, ms. */
-  const SOUND_MS = 120;
+  const SOUND_MS = 200;
   /** So much of the time that is asked for is kept for drawing, ms. */
   const DRAWING_MS = 10;
   /** A picture that waits for another time stutters once: less than this is let be, ms. */
   const LET_BE_MS = 10;
-  const EVERY_MS = 2000;
+  /** What is seen is put right at the next look, ms. */
+  const SEEN_MS = 40;
+  /**
+   * Between two looks. On a busy machine sound piles up in its jitter buffer, for seconds even, and is given back at a
+   * fifth of a second each second: pictures have to follow that.
+   */
+  const EVERY_MS = 500;
+  /** What is not seen is put right by the mean of so many looks: one alone swings. */
+  const LOOKS = 4;
 
   const watch = (connection) => {
-    const delays = new Map();
+    /** How long the sound of each participant took at the last looks, ms; of "all", for those who have none. */
+    const taken = new Map();
     let before = new Map();
     const participant = (stream) => /^(PA_\w+)\|TR_/.exec(stream?.id ?? "")?.[1];
     const tracks = new Map();
 
-    const wait = ({ receiver, person, asked }) => {
+    const due = ({ person, asked, looks }) => {
+      const all = taken.get(person) ?? taken.get("all") ?? [];
+      const last = (all.at(-1) ?? SOUND_MS) + DRAWING_MS;
+      if (asked === null || !all.length) return asked ?? last;
+      if (Math.abs(last - asked) >= SEEN_MS) return last;
+      const mean = all.reduce((a, b) => a + b) / all.length + DRAWING_MS;
+      return looks >= LOOKS && all.length === LOOKS && Math.abs(mean - asked) >= LET_BE_MS ? mean : asked;
+    };
+
+    const wait = (one) => {
       // A page that decides this by itself is left to.
-      if (receiver.jitterBufferTarget !== asked) return asked;
-      const ms = Math.round((delays.get(person) ?? delays.get("all") ?? SOUND_MS) + DRAWING_MS);
-      if (asked !== null && Math.abs(ms - asked) < LET_BE_MS) return asked;
-      receiver.jitterBufferTarget = ms;
-      return receiver.jitterBufferTarget;
+      if (one.receiver.jitterBufferTarget !== one.asked) return;
+      const ms = Math.round(due(one));
+      one.looks += 1;
+      if (ms === one.asked) return;
+      one.receiver.jitterBufferTarget = ms;
+      one.asked = one.receiver.jitterBufferTarget;
+      one.looks = 0;
     };
 
     connection.addEventListener("track", ({ track, receiver, streams }) => {
       const person = participant(streams[0]);
       if (!person) return;
-      const one = { kind: track.kind, receiver, person, asked: receiver.jitterBufferTarget };
+      const one = { kind: track.kind, receiver, person, asked: receiver.jitterBufferTarget, looks: 0 };
       tracks.set(track.id, one);
-      if (one.kind === "video") one.asked = wait(one);
+      if (one.kind === "video") wait(one);
     });
 
     const look = async () => {
@@ -54,19 +74,22 @@ Object.assign(window, { alert: () => {}, confirm: () => true, prompt: () => null
       for (const one of now.values()) {
         if (one.type === "media-playout") loudspeaker = mean(one, "totalPlayoutDelay", "totalSamplesCount");
       }
-      const sounds = [];
+      const sounds = new Map();
       for (const one of now.values()) {
         const track = one.type === "inbound-rtp" && one.kind === "audio" && tracks.get(one.trackIdentifier);
         const buffered = track ? mean(one, "jitterBufferDelay", "jitterBufferEmittedCount") : null;
-        if (buffered === null || loudspeaker === null) continue;
-        delays.set(track.person, buffered + loudspeaker);
-        sounds.push(buffered + loudspeaker);
+        if (buffered !== null && loudspeaker !== null) sounds.set(track.person, buffered + loudspeaker);
       }
-      if (sounds.length) delays.set("all", sounds.reduce((a, b) => a + b) / sounds.length);
+      if (sounds.size) sounds.set("all", [...sounds.values()].reduce((a, b) => a + b) / sounds.size);
+      // Of a sound that pauses nothing is known: its buffer begins anew.
+      for (const person of new Set([...taken.keys(), ...sounds.keys()])) {
+        const ms = sounds.get(person);
+        taken.set(person, ms === undefined ? [] : [...(taken.get(person) ?? []), ms].slice(-LOOKS));
+      }
       before = now;
       for (const [id, one] of tracks) {
         if (one.receiver.track.readyState === "ended") tracks.delete(id);
-        else if (one.kind === "video") one.asked = wait(one);
+        else if (one.kind === "video") wait(one);
       }
     };
     const timer = setInterval(() => look().catch(() => {}), EVERY_MS);

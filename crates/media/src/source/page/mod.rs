@@ -1,5 +1,6 @@
 //! A web page as a source: Chromium on a screen and a loudspeaker of its own, captured.
 
+mod arrival;
 mod browser;
 mod capture;
 mod heard;
