@@ -3,4 +3,4 @@
 /**
  * How a picture fills its tile.
  */
-export type Fit = "crop" | "fit";
+export type Fit = "crop" | "fit" | "auto";

@@ -95,6 +95,11 @@ export class Person {
     return this.#ask('unmute', { source });
   }
 
+  /** Turns the camera by a quarter: what was wide is high from the next picture on. The track stays. */
+  turn(source = 'camera') {
+    return this.#ask('turn', { source });
+  }
+
   unpublish(source) {
     return this.#ask('unpublish', { source });
   }

@@ -71,10 +71,12 @@ async function leave() {
 async function publishVideo(options) {
   const { source = 'camera', codec = 'h264', width = 640, height = 360, fps = 30 } = options;
   const drawing = { person: options.drawnAs ?? person, name: config.name, width, height, fps, noise: options.noise };
-  const picture = options.look === 'portrait' ? new Portrait(drawing) : new Picture(drawing);
+  const Drawn = options.look === 'portrait' ? Portrait : Picture;
+  const picture = new Drawn(drawing);
   const into = new VideoSource(width, height);
   const track = LocalVideoTrack.createVideoTrack(source, into);
-  const entry = { track, into, kind: 'video', muted: false, codec };
+  const turn = ({ width, height }) => new Drawn({ ...drawing, width: height, height: width });
+  const entry = { track, into, kind: 'video', muted: false, codec, picture, turn };
   tracks.set(source, entry);
   const publish = new TrackPublishOptions({
     source: source === 'screen' ? TrackSource.SOURCE_SCREENSHARE : TrackSource.SOURCE_CAMERA,
@@ -84,14 +86,14 @@ async function publishVideo(options) {
     degradationPreference: KEEP_SIZE_AND_RATE,
   });
   // Starts before the publication is confirmed, as a camera does.
-  runVideo(entry, source, picture);
+  runVideo(entry, source);
   const publication = await room.localParticipant.publishTrack(track, publish);
   entry.sid = publication.sid;
   return { sid: publication.sid, atMs: nowMs() };
 }
 
-function runVideo(entry, source, picture) {
-  const { fps } = picture;
+function runVideo(entry, source) {
+  const { fps } = entry.picture;
   sent[source] ??= [];
   let n = Math.ceil(((nowMs() - originMs) * fps) / 1000);
   const step = () => {
@@ -105,6 +107,7 @@ function runVideo(entry, source, picture) {
     // A camera that could not keep up leaves a frame out. And a frame has the time at which it is handed over: libwebrtc
     // takes times that lag behind for a clock that is off, and keeps pictures early by as much for good.
     if (!entry.muted && early > -1000 / fps) {
+      const { picture } = entry;
       const frame = new VideoFrame(picture.draw(n), picture.width, picture.height, VideoBufferType.I420);
       entry.into.captureFrame(frame, BigInt(Math.round(nowMs() * 1000)));
       sent[source].push([n, nowMs()]);
@@ -195,6 +198,11 @@ const commands = {
   unpublish: ({ source }) => unpublish(source),
   mute: ({ source }) => mute(source, true),
   unmute: ({ source }) => mute(source, false),
+  turn: ({ source = 'camera' }) => {
+    const entry = need(source);
+    entry.picture = entry.turn(entry.picture);
+    return { atMs: nowMs() };
+  },
   sent: ({ source = 'camera' }) => ({ frames: sent[source] ?? [] }),
   quit: async () => {
     await leave();

@@ -16,8 +16,11 @@ const NAMES = [
   'Jun 🎧', 'Katherine Johnson', 'Linus', 'Mary', 'Noor Inayat', 'Oluwaseun', 'Søren',
 ];
 
-/** `off`, `muted`, `shares`: indices of people; the one with index `speaks` speaks. */
-function people(count, { off = [], muted = [], shares = [], speaks = 0 } = {}) {
+const UPRIGHT = { width: 720, height: 1280 };
+const SQUARE = { width: 720, height: 720 };
+
+/** `off`, `muted`, `shares`: indices of people; the one with index `speaks` speaks. `shapes`: of cameras, by index. */
+function people(count, { off = [], muted = [], shares = [], speaks = 0, shapes = {} } = {}) {
   return Array.from({ length: count }, (_, i) => ({
     identity: `p${i}`,
     name: NAMES[i],
@@ -26,6 +29,7 @@ function people(count, { off = [], muted = [], shares = [], speaks = 0 } = {}) {
     microphone: muted.includes(i) ? 'muted' : 'on',
     level: i === speaks ? 0.5 : 0,
     sharedMs: shares.includes(i) ? 1 : null,
+    shape: shapes[i],
   }));
 }
 
@@ -49,6 +53,9 @@ const SCENES = [
   ['grid-portrait-4', 'grid-portrait', people(4, { off: [2] }), PORTRAIT],
   ['grid-portrait-light-17', 'grid-portrait-light', people(17, { off: [3, 9], muted: [5] }), PORTRAIT],
   ['speaker-portrait-5', 'speaker-portrait', people(5, { off: [4] }), PORTRAIT],
+  ['grid-upright-4', 'grid', people(4, { shapes: { 0: UPRIGHT, 2: SQUARE } })],
+  ['speaker-light-upright', 'speaker-light', people(4, { shapes: { 0: UPRIGHT, 2: UPRIGHT } })],
+  ['grid-portrait-upright-3', 'grid-portrait', people(3, { shapes: { 0: UPRIGHT, 1: SQUARE } }), PORTRAIT],
   ['speaker-portrait-light-screen', 'speaker-portrait-light', people(5, { shares: [0] }), PORTRAIT],
 ];
 

@@ -280,6 +280,31 @@ test('an empty room, then sound alone', { timeout: 60_000 }, async (t) => {
   assert.deepEqual(sound, [[false, false, true]]);
 });
 
+test('a phone is seen whole while it is held upright, and fills its tile when it is turned', { timeout: 60_000 }, async (t) => {
+  const scene = await Scene.open(t);
+  const person = await scene.person(5, { video: { ...VIDEO, width: 180, height: 320 } });
+  const template = await record(scene, { layout: 'single-speaker' });
+  await template.started();
+  // As wide as a picture of 9 by 16 is that is as high as the frame.
+  const UPRIGHT = [437 / 1280, 0, 405 / 1280, 1];
+  const lies = async () => {
+    const shot = await template.shot();
+    const bars = [[100, 360], [1180, 360], [430, 360], [850, 360]].map(([x, y]) => shot.luma(x, y) < 40);
+    return { upright: shot.person(UPRIGHT), bars: bars.every(Boolean), wide: shot.person([0.1, 0, 0.3, 1]) };
+  };
+  const whole = async () => {
+    const { upright, bars } = await lies();
+    return upright === 5 && bars;
+  };
+  await until('all of it between bars', whole);
+  for (let turn = 0; turn < 2; turn++) {
+    await person.turn();
+    await until('it fills the frame', async () => (await lies()).wide === 5);
+    await person.turn();
+    await until('all of it again', whole);
+  }
+});
+
 test('asks for each picture in the size that is shown', { timeout: 60_000 }, async (t) => {
   const scene = await Scene.open(t);
   const large = { codec: 'vp8', width: 1280, height: 720, fps: 10, bitrateBps: 1_500_000, simulcast: true };

@@ -4,6 +4,7 @@ import { RoomAudioRenderer, RoomContext } from "@livekit/components-react";
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import type { Desk } from "./document/desk";
 import { findStock } from "./document/find";
+import type { Shape } from "./place/fit";
 import { place } from "./place/place";
 import { NOTHING } from "./place/speakers";
 import type { Choice, Frame, Memory, Person, Placement, Tile } from "./place/types";
@@ -30,7 +31,7 @@ export function Program({ desk, people, onStart }: Props) {
   const { began, onDrawn } = useStart(people, placement, onStart);
   useRehearsal(began, everybody, frame);
   const draw = useCallback(
-    (tile: Tile, drawn: () => void) => (
+    (tile: Tile, drawn: (shape: Shape) => void) => (
       <LiveVideo track={people.publication(tile)?.videoTrack} onDrawn={drawn} />
     ),
     [people],

@@ -121,6 +121,9 @@ pub enum Fit {
     Crop,
     /// All of the picture is seen, with the backdrop beside it.
     Fit,
+    /// A picture that is wider than high fills its tile (`crop`), any other is seen whole (`fit`), from one moment to
+    /// the next where a phone is turned.
+    Auto,
 }
 
 /// A line along the inside of a tile's edge.

@@ -3,17 +3,27 @@
 import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
 import { find, fromPage } from "../document/find";
+import type { Shape } from "../place/fit";
 import { hash } from "../place/look";
 import { place } from "../place/place";
 import type { Person, Tile } from "../place/types";
 import { Stage } from "../view/stage";
 import "../view/styles.css";
 
+/** Somebody who is made up. */
+interface Figure extends Person {
+  /** Of the picture of their camera; 1280x720 where nothing is said. */
+  shape?: Shape;
+}
+
 declare global {
   interface Window {
-    gallery: { show: (layout: unknown, people: readonly Person[]) => Promise<void> };
+    gallery: { show: (layout: unknown, people: readonly Figure[]) => Promise<void> };
   }
 }
+
+const WIDE: Shape = { width: 1280, height: 720 };
+const shapes = new Map<string, Shape>();
 
 // Wall, clothes, skin, hair.
 const LOOKS = [
@@ -29,6 +39,9 @@ function portrait(canvas: HTMLCanvasElement | null, identity: string) {
   const pen = canvas?.getContext("2d");
   if (!canvas || !pen) return;
   const [wall, clothes, skin, hair] = LOOKS[hash(identity) % LOOKS.length] ?? LOOKS[0];
+  // Drawn for 1280x720: in another shape the middle of it, as high as there is room.
+  const scale = canvas.height / 720;
+  pen.setTransform(scale, 0, 0, scale, (canvas.width - 1280 * scale) / 2, 0);
   const light = pen.createRadialGradient(320, 180, 60, 640, 400, 900);
   light.addColorStop(0, "#ffffff55");
   light.addColorStop(1, "#00000066");
@@ -65,20 +78,24 @@ function slides(canvas: HTMLCanvasElement | null) {
   }
 }
 
-const draw = (tile: Tile, drawn: () => void) => (
-  <canvas
-    width={1280}
-    height={720}
-    ref={(canvas) => {
-      if (tile.kind === "screen") slides(canvas);
-      else portrait(canvas, tile.identity);
-      if (canvas && !canvas.dataset.drawn) {
-        canvas.dataset.drawn = "yes";
-        drawn();
-      }
-    }}
-  />
-);
+function draw(tile: Tile, drawn: (shape: Shape) => void) {
+  const shape = (tile.kind === "camera" && shapes.get(tile.identity)) || WIDE;
+  const size = `${shape.width}x${shape.height}`;
+  return (
+    <canvas
+      width={shape.width}
+      height={shape.height}
+      ref={(canvas) => {
+        if (tile.kind === "screen") slides(canvas);
+        else portrait(canvas, tile.identity);
+        if (canvas && canvas.dataset.drawn !== size) {
+          canvas.dataset.drawn = size;
+          drawn(shape);
+        }
+      }}
+    />
+  );
+}
 
 const element = document.getElementById("root");
 if (!element) throw new Error("the page has no root");
@@ -89,6 +106,8 @@ window.gallery = {
     await document.fonts.load("600 16px 'Inter Variable'");
     const found = await find(layout, fromPage, true);
     if (!found.ok) throw new Error(`${found.error.path}: ${found.error.reason}`);
+    shapes.clear();
+    for (const { identity, shape } of people) if (shape) shapes.set(identity, shape);
     const frame = { width: innerWidth, height: innerHeight };
     const placement = place(found.choice, people, frame, Date.now());
     // On the page when the call returns.

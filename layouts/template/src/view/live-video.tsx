@@ -1,10 +1,11 @@
 import type { Track } from "livekit-client";
 import { useEffect, useRef } from "react";
+import type { Shape } from "../place/fit";
 
 interface Props {
   track: Track | undefined;
-  /** A picture of this track is there. */
-  onDrawn: () => void;
+  /** A picture of this track is there, or is of another shape than the one before. */
+  onDrawn: (shape: Shape) => void;
 }
 
 /** A track's moving picture. Sound is played elsewhere. */
@@ -21,7 +22,8 @@ export function LiveVideo({ track, onDrawn }: Props) {
     if (!element || !track) return;
     // Not a frame callback: those wait for the page to be seen, and a recorder's page may not be.
     const look = () => {
-      if (element.videoWidth > 0) told.current();
+      const { videoWidth: width, videoHeight: height } = element;
+      if (width > 0) told.current({ width, height });
     };
     element.addEventListener("loadeddata", look);
     element.addEventListener("resize", look);

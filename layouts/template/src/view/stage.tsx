@@ -100,7 +100,8 @@ function play(element: Element, tile: Tile, from: Rect | null, duration: number,
     underWay(element.animate(frames, { duration, easing: "ease-out" }));
     return;
   }
-  const keyframes = motion(from, tile.rect, duration, easing, tile.fit === "crop");
+  const cropped = element.querySelector('.picture [data-fit="crop"]') !== null;
+  const keyframes = motion(from, tile.rect, duration, easing, cropped);
   underWay(element.animate(keyframes.frame, timing));
   for (const part of element.querySelectorAll(".picture .moves"))
     underWay(part.animate(keyframes.picture, timing));

@@ -1,8 +1,9 @@
 import { type CSSProperties, memo, type ReactNode, useState } from "react";
+import { fitOf, type Shape } from "../place/fit";
 import type { Tag, Tile } from "../place/types";
 
-/** What draws the moving picture of a tile; says so once it is there. */
-export type Draw = (tile: Tile, drawn: () => void) => ReactNode;
+/** What draws the moving picture of a tile; says so once it is there, and when it is of another shape. */
+export type Draw = (tile: Tile, drawn: (shape: Shape) => void) => ReactNode;
 
 interface Props {
   tile: Tile;
@@ -41,6 +42,8 @@ function TagView({ tag, place }: { tag: Tag; place: string }) {
 export const TileView = memo(function TileView({ tile, leaving, draw, onDrawn }: Props) {
   // The picture for which the card has gone. After the camera was off, its card goes again when a new one is there.
   const [drawn, setDrawn] = useState(false);
+  // Known with its first picture, before which nothing of it is seen.
+  const [shape, setShape] = useState<Shape>({ width: 16, height: 9 });
   if (drawn && !tile.picture) setDrawn(false);
   // A tile that is new waits for its picture with an empty place for a moment: a card that flashes up looks like a fault.
   const [fresh, setFresh] = useState(tile.picture);
@@ -66,7 +69,8 @@ export const TileView = memo(function TileView({ tile, leaving, draw, onDrawn }:
     [tile.tag?.at.startsWith("top") ? "marginTop" : "marginBottom"]: tile.tag?.size ?? 0,
   };
   const seen = drawn && tile.picture;
-  const onPicture = () => {
+  const onPicture = (shape: Shape) => {
+    setShape(shape);
     setDrawn(true);
     onDrawn(tile.key);
   };
@@ -93,7 +97,7 @@ export const TileView = memo(function TileView({ tile, leaving, draw, onDrawn }:
         )}
         {tile.picture && (
           <div className="picture" style={{ background: tile.backdrop, opacity: seen ? 1 : 0 }}>
-            <div className="moves" data-fit={tile.fit}>
+            <div className="moves" data-fit={fitOf(tile.fit, shape)}>
               {draw(tile, onPicture)}
             </div>
           </div>
