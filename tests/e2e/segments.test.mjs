@@ -11,7 +11,7 @@ import { decodeErrors, packets, probe, sound } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
 import { test } from '../harness/steady.mjs';
-import { until } from '../harness/wait.mjs';
+import { sleep, until } from '../harness/wait.mjs';
 import { browser } from '../layouts/page.mjs';
 
 const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
@@ -161,6 +161,33 @@ for (const [kind, end] of Object.entries(KINDS)) test(`sound alone, named by tim
   const heard = await sound(await joined(result.path));
   assert.deepEqual([heard.holes, heard.overlaps], [[], []]);
   assert.ok(beeps(heard, 1).length >= 5);
+});
+
+test('the list is as LiveKit Egress writes it, and holds what it says through a stall of the whole job', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
+  const seen = [watch(join(scene.folder, 'show.m3u8')), watch(join(scene.folder, 'now.m3u8'))];
+  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [segmentsOutput(scene.folder, { live_playlist: 'now' })]);
+  await job.elapsed(3000, 'segments');
+  process.kill(job.pid, 'SIGSTOP');
+  await sleep(7000);
+  process.kill(job.pid, 'SIGCONT');
+  await job.elapsed(16_000, 'segments');
+  await job.stopStreams();
+  const { path } = await job.result('segments');
+  for (const watched of seen) watched.stop();
+  const one = '#EXT-X-PROGRAM-DATE-TIME:\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z\n#EXTINF:\\d+\\.\\d{3},\nshow_\\d{5}\\.ts\n';
+  const head = '#EXTM3U\n#EXT-X-VERSION:4\n';
+  const { text, segments } = playlist(path);
+  assert.match(text, new RegExp(`^${head}#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-ALLOW-CACHE:NO\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:0\n(${one})+#EXT-X-ENDLIST\n$`));
+  const live = playlist(join(scene.folder, 'now.m3u8')).text;
+  assert.match(live, new RegExp(`^${head}#EXT-X-ALLOW-CACHE:NO\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:${segments.length - 5}\n(${one}){5}#EXT-X-ENDLIST\n$`));
+  const whole = await joined(path);
+  assert.deepEqual(await decodeErrors(whole), []);
+  for (const segment of segments) assert.ok((await packets(segment.path))[0].key, `${segment.uri} begins with a whole picture`);
+  const shown = await pictures(whole);
+  const gapMs = shown.slice(1).reduce((most, p, i) => Math.max(most, (p.ptsS - shown[i].ptsS) * 1000), 0);
+  atMost('largest gap between pictures, ms', gapMs, 300);
 });
 
 test('two sets of segments in one job, of their own lengths, one of them later', async (t) => {

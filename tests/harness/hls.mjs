@@ -80,7 +80,8 @@ export async function joined(path) {
 }
 
 /**
- * Looks at a playlist again and again until `stop` is called: whatever is listed must be there and never change.
+ * Looks at a playlist again and again until `stop` is called: whatever is listed must be there and never change, nor may
+ * the longest that segments are said to be, and none is longer.
  * `stop` fails with what was wrong; it returns how often the playlist was seen to change.
  */
 export function watch(path) {
@@ -88,11 +89,15 @@ export function watch(path) {
   const faults = [];
   let changes = 0;
   let before = '';
+  let longest;
   const look = () => {
     if (!existsSync(path)) return;
     try {
-      const { text, segments } = playlist(path);
+      const { text, segments, tags } = playlist(path);
       if (text !== before) changes += 1;
+      longest ??= tags['EXT-X-TARGETDURATION'];
+      if (tags['EXT-X-TARGETDURATION'] !== longest) faults.push(`TARGETDURATION ${longest} became ${tags['EXT-X-TARGETDURATION']}`);
+      for (const { uri, lengthS } of segments) if (Math.round(lengthS) > Number(longest)) faults.push(`${uri} lasts ${lengthS} s`);
       before = text;
       for (const segment of segments) {
         const size = existsSync(segment.path) ? statSync(segment.path).size : null;

@@ -169,11 +169,12 @@ impl<F: Feed> Engine<F> {
             },
             FromMedia::Preview(thumbnail) => self.core.preview.made(thumbnail),
             FromMedia::Output(OutputReport::WantsKeyframe) => self.core.lanes.force_broadcast_keyframe(),
-            FromMedia::Output(OutputReport::WantsKeyframeAt { time_ns }) => {
-                self.core.lanes.force_broadcast_keyframe_at(time_ns);
+            FromMedia::Output(OutputReport::Begins { output, from_ns, every_ns }) => {
+                self.core.lanes.segment_begins(output, from_ns, every_ns);
             }
             FromMedia::Output(report) => {
                 if let Some((output, kind, ended)) = self.core.outputs.on_report(report, facts) {
+                    self.core.lanes.output_over(&output);
                     match (&kind, &ended) {
                         (OutputKind::File(spec), Ended::File(result)) if spec.manifest => {
                             self.core.names.write_manifest(

@@ -1,6 +1,7 @@
 //! The two lanes of a job, each either passed through as published or decoded, composed and encoded.
 
 pub mod broadcast;
+mod keyframes;
 
 use std::collections::HashSet;
 
@@ -22,6 +23,7 @@ use crate::job::cache::Cache;
 use crate::job::decoders::Decoders;
 use crate::job::ingest::FromMedia;
 use crate::job::lanes::broadcast::Broadcast;
+use crate::job::lanes::keyframes::{Given, Keyframes};
 use crate::output::{Raw, Renditions};
 use crate::source::opus::{OpusRun, ns_of};
 use crate::unit::{Lane, Unit};
@@ -36,8 +38,6 @@ const KEYFRAME_PATIENCE_NS: i64 = 800_000_000;
 const MUTED_BEHIND_NS: i64 = 500_000_000;
 /// The same for sound that has stopped without being muted, where a burst may still come, ns.
 const STALLED_BEHIND_NS: i64 = 5_000_000_000;
-/// An encoder this many pictures behind is not given more.
-const MAX_BACKLOG: u64 = 90;
 /// What published G.711, which no file format here carries, is encoded with.
 const G711_ENCODING: AudioEncoding =
     AudioEncoding { codec: AudioCodec::Opus, bitrate_bps: 64_000, sample_rate_hz: 48_000 };
@@ -57,6 +57,9 @@ pub struct Lanes {
     program: Program<gst::Buffer>,
     black: Option<gst::Buffer>,
     video_encoder: Option<Encoder>,
+    given: Given,
+    /// Where segments end, of whichever encoder of pictures makes them.
+    keyframes: Keyframes,
     audio_encoder: Option<Encoder>,
     finished: HashSet<Lane>,
     /// The decoders of its streams.
@@ -109,6 +112,8 @@ impl Lanes {
             encoder,
             program: Program::new(pictures, mixer, framerate),
             video_encoder: None,
+            given: Given::default(),
+            keyframes: Keyframes::default(),
             audio_encoder: None,
             finished: HashSet::new(),
             decoders: Decoders::new(media.clone()),
@@ -443,13 +448,15 @@ impl Lanes {
                     if let Some(raw) = &mut self.raw {
                         raw.push(Raw::Picture { time_ns, frame: frame.clone() });
                     }
-                    self.broadcast.push_picture(frame, time_ns);
-                    match &self.video_encoder {
-                        Some(encoder) if encoder.backlog_frames() > MAX_BACKLOG => {
-                            self.overload_pictures += 1
+                    self.broadcast.push_picture(frame, time_ns, &mut self.keyframes);
+                    let Some(encoder) = &self.video_encoder else { continue };
+                    if self.given.takes(time_ns, encoder.backlog_frames()) {
+                        if self.broadcast.video.is_none() && self.keyframes.picture(time_ns) {
+                            encoder.force_keyframe_at(time_ns);
                         }
-                        Some(encoder) => encoder.push_picture(frame, time_ns),
-                        None => {}
+                        encoder.push_picture(frame, time_ns);
+                    } else {
+                        self.overload_pictures += 1;
                     }
                 }
                 Step::Sound { time_ns, stereo } => {

@@ -363,7 +363,7 @@ impl Outputs {
                 self.on_destination(output, state, (life, tried_at_ns), facts);
                 None
             }
-            OutputReport::WantsKeyframe | OutputReport::WantsKeyframeAt { .. } => None,
+            OutputReport::WantsKeyframe | OutputReport::Begins { .. } => None,
             OutputReport::Ended { output, ended } => {
                 let open = self.open.remove(&output)?;
                 self.close(output.clone(), &open.kind, open.line, ended.clone(), facts);

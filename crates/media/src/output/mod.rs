@@ -189,10 +189,14 @@ pub enum OutputReport {
     },
     /// It is ready, and would begin with the next keyframe.
     WantsKeyframe,
-    /// It wants the first picture from this time on to be a keyframe: there it cuts.
-    WantsKeyframeAt {
-        /// Time, unix, ns.
-        time_ns: i64,
+    /// It cuts what it gets into pieces, at keyframes, and one begins.
+    Begins {
+        /// Which output.
+        output: OutputId,
+        /// When the piece begins, unix, ns.
+        from_ns: i64,
+        /// How long each is to be, ns.
+        every_ns: i64,
     },
     /// It is over.
     Ended {

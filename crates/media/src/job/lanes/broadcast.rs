@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use egress::error::ApiError;
+use egress::id::OutputId;
 use egress::spec::{AudioCodec, AudioEncoding, VideoCodec, VideoEncoding};
 use gstreamer as gst;
 use room::event::{Codec, StreamId};
@@ -14,7 +15,8 @@ use crate::compose::picture::PictureLine;
 use crate::encode::encoder::{Encoded, Encoder};
 use crate::encode::probe::VideoEncoder;
 use crate::job::ingest::FromMedia;
-use crate::job::lanes::{CAMERA_HOLD_NS, Lanes, MAX_BACKLOG, black, encoder_failed};
+use crate::job::lanes::keyframes::{Given, Keyframes};
+use crate::job::lanes::{CAMERA_HOLD_NS, Lanes, black, encoder_failed};
 use crate::job::outputs::stream;
 use crate::output::{Raw, Renditions};
 use crate::unit::{Lane, Unit};
@@ -34,6 +36,7 @@ pub struct Broadcast {
     /// Whether somebody takes what is encoded, and not only the program.
     taken: bool,
     video_encoder: Option<Encoder>,
+    given: Given,
     audio_encoder: Option<Encoder>,
     finished: HashSet<Lane>,
     /// Pictures that its encoder was not given because it was behind.
@@ -114,12 +117,15 @@ impl Broadcast {
     }
 
     /// Encodes a picture.
-    pub fn push_picture(&mut self, frame: &gst::BufferRef, time_ns: i64) {
+    pub fn push_picture(&mut self, frame: &gst::BufferRef, time_ns: i64, keyframes: &mut Keyframes) {
         let Some(encoder) = &self.video_encoder else { return };
-        if encoder.backlog_frames() > MAX_BACKLOG {
-            self.overload_pictures += 1;
-        } else {
+        if self.given.takes(time_ns, encoder.backlog_frames()) {
+            if keyframes.picture(time_ns) {
+                encoder.force_keyframe_at(time_ns);
+            }
             encoder.push_picture(frame, time_ns);
+        } else {
+            self.overload_pictures += 1;
         }
     }
 
@@ -134,13 +140,6 @@ impl Broadcast {
     pub fn force_keyframe(&self) {
         if let Some(encoder) = &self.video_encoder {
             encoder.force_keyframe();
-        }
-    }
-
-    /// Makes the first picture from `time_ns` on a keyframe.
-    pub fn force_keyframe_at(&self, time_ns: i64) {
-        if let Some(encoder) = &self.video_encoder {
-            encoder.force_keyframe_at(time_ns);
         }
     }
 
@@ -293,13 +292,20 @@ impl Lanes {
         }
     }
 
-    /// Makes the first picture from `time_ns` on, that goes to servers and into segments, a keyframe.
-    pub fn force_broadcast_keyframe_at(&self, time_ns: i64) {
-        if self.broadcast.video.is_some() {
-            self.broadcast.force_keyframe_at(time_ns);
-        } else if let Some(encoder) = &self.video_encoder {
-            encoder.force_keyframe_at(time_ns);
+    /// A segment of a set begins at `from_ns`, and is to end `every_ns` behind, unix, ns: with a keyframe, as all of that
+    /// set from now on.
+    pub fn segment_begins(&mut self, set: OutputId, from_ns: i64, every_ns: i64) {
+        let encoder = self.broadcast.video_encoder.as_ref().or(self.video_encoder.as_ref());
+        for time_ns in self.keyframes.begins(set, from_ns, every_ns) {
+            if let Some(encoder) = encoder {
+                encoder.force_keyframe_at(time_ns);
+            }
         }
+    }
+
+    /// An output is over.
+    pub fn output_over(&mut self, output: &OutputId) {
+        self.keyframes.over(output);
     }
 
     /// Which outputs there are: some that take what an encoder gives, some that take the program as it is.

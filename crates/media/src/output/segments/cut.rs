@@ -1,4 +1,9 @@
 //! Where segments begin and end. Pure: units in, cuts out.
+//!
+//! A segment ends at the first keyframe from its time on. That there is one is seen to before the encoder
+//! ([`crate::job::lanes::keyframes`]); where there is none all the same, because an encoder does not follow, breaks, or
+//! is left out for seconds, the segment is cut at its longest all the same: what a playlist says of its segments' length
+//! holds whatever comes.
 
 use gstreamer::Caps;
 
@@ -8,6 +13,9 @@ use crate::unit::{Lane, Unit};
 pub const EARLY_NS: i64 = 5_000_000;
 /// The sound before a cut is waited for until pictures are this far past it, ns.
 const SOUND_PATIENCE_NS: i64 = 2_000_000_000;
+/// Pictures are waited for until the sound is this far past the longest segment, ns. Sound is ahead by what waits at the
+/// encoder of pictures.
+const PICTURE_PATIENCE_NS: i64 = 60_000_000_000;
 /// Sound that is kept while the first picture is waited for, ns.
 const BEFORE_NS: i64 = 10_000_000_000;
 
@@ -18,44 +26,57 @@ pub enum Cut {
     Begin {
         /// Time of its first media, unix, ns.
         at_ns: i64,
+        /// Whether a player cannot just go on from the one before: time is missing between them, or one of them has
+        /// no picture.
+        apart: bool,
     },
     /// It holds this.
     Unit(Unit),
     /// It ends.
     End {
-        /// Where the next begins, unix, ns.
+        /// Where its media ends, unix, ns. The next begins there, unless it is `apart`.
         at_ns: i64,
     },
 }
 
-/// Cuts a stream of units at keyframes. Each unit from the first keyframe on comes out once, in the order of its
-/// lane; what is shown or heard before a cut lies before it.
+/// Cuts a stream of units, whose times never go back within a lane, at keyframes. Each unit from the first keyframe on
+/// comes out once, in the order of its lane; what is shown or heard before a cut lies before it.
 #[derive(Debug)]
 pub struct Cutter {
     video: bool,
     audio: bool,
     target_ns: i64,
+    limit_ns: i64,
     begun_ns: Option<i64>,
     /// Where the first segment began: what was heard before belongs to none, however late it comes.
     first_ns: Option<i64>,
-    /// Where the next segment begins, once it is known and the sound before it has not come whole.
-    next_ns: Option<i64>,
+    /// The next cut, once it is known and the sound before it has not come whole.
+    next: Option<Next>,
     held: Vec<Unit>,
-    /// What the pictures are that the open segment begins with.
+    /// What the pictures are that the open segment begins with; none while it has none.
     pictures: Option<Caps>,
+    /// Where the pictures of the open segment end, or, while it has none, its sound.
     ended_ns: i64,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Next {
+    end_ns: i64,
+    at_ns: i64,
+    apart: bool,
+}
+
 impl Cutter {
-    /// A cutter of segments that are `target_ns` long.
-    pub fn new(video: bool, audio: bool, target_ns: i64) -> Self {
+    /// A cutter of segments that are `target_ns` long, and never longer than `limit_ns`.
+    pub fn new(video: bool, audio: bool, target_ns: i64, limit_ns: i64) -> Self {
         Self {
             video,
             audio,
             target_ns,
+            limit_ns,
             begun_ns: None,
             first_ns: None,
-            next_ns: None,
+            next: None,
             held: Vec::new(),
             pictures: None,
             ended_ns: 0,
@@ -65,41 +86,38 @@ impl Cutter {
     /// Takes a unit.
     pub fn push(&mut self, unit: Unit) -> Vec<Cut> {
         let mut cuts = Vec::new();
-        self.take(unit, &mut cuts);
+        let of_lane = if unit.lane == Lane::Video { self.video } else { self.audio };
+        if !of_lane || self.first_ns.is_some_and(|first| unit.time_ns < first) {
+            return cuts;
+        }
+        match self.begun_ns {
+            Some(begun) => self.sort(unit, begun, &mut cuts),
+            None => self.begin(unit, &mut cuts),
+        }
+        while self.next.is_some_and(|next| self.sound_is_whole(next.at_ns)) {
+            self.turn(&mut cuts);
+        }
         cuts
     }
 
     /// Nothing more comes.
     pub fn finish(&mut self) -> Vec<Cut> {
         let mut cuts = Vec::new();
-        while self.next_ns.is_some() {
-            self.turn(&mut cuts);
-        }
-        if self.begun_ns.take().is_some() {
-            cuts.push(Cut::End { at_ns: self.ended_ns });
+        while let Some(begun) = self.begun_ns {
+            if self.next.is_some() {
+                self.turn(&mut cuts);
+            } else if self.held.iter().any(|unit| unit.time_ns > begun + self.limit_ns) {
+                self.cut_short(begun, &mut cuts);
+            } else {
+                for unit in std::mem::take(&mut self.held) {
+                    self.give(unit, &mut cuts);
+                }
+                cuts.push(Cut::End { at_ns: self.end_ns(begun) });
+                self.begun_ns = None;
+            }
         }
         self.held.clear();
         cuts
-    }
-
-    fn take(&mut self, unit: Unit, cuts: &mut Vec<Cut>) {
-        let of_lane = if unit.lane == Lane::Video { self.video } else { self.audio };
-        if !of_lane || self.first_ns.is_some_and(|first| unit.time_ns < first) {
-            return;
-        }
-        let Some(begun) = self.begun_ns else { return self.begin(unit, cuts) };
-        match self.next_ns {
-            None if self.cuts_here(&unit, begun) => {
-                self.next_ns = Some(unit.time_ns);
-                self.held.push(unit);
-            }
-            None => self.give(unit, cuts),
-            Some(next) if unit.lane == Lane::Audio && unit.time_ns < next => self.give(unit, cuts),
-            Some(_) => self.held.push(unit),
-        }
-        while self.next_ns.is_some_and(|next| self.sound_is_whole(next)) {
-            self.turn(cuts);
-        }
     }
 
     /// The first segment begins with a whole picture, or, of sound alone, with the first sound.
@@ -112,28 +130,89 @@ impl Cutter {
             }
             return;
         }
-        self.begun_ns = Some(at_ns);
         self.first_ns = Some(at_ns);
-        cuts.push(Cut::Begin { at_ns });
-        self.give(unit, cuts);
-        for held in std::mem::take(&mut self.held) {
-            if held.time_ns >= at_ns {
-                self.give(held, cuts);
-            }
+        self.begun_ns = Some(at_ns);
+        self.ended_ns = at_ns;
+        cuts.push(Cut::Begin { at_ns, apart: false });
+        let held = std::mem::take(&mut self.held);
+        for unit in std::iter::once(unit).chain(held.into_iter().filter(|held| held.time_ns >= at_ns)) {
+            self.sort(unit, at_ns, cuts);
         }
     }
 
+    /// Puts a unit into the open segment, or keeps it for one behind.
+    fn sort(&mut self, unit: Unit, begun: i64, cuts: &mut Vec<Cut>) {
+        let (time, lane) = (unit.time_ns, unit.lane);
+        if let Some(next) = self.next {
+            return if lane == Lane::Audio && time < next.at_ns {
+                self.give(unit, cuts);
+            } else {
+                self.held.push(unit);
+            };
+        }
+        if self.cuts_here(&unit, begun) {
+            let next = Next { end_ns: time, at_ns: time, apart: !self.follows(lane) };
+            self.held.push(unit);
+            return self.cut_at(next, cuts);
+        }
+        let beside = lane == Lane::Audio && self.video;
+        let patience = if beside { PICTURE_PATIENCE_NS } else { 0 };
+        let overdue = time > begun + self.limit_ns + patience;
+        // Sound that may lie behind the cut waits for the picture that tells.
+        if overdue || beside && time >= begun + self.target_ns - EARLY_NS {
+            self.held.push(unit);
+        } else {
+            self.give(unit, cuts);
+        }
+        if overdue {
+            self.cut_short(begun, cuts);
+        }
+    }
+
+    /// Whether the next segment begins with this unit.
     fn cuts_here(&self, unit: &Unit, begun: i64) -> bool {
-        let due = begun + self.target_ns;
+        let (due, limit) = (begun + self.target_ns, begun + self.limit_ns);
         match unit.lane {
+            _ if unit.time_ns > limit || unit.time_ns <= begun => false,
             Lane::Video => {
-                // Pictures of another kind, as after an encoder was started anew, never share a segment.
-                let others = unit.time_ns > begun && self.pictures.as_ref().is_some_and(|p| *p != unit.caps);
-                unit.keyframe && (others || unit.time_ns >= due - EARLY_NS)
+                // Pictures of another kind, as after an encoder was started anew, never share a segment; nor do
+                // those that come back with sound that had to do without.
+                let others = self.pictures.as_ref().is_none_or(|pictures| *pictures != unit.caps);
+                // Behind the next picture it would be too long.
+                let last_chance = unit.end_ns() + unit.duration_ns > limit;
+                let in_time = unit.time_ns >= due - EARLY_NS;
+                unit.keyframe && (others || in_time) || in_time && last_chance
             }
             // Of sound alone, the packet that lies nearest.
             Lane::Audio => !self.video && unit.time_ns + unit.duration_ns / 2 >= due,
         }
+    }
+
+    /// Whether a segment that begins with a unit of this lane goes on with what the open one holds.
+    fn follows(&self, lane: Lane) -> bool {
+        lane == Lane::Audio || self.pictures.is_some()
+    }
+
+    /// Nothing came that the open segment could end with in time: it ends all the same.
+    fn cut_short(&mut self, begun: i64, cuts: &mut Vec<Cut>) {
+        let (due, limit) = (begun + self.target_ns, begun + self.limit_ns);
+        let next_ns = self.held.iter().map(|unit| unit.time_ns).min().unwrap_or(limit);
+        let next = if next_ns > limit {
+            Next { end_ns: self.end_ns(begun), at_ns: next_ns, apart: true }
+        } else {
+            // Sound goes on without pictures.
+            let at_ns = self.end_ns(begun).max(due);
+            Next { end_ns: at_ns, at_ns, apart: self.pictures.is_some() }
+        };
+        self.cut_at(next, cuts);
+    }
+
+    fn cut_at(&mut self, next: Next, cuts: &mut Vec<Cut>) {
+        self.next = Some(next);
+        let before = |unit: &Unit| unit.lane == Lane::Audio && unit.time_ns < next.at_ns;
+        let (before, held) = std::mem::take(&mut self.held).into_iter().partition(before);
+        self.held = held;
+        before.into_iter().for_each(|unit| self.give(unit, cuts));
     }
 
     fn sound_is_whole(&self, next: i64) -> bool {
@@ -147,33 +226,33 @@ impl Cutter {
 
     /// Ends one segment and begins the next.
     fn turn(&mut self, cuts: &mut Vec<Cut>) {
-        let Some(at_ns) = self.next_ns.take() else { return };
-        cuts.push(Cut::End { at_ns });
-        cuts.push(Cut::Begin { at_ns });
+        let Some(Next { end_ns, at_ns, apart }) = self.next.take() else { return };
+        cuts.push(Cut::End { at_ns: end_ns });
+        cuts.push(Cut::Begin { at_ns, apart });
         self.begun_ns = Some(at_ns);
+        self.ended_ns = at_ns;
         self.pictures = None;
         for unit in std::mem::take(&mut self.held) {
-            match self.next_ns {
-                None if self.cuts_here(&unit, at_ns) => {
-                    self.next_ns = Some(unit.time_ns);
-                    self.held.push(unit);
-                }
-                None => self.give(unit, cuts),
-                Some(next) if unit.lane == Lane::Audio && unit.time_ns < next => self.give(unit, cuts),
-                Some(_) => self.held.push(unit),
-            }
+            self.sort(unit, at_ns, cuts);
         }
     }
 
     fn give(&mut self, unit: Unit, cuts: &mut Vec<Cut>) {
-        // A stream with pictures ends with the last of them.
-        if unit.lane == Lane::Video || !self.video {
-            self.ended_ns = self.ended_ns.max(unit.end_ns());
-        }
-        if unit.lane == Lane::Video && self.pictures.is_none() {
-            self.pictures = Some(unit.caps.clone());
+        // A segment with pictures ends with the last of them.
+        match (unit.lane, &self.pictures) {
+            (Lane::Video, None) => {
+                self.pictures = Some(unit.caps.clone());
+                self.ended_ns = unit.end_ns();
+            }
+            (Lane::Audio, Some(_)) => {}
+            _ => self.ended_ns = self.ended_ns.max(unit.end_ns()),
         }
         cuts.push(Cut::Unit(unit));
+    }
+
+    /// Where the media of the open segment ends.
+    fn end_ns(&self, begun: i64) -> i64 {
+        self.ended_ns.clamp(begun, begun + self.limit_ns)
     }
 }
 
@@ -186,6 +265,8 @@ mod tests {
 
     const FRAME_NS: i64 = 33_333_333;
     const PACKET_NS: i64 = 23_219_954;
+    /// How much longer than asked for a segment may be.
+    const ROOM_NS: i64 = 499_000_000;
 
     fn unit(lane: Lane, time_ns: i64, keyframe: bool) -> Unit {
         gst::init().unwrap();
@@ -201,7 +282,7 @@ mod tests {
         let mut all = Segments::new();
         for cut in cuts {
             match cut {
-                Cut::Begin { at_ns } => all.push((at_ns, i64::MIN, Vec::new())),
+                Cut::Begin { at_ns, .. } => all.push((at_ns, i64::MIN, Vec::new())),
                 Cut::Unit(unit) => all.last_mut().unwrap().2.push((unit.lane, unit.time_ns)),
                 Cut::End { at_ns } => all.last_mut().unwrap().1 = at_ns,
             }
@@ -210,7 +291,7 @@ mod tests {
     }
 
     fn cut(units: Vec<Unit>, video: bool, audio: bool, target_ns: i64) -> Segments {
-        let mut cutter = Cutter::new(video, audio, target_ns);
+        let mut cutter = Cutter::new(video, audio, target_ns, target_ns + ROOM_NS);
         let mut cuts: Vec<Cut> = units.into_iter().flat_map(|unit| cutter.push(unit)).collect();
         cuts.extend(cutter.finish());
         segments(cuts)
@@ -255,7 +336,7 @@ mod tests {
                 prop_assert_eq!(units.iter().find(|u| u.0 == Lane::Video).unwrap().1, *begin);
                 if at + 1 < all.len() {
                     prop_assert_eq!(*end, all[at + 1].0, "no gap between segments");
-                    prop_assert!(end - begin >= target - EARLY_NS);
+                    prop_assert!(end - begin >= target - EARLY_NS && end - begin <= target + ROOM_NS);
                     if forced {
                         prop_assert!(end - begin <= target + FRAME_NS, "{} ns", end - begin);
                     }
@@ -268,7 +349,7 @@ mod tests {
     #[test]
     fn sound_is_cut_in_time() {
         let units = (0..30).map(|n| unit(Lane::Audio, n * 1_000_000_000, true)).collect::<Vec<_>>();
-        let mut cutter = Cutter::new(true, true, 4_000_000_000);
+        let mut cutter = Cutter::new(true, true, 4_000_000_000, 4_000_000_000 + ROOM_NS);
         let mut cuts = Vec::new();
         // The picture is long past the cut before the sound before the cut comes.
         for (n, sound) in units.into_iter().enumerate() {
@@ -311,5 +392,64 @@ mod tests {
     fn sound_that_never_comes_holds_nothing_up_for_long() {
         let pictures = (0..300).map(|n| unit(Lane::Video, n * FRAME_NS, n % 30 == 0)).collect();
         assert_eq!(cut(pictures, true, true, 1_000_000_000).len(), 10);
+    }
+
+    /// Pictures with sound for so many seconds; keyframes where `key` says so, none of those pictures that `gone` does.
+    fn both(seconds: i64, key: impl Fn(i64) -> bool, gone: impl Fn(i64) -> bool) -> Vec<Unit> {
+        let pictures =
+            (0..seconds * 30).filter(|n| !gone(*n)).map(|n| unit(Lane::Video, n * FRAME_NS, key(n)));
+        let packets = (0..seconds * 43).map(|n| unit(Lane::Audio, n * PACKET_NS, true));
+        let mut all: Vec<Unit> = pictures.chain(packets).collect();
+        all.sort_by_key(|unit| unit.time_ns);
+        all
+    }
+
+    #[test]
+    fn sound_ahead_of_its_picture_goes_to_its_segment() {
+        let mut units = both(12, |n| n % 30 == 0, |_| false);
+        // The encoder of pictures takes its time.
+        units.sort_by_key(|unit| unit.time_ns + if unit.lane == Lane::Video { 700_000_000 } else { 0 });
+        let all = cut(units, true, true, 4_000_000_000);
+        assert_eq!(all.len(), 3);
+        for (begin, end, units) in &all[..2] {
+            assert!(units.iter().all(|(_, time)| time >= begin && time < end), "{begin} {end} {units:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_keyframe_it_ends_at_its_longest() {
+        let all = cut(both(20, |n| n == 0 || n == 310, |_| false), true, true, 4_000_000_000);
+        let found: Vec<i64> = all.iter().map(|(begin, _, _)| (*begin + FRAME_NS / 2) / FRAME_NS).collect();
+        // The last picture behind which there is room for no other; then again the keyframe.
+        assert_eq!(found, [0, 133, 266, 399, 532]);
+        assert!(all.iter().all(|(begin, end, _)| end - begin <= 4_000_000_000 + ROOM_NS));
+    }
+
+    #[test]
+    fn pictures_that_stay_away_leave_segments_of_sound() {
+        let gone = |n: i64| n > 60 && n < 100 * 30;
+        let all = cut(both(110, |n| n % 30 == 0, gone), true, true, 4_000_000_000);
+        let pictures = |units: &[(Lane, i64)]| units.iter().filter(|unit| unit.0 == Lane::Video).count();
+        let seconds: Vec<i64> = all.iter().map(|(begin, ..)| begin / 1_000_000_000).collect();
+        assert_eq!(seconds, (0..25).map(|n| n * 4).chain([99, 103, 107]).collect::<Vec<_>>());
+        assert_eq!(pictures(&all[0].2), 61);
+        assert_eq!(all[1..25].iter().map(|segment| pictures(&segment.2)).sum::<usize>(), 0);
+        assert_eq!(pictures(&all[25].2), 120);
+        let heard: usize = all.iter().map(|segment| segment.2.len() - pictures(&segment.2)).sum();
+        assert_eq!(heard, 110 * 43);
+    }
+
+    #[test]
+    fn a_hole_in_time_lies_between_segments() {
+        for video in [true, false] {
+            let mut units = both(20, |n| n % 30 == 0, |_| false);
+            for unit in &mut units {
+                unit.time_ns += if unit.time_ns >= 5_500_000_000 { 3_600_000_000_000 } else { 0 };
+            }
+            let all = cut(units, video, true, 4_000_000_000);
+            let holes = all.windows(2).map(|pair| (pair[1].0 - pair[0].1 + 500_000_000) / 1_000_000_000);
+            assert_eq!(holes.filter(|hole| *hole != 0).collect::<Vec<_>>(), [3600]);
+            assert!(all.iter().all(|(begin, end, _)| end - begin <= 4_000_000_000 + ROOM_NS));
+        }
     }
 }

@@ -6,8 +6,11 @@
 
 pub mod cut;
 pub mod fmp4;
+pub mod list;
 pub mod mux;
 pub mod playlist;
+#[cfg(test)]
+mod tests;
 pub mod ts;
 
 use std::io;
@@ -23,10 +26,10 @@ use egress::id::OutputId;
 use egress::spec::SegmentKind;
 use parking_lot::Mutex;
 
-use crate::output::segments::cut::{Cut, Cutter, EARLY_NS};
+use crate::output::segments::cut::{Cut, Cutter};
 use crate::output::segments::fmp4::Fmp4;
 use crate::output::segments::mux::SegmentMuxer;
-use crate::output::segments::playlist::Playlists;
+use crate::output::segments::playlist::{Playlists, longest_ns};
 use crate::output::segments::ts::Ts;
 use crate::output::{Counts, Ended, Output, OutputReport, Rendition, SetResult};
 use crate::unit::{Lane, Unit};
@@ -106,7 +109,12 @@ impl Segments {
             }
         };
         let writer = Writer {
-            cutter: Cutter::new(plan.video, plan.audio, i64::from(plan.duration_ms) * 1_000_000),
+            cutter: Cutter::new(
+                plan.video,
+                plan.audio,
+                ms_to_ns(plan.duration_ms),
+                longest_ns(plan.duration_ms),
+            ),
             playlists: Playlists::new(plan.duration_ms, plan.kind),
             muxer,
             open: None,
@@ -160,11 +168,23 @@ struct Writer<R> {
     cutter: Cutter,
     playlists: Playlists,
     muxer: Box<dyn SegmentMuxer>,
-    /// The name of the open segment, and when it began, unix, ns.
-    open: Option<(PathBuf, i64)>,
+    open: Option<OpenSegment>,
     counts: Counts,
     set: SetResult,
     shared: Arc<Mutex<Shared>>,
+}
+
+/// The segment that is being written.
+struct OpenSegment {
+    name: PathBuf,
+    /// When it began, unix, ns.
+    began_ns: i64,
+    /// Whether it does not go on where the one before ended.
+    apart: bool,
+}
+
+fn ms_to_ns(ms: u32) -> i64 {
+    i64::from(ms) * 1_000_000
 }
 
 impl<R: Fn(OutputReport)> Writer<R> {
@@ -202,7 +222,7 @@ impl<R: Fn(OutputReport)> Writer<R> {
     fn follow(&mut self, cuts: Vec<Cut>) -> io::Result<()> {
         for cut in cuts {
             match cut {
-                Cut::Begin { at_ns } => self.begin(at_ns),
+                Cut::Begin { at_ns, apart } => self.begin(at_ns, apart),
                 Cut::Unit(unit) => {
                     self.counts.units += 1;
                     self.counts.pictures += u64::from(unit.lane == Lane::Video);
@@ -217,7 +237,7 @@ impl<R: Fn(OutputReport)> Writer<R> {
         Ok(())
     }
 
-    fn begin(&mut self, at_ns: i64) {
+    fn begin(&mut self, at_ns: i64, apart: bool) {
         let first = self.counts.started_ns == 0;
         if first {
             self.counts.started_ns = at_ns;
@@ -226,10 +246,10 @@ impl<R: Fn(OutputReport)> Writer<R> {
         let name = self.plan.names.segment(self.set.files.len() as u64, at_ns);
         let path = self.plan.folder.join(&self.plan.names.folder).join(&name);
         self.muxer.begin(path, at_ns);
-        self.open = Some((name, at_ns));
+        self.open = Some(OpenSegment { name, began_ns: at_ns, apart });
         if self.plan.video {
-            let time_ns = at_ns + i64::from(self.plan.duration_ms) * 1_000_000 - EARLY_NS;
-            (self.report)(OutputReport::WantsKeyframeAt { time_ns });
+            let (output, every_ns) = (self.plan.id.clone(), ms_to_ns(self.plan.duration_ms));
+            (self.report)(OutputReport::Begins { output, from_ns: at_ns, every_ns });
         }
         if first {
             (self.report)(OutputReport::Active { output: self.plan.id.clone(), started_at_ns: at_ns });
@@ -237,7 +257,7 @@ impl<R: Fn(OutputReport)> Writer<R> {
     }
 
     fn end(&mut self, at_ns: i64) -> io::Result<()> {
-        let Some((name, began_ns)) = self.open.take() else { return Ok(()) };
+        let Some(OpenSegment { name, began_ns, apart }) = self.open.take() else { return Ok(()) };
         let whole = self.muxer.end(at_ns)?;
         let folder = self.plan.folder.join(&self.plan.names.folder);
         self.counts.size_bytes += whole.size_bytes;
@@ -248,7 +268,7 @@ impl<R: Fn(OutputReport)> Writer<R> {
             }
             map.strip_prefix(&folder).unwrap_or(map)
         });
-        self.playlists.add(&name, began_ns, at_ns, map);
+        self.playlists.add(&name, (began_ns, at_ns), apart, map);
         self.set.files.push((folder.join(&name), began_ns));
         self.set.result.size_bytes = self.counts.size_bytes;
         self.set.result.ended_at_ns = at_ns;

@@ -1,77 +1,63 @@
-//! Playlists of HLS: the whole one, and the one of the newest segments.
+//! The playlists of a set: the whole one, and the one of the newest segments.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use chrono::DateTime;
 use egress::spec::SegmentKind;
-use m3u8_rs::{Map, MediaPlaylist, MediaPlaylistType, MediaSegment};
 
+use crate::output::segments::list::{List, Listed};
 use crate::output::segments::mux::replace;
 
 /// Segments in the playlist of the newest, as LiveKit has it.
 const LIVE_SEGMENTS: usize = 5;
-/// What LiveKit writes, and old players look for. The field's later versions have no such tag.
-const NO_CACHE: &str = "#EXT-X-ALLOW-CACHE:NO\n";
-/// LiveKit's, and the first that has segments of MP4 in all lists (RFC 8216 §7).
-const VERSION_TS: usize = 4;
-const VERSION_FMP4: usize = 7;
 
 /// The two playlists of a set.
 #[derive(Debug)]
 pub struct Playlists {
-    event: MediaPlaylist,
-    live: MediaPlaylist,
+    event: List,
+    live: List,
     /// What the newest segment needs to be read.
     map: Option<PathBuf>,
 }
 
+/// What the playlists say that a segment lasts at most, s: `EXT-X-TARGETDURATION`, one value for the life of a set.
+/// `duration_ms`: how long segments are to be.
+fn longest_s(duration_ms: u32) -> u64 {
+    u64::from(duration_ms.div_ceil(1000))
+}
+
+/// How long a segment may be for that to hold, ns: lengths are rounded to whole seconds (RFC 8216 §4.3.3.1), after
+/// they were rounded to the milliseconds that are written.
+pub fn longest_ns(duration_ms: u32) -> i64 {
+    longest_s(duration_ms) as i64 * 1_000_000_000 + 499_000_000
+}
+
 impl Playlists {
-    /// Playlists of segments of this length, ms.
+    /// Playlists of segments that are to be so long, ms.
     pub fn new(duration_ms: u32, kind: SegmentKind) -> Self {
-        let fmp4 = kind == SegmentKind::Fmp4;
-        let list = |playlist_type| MediaPlaylist {
-            version: Some(if fmp4 { VERSION_FMP4 } else { VERSION_TS }),
-            // True of both; of TS LiveKit does not say it.
-            independent_segments: fmp4,
-            target_duration: u64::from(duration_ms.div_ceil(1000)),
-            playlist_type,
-            ..MediaPlaylist::default()
-        };
-        Self { event: list(Some(MediaPlaylistType::Event)), live: list(None), map: None }
+        let list = |event| List::new(kind, event, longest_s(duration_ms));
+        Self { event: list(true), live: list(false), map: None }
     }
 
-    /// Adds a segment. Paths are relative to the playlist's folder; times are unix, ns. `map`: what it needs to be read;
-    /// where that is another file than before, a player is told to begin anew.
-    pub fn add(&mut self, path: &Path, began_ns: i64, ended_ns: i64, map: Option<&Path>) {
+    /// Adds a segment. Paths are relative to the playlist's folder; times are unix, ns. `apart`: it does not go on where
+    /// the one before ended. `map`: what it needs to be read; where that is another file than before, a player is told
+    /// to begin anew, too.
+    pub fn add(&mut self, path: &Path, (began_ns, ended_ns): (i64, i64), apart: bool, map: Option<&Path>) {
         let other_map = map.filter(|map| self.map.as_deref() != Some(*map));
-        let discontinuity = other_map.is_some() && self.map.is_some();
+        let first = self.event.segments.is_empty();
+        let anew = !first && (apart || other_map.is_some());
         if let Some(map) = other_map {
             self.map = Some(map.to_owned());
         }
-        let length_s = (ended_ns - began_ns).max(0) as f64 / 1e9;
-        let segment = MediaSegment {
-            uri: uri(path),
-            duration: length_s as f32,
-            map: other_map.map(|map| Map { uri: uri(map), ..Map::default() }),
-            discontinuity,
-            program_date_time: Some(DateTime::from_timestamp_nanos(began_ns).fixed_offset()),
-            ..MediaSegment::default()
-        };
-        for list in [&mut self.event, &mut self.live] {
-            // What a player is promised must hold for a segment that came out longer.
-            list.target_duration = list.target_duration.max(length_s.round() as u64);
-            list.segments.push(segment.clone());
-        }
-        if self.live.segments.len() > LIVE_SEGMENTS {
-            drop_first(&mut self.live);
-        }
+        let segment = Listed::new(uri(path), began_ns, ended_ns).after(anew, other_map.map(uri));
+        self.event.add(segment.clone(), usize::MAX);
+        self.live.add(segment, LIVE_SEGMENTS);
     }
 
     /// Nothing more comes.
     pub fn end(&mut self) {
-        self.event.end_list = true;
-        self.live.end_list = true;
+        self.event.ended = true;
+        self.live.ended = true;
     }
 
     /// Puts both in their places.
@@ -84,29 +70,8 @@ impl Playlists {
     }
 }
 
-/// Takes the oldest segment off a list. What it said of those behind it, the next one says.
-fn drop_first(list: &mut MediaPlaylist) {
-    let gone = list.segments.remove(0);
-    list.media_sequence += 1;
-    list.discontinuity_sequence += u64::from(gone.discontinuity);
-    if let Some(next) = list.segments.first_mut() {
-        next.map = next.map.take().or(gone.map);
-    }
-}
-
-fn write(list: &MediaPlaylist, path: &Path) -> io::Result<()> {
-    replace(path, &text(list)?, true)
-}
-
-fn text(list: &MediaPlaylist) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    list.write_to(&mut text)?;
-    let text = String::from_utf8(text).map_err(io::Error::other)?;
-    if list.version.is_some_and(|version| version > VERSION_TS) {
-        return Ok(text.into_bytes());
-    }
-    let at = text.find("#EXT-X-TARGETDURATION").unwrap_or(text.len());
-    Ok(format!("{}{NO_CACHE}{}", &text[..at], &text[at..]).into_bytes())
+fn write(list: &List, path: &Path) -> io::Result<()> {
+    replace(path, list.text().as_bytes(), true)
 }
 
 /// A relative path as a player reads it: what is not plain in a name would end it, change it, or make it an address
@@ -135,55 +100,44 @@ fn uri(path: &Path) -> String {
 /// # Errors
 /// If it cannot be read, or nothing is listed in it.
 pub fn complete(path: &Path) -> io::Result<(i64, u64)> {
-    let bytes = std::fs::read(path)?;
-    let (_, list) =
-        m3u8_rs::parse_media_playlist(&bytes).map_err(|_| io::Error::other("this is no playlist of HLS"))?;
-    if list.segments.is_empty() {
+    let mut list = read(path)?.ok_or_else(|| io::Error::other("this is no playlist of HLS"))?;
+    let Some(last) = list.segments.back().cloned() else {
         return Err(io::Error::other("no segment was whole"));
+    };
+    if !list.ended {
+        list.ended = true;
+        write(&list, path)?;
     }
-    end(path, &bytes)?;
-    let (mut length_ns, mut size) = (0, 0);
     let folder = path.parent().unwrap_or(Path::new(""));
+    let size_of = |uri: &str| std::fs::metadata(folder.join(name(uri))).map_or(0, |m| m.len());
+    let (mut length_ns, mut size) = (0, 0);
     for segment in &list.segments {
-        length_ns += (f64::from(segment.duration) * 1e9).round() as i64;
-        for uri in [Some(&segment.uri), segment.map.as_ref().map(|map| &map.uri)].into_iter().flatten() {
-            size += std::fs::metadata(folder.join(name(uri))).map_or(0, |m| m.len());
-        }
+        length_ns += segment.length_ns();
+        size += size_of(&segment.uri) + segment.map().map_or(0, size_of);
     }
-    // The one of the newest lists the same last segment.
-    let last = list.segments.last().map(|segment| segment.uri.clone()).unwrap_or_default();
+    // The one of the newest lists the same last segment; or the one before, where the process died between the two.
+    let newest: Vec<&String> = list.segments.iter().rev().map(|segment| &segment.uri).take(2).collect();
     for other in std::fs::read_dir(folder)?.flatten().map(|entry| entry.path()) {
         if other == path || other.extension().is_none_or(|extension| extension != "m3u8") {
             continue;
         }
-        let Ok(bytes) = std::fs::read(&other) else { continue };
-        let Ok((_, of_newest)) = m3u8_rs::parse_media_playlist(&bytes) else { continue };
-        let newest = list.segments.iter().rev().take(2);
-        let ours = of_newest
-            .segments
-            .last()
-            .is_some_and(|last| newest.clone().any(|segment| segment.uri == last.uri));
-        if ours && !of_newest.end_list {
-            let mut of_newest = of_newest;
-            if of_newest.segments.last().is_some_and(|newest| newest.uri != last) {
-                // The process died between the two.
-                of_newest.segments.extend(list.segments.last().cloned());
-                drop_first(&mut of_newest);
-            }
-            of_newest.end_list = true;
-            write(&of_newest, &other)?;
+        let Ok(Some(mut of_newest)) = read(&other) else { continue };
+        let Some(its_last) = of_newest.segments.back().map(|segment| segment.uri.clone()) else { continue };
+        if of_newest.ended || !newest.contains(&&its_last) {
+            continue;
         }
+        if its_last != last.uri {
+            of_newest.add(last.clone(), LIVE_SEGMENTS);
+        }
+        of_newest.ended = true;
+        write(&of_newest, &other)?;
     }
     Ok((length_ns, size))
 }
 
-/// Adds the end to a playlist as it stands.
-fn end(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    const END: &str = "#EXT-X-ENDLIST";
-    if bytes.split(|byte| *byte == b'\n').any(|line| line.trim_ascii() == END.as_bytes()) {
-        return Ok(());
-    }
-    replace(path, &[bytes, END.as_bytes(), b"\n"].concat(), true)
+/// The playlist in a file; none if it is no playlist.
+fn read(path: &Path) -> io::Result<Option<List>> {
+    Ok(List::read(&String::from_utf8_lossy(&std::fs::read(path)?)))
 }
 
 /// The path behind an address of a playlist.
@@ -197,6 +151,7 @@ pub fn name(uri: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use m3u8_rs::{MediaPlaylist, MediaPlaylistType};
     use proptest::prelude::*;
 
     use super::*;
@@ -204,92 +159,95 @@ mod tests {
     const S: i64 = 1_000_000_000;
     const AT: i64 = 1_786_000_000 * S;
 
-    fn of(list: &MediaPlaylist) -> String {
-        String::from_utf8(text(list).unwrap()).unwrap()
+    /// Playlists of a set of segments of 4 s whose names end so.
+    fn four_seconds(count: i64, kind: SegmentKind, map: impl Fn(i64) -> Option<&'static str>) -> Playlists {
+        let mut lists = Playlists::new(4000, kind);
+        for n in 0..count {
+            let at = AT + n * 4 * S;
+            lists.add(Path::new(&format!("s {n}.ts")), (at, at + 4 * S), false, map(n).map(Path::new));
+        }
+        lists
+    }
+
+    /// What another reader finds in a list.
+    fn others(list: &List) -> MediaPlaylist {
+        m3u8_rs::parse_media_playlist_res(list.text().as_bytes()).unwrap()
     }
 
     #[test]
     fn the_whole_playlist_is_as_livekit_writes_it() {
         let mut lists = Playlists::new(4000, SegmentKind::MpegTs);
-        lists.add(Path::new("show_00000.ts"), AT, AT + 4 * S, None);
-        lists.add(Path::new("show_00001.ts"), AT + 4 * S, AT + 8 * S + 33_333_333, None);
-        assert_eq!(
-            of(&lists.event),
-            "#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-ALLOW-CACHE:NO\n#EXT-X-TARGETDURATION:4\n#EXT-X-PLAYLIST-TYPE:EVENT\n\
-             #EXT-X-PROGRAM-DATE-TIME:2026-08-06T07:06:40.000Z\n#EXTINF:4,\nshow_00000.ts\n\
-             #EXT-X-PROGRAM-DATE-TIME:2026-08-06T07:06:44.000Z\n#EXTINF:4.0333333,\nshow_00001.ts\n"
-        );
+        lists.add(Path::new("show_00000.ts"), (AT, AT + 4 * S), false, None);
+        lists.add(Path::new("show_00001.ts"), (AT + 4 * S, AT + 8 * S + 33_666_666), false, None);
+        let text = "#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-ALLOW-CACHE:NO\n\
+             #EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n\
+             #EXT-X-PROGRAM-DATE-TIME:2026-08-06T07:06:40.000Z\n#EXTINF:4.000,\nshow_00000.ts\n\
+             #EXT-X-PROGRAM-DATE-TIME:2026-08-06T07:06:44.000Z\n#EXTINF:4.034,\nshow_00001.ts\n";
+        assert_eq!(lists.event.text(), text);
+        assert_eq!(List::read(text).as_ref(), Some(&lists.event));
         lists.end();
-        assert!(of(&lists.event).ends_with("show_00001.ts\n#EXT-X-ENDLIST\n"));
+        assert_eq!(lists.event.text(), format!("{text}#EXT-X-ENDLIST\n"));
+        let read = others(&lists.event);
+        assert_eq!((read.version, read.target_duration, read.media_sequence), (Some(4), 4, 0));
+        assert_eq!((read.playlist_type, read.end_list), (Some(MediaPlaylistType::Event), true));
+        let lengths: Vec<f32> = read.segments.iter().map(|segment| segment.duration).collect();
+        assert_eq!(lengths, [4.0, 4.034]);
+        let began = read.segments[1].program_date_time.unwrap().timestamp_nanos_opt();
+        assert_eq!(began, Some(AT + 4 * S));
     }
 
     #[test]
     fn the_live_playlist_holds_the_newest_five() {
-        let mut lists = Playlists::new(4000, SegmentKind::MpegTs);
-        for n in 0..12 {
-            let at = AT + n * 4 * S;
-            lists.add(Path::new(&format!("s_{n:05}.ts")), at, at + 4 * S, None);
-        }
-        let live = of(&lists.live);
-        assert!(live.contains("#EXT-X-MEDIA-SEQUENCE:7\n") && !live.contains("PLAYLIST-TYPE"), "{live}");
-        let listed: Vec<&str> = live.lines().filter(|line| line.starts_with("s_")).collect();
-        assert_eq!(listed, ["s_00007.ts", "s_00008.ts", "s_00009.ts", "s_00010.ts", "s_00011.ts"]);
+        let mut lists = four_seconds(3, SegmentKind::MpegTs, |_| None);
+        let begins = "#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-ALLOW-CACHE:NO\n#EXT-X-TARGETDURATION:4\n\
+             #EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PROGRAM-DATE-TIME:2026-08-06T07:06:40.000Z\n#EXTINF:4.000,\ns%200.ts\n";
+        assert!(lists.live.text().starts_with(begins), "{}", lists.live.text());
+        lists = four_seconds(12, SegmentKind::MpegTs, |_| None);
+        let live = others(&lists.live);
+        assert_eq!((live.media_sequence, live.playlist_type), (7, None));
+        let listed: Vec<&str> = live.segments.iter().map(|segment| segment.uri.as_str()).collect();
+        assert_eq!(listed, ["s%207.ts", "s%208.ts", "s%209.ts", "s%2010.ts", "s%2011.ts"]);
+        assert!(lists.live.text().contains("\n#EXT-X-MEDIA-SEQUENCE:7\n"));
+        assert!(!lists.live.text().contains("DISCONTINUITY"));
     }
 
     #[test]
     fn segments_of_mp4_say_what_they_need() {
-        let mut lists = Playlists::new(2000, SegmentKind::Fmp4);
-        for n in 0..8 {
-            let (name, at) = (format!("b/s {n}.m4s"), AT + n * 2 * S);
-            let map = if n < 6 { "b/s init.mp4" } else { "b/s init-2.mp4" };
-            lists.add(Path::new(&name), at, at + 2 * S, Some(Path::new(map)));
-        }
-        let (event, live) = (of(&lists.event), of(&lists.live));
-        let begins = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-TARGETDURATION:2\n\
-             #EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-MAP:URI=\"b/s%20init.mp4\"\n\
-             #EXT-X-PROGRAM-DATE-TIME:2026-08-06T07:06:40.000Z\n#EXTINF:2,\nb/s%200.m4s\n";
+        let map = |n| Some(if n < 6 { "b/s init.mp4" } else { "b/s init-2.mp4" });
+        let lists = four_seconds(8, SegmentKind::Fmp4, map);
+        let (event, live) = (lists.event.text(), lists.live.text());
+        let begins = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-INDEPENDENT-SEGMENTS\n\
+             #EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-MAP:URI=\"b/s%20init.mp4\"\n\
+             #EXT-X-PROGRAM-DATE-TIME:2026-08-06T07:06:40.000Z\n#EXTINF:4.000,\ns%200.ts\n";
         assert!(event.starts_with(begins), "{event}");
         for list in [&event, &live] {
             assert_eq!(list.matches("#EXT-X-DISCONTINUITY\n").count(), 1, "{list}");
             assert_eq!(list.matches("#EXT-X-MAP").count(), 2, "{list}");
             let at = |what: &str| list.find(what).unwrap();
-            assert!(at("s%20init.mp4") < at("s%205.m4s") && at("s%205.m4s") < at("s%20init-2.mp4"), "{list}");
+            assert!(at("s%20init.mp4") < at("s%205.ts") && at("s%205.ts") < at("s%20init-2.mp4"), "{list}");
             assert!(
-                at("s%20init-2.mp4") < at("s%206.m4s") && at("DISCONTINUITY\n") < at("s%206.m4s"),
+                at("s%20init-2.mp4") < at("s%206.ts") && at("DISCONTINUITY\n") < at("s%206.ts"),
                 "{list}"
             );
         }
-        for n in 8..12 {
-            let name = format!("b/s {n}.m4s");
-            let at = AT + n * 2 * S;
-            lists.add(Path::new(&name), at, at + 2 * S, Some(Path::new("b/s init-2.mp4")));
-        }
-        let live = of(&lists.live);
-        assert!(live.contains("#EXT-X-DISCONTINUITY-SEQUENCE:1\n"), "{live}");
+        let lists = four_seconds(12, SegmentKind::Fmp4, map);
+        let live = lists.live.text();
+        assert!(live.contains("#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-DISCONTINUITY-SEQUENCE:1\n"), "{live}");
         assert!(!live.contains("#EXT-X-DISCONTINUITY\n"), "{live}");
-        assert!(live.find("s%20init-2.mp4").unwrap() < live.find("s%207.m4s").unwrap(), "{live}");
+        assert!(live.find("s%20init-2.mp4").unwrap() < live.find("s%207.ts").unwrap(), "{live}");
+        let read = others(&lists.event);
+        let maps = read.segments.iter().filter_map(|s| s.map.as_ref()).map(|map| map.uri.as_str());
+        assert_eq!(maps.collect::<Vec<_>>(), ["b/s%20init.mp4", "b/s%20init-2.mp4"]);
+        assert_eq!(read.segments.iter().position(|segment| segment.discontinuity), Some(6));
     }
 
     #[test]
-    fn of_a_dead_job_the_list_of_the_newest_still_says_what_they_need() {
-        let dir = tempfile::tempdir().unwrap();
-        let (event, live) = (dir.path().join("show.m3u8"), dir.path().join("now.m3u8"));
-        std::fs::write(dir.path().join("init.mp4"), [0; 100]).unwrap();
-        let mut lists = Playlists::new(4000, SegmentKind::Fmp4);
-        for n in 0..6 {
-            let name = format!("s{n}.m4s");
-            std::fs::write(dir.path().join(&name), [0; 188]).unwrap();
-            lists.add(Path::new(&name), AT + n * 4 * S, AT + n * 4 * S + 4 * S, Some(Path::new("init.mp4")));
-            if n == 4 {
-                lists.write(&event, Some(&live)).unwrap();
-            }
-        }
-        lists.write(&event, None).unwrap();
-        assert_eq!(complete(&event).unwrap(), (24 * S, 6 * 188 + 100));
-        lists.end();
-        assert_eq!(std::fs::read_to_string(&event).unwrap(), of(&lists.event));
-        assert_eq!(std::fs::read_to_string(&live).unwrap(), of(&lists.live));
-        assert!(of(&lists.live).contains("#EXT-X-MAP"));
+    fn what_does_not_go_on_is_a_discontinuity_and_never_the_first() {
+        let mut lists = Playlists::new(2000, SegmentKind::MpegTs);
+        lists.add(Path::new("0.ts"), (AT, AT + 2 * S), true, None);
+        lists.add(Path::new("1.ts"), (AT + 9 * S, AT + 10 * S), true, None);
+        let read = others(&lists.event);
+        assert_eq!(read.segments.iter().map(|s| s.discontinuity).collect::<Vec<_>>(), [false, true]);
     }
 
     proptest! {
@@ -315,29 +273,91 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_a_dead_job_left_is_ended() {
+    /// A folder in which a job died between the two lists, after `count` segments.
+    fn died(count: i64, kind: SegmentKind, map: Option<&'static str>) -> (tempfile::TempDir, Playlists) {
         let dir = tempfile::tempdir().unwrap();
         let (event, live) = (dir.path().join("show.m3u8"), dir.path().join("now.m3u8"));
-        let mut lists = Playlists::new(4000, SegmentKind::MpegTs);
-        for n in 0..6 {
-            let name = format!("s {n}.ts");
-            std::fs::write(dir.path().join(&name), [0; 188]).unwrap();
-            lists.add(Path::new(&name), AT + n * 4 * S, AT + n * 4 * S + 4 * S, None);
-            if n == 4 {
-                lists.write(&event, Some(&live)).unwrap();
-            }
+        for n in 0..count {
+            std::fs::write(dir.path().join(format!("s {n}.ts")), [0; 188]).unwrap();
         }
+        if let Some(map) = map {
+            std::fs::write(dir.path().join(map), [0; 100]).unwrap();
+        }
+        four_seconds(count - 1, kind, |_| map).write(&event, Some(&live)).unwrap();
+        let lists = four_seconds(count, kind, |_| map);
         lists.write(&event, None).unwrap();
-        let other = dir.path().join("other.m3u8");
-        std::fs::write(&other, of(&Playlists::new(4000, SegmentKind::MpegTs).event)).unwrap();
-        assert_eq!(complete(&event).unwrap(), (24 * S, 6 * 188));
-        lists.end();
-        assert_eq!(std::fs::read_to_string(&event).unwrap(), of(&lists.event));
-        assert_eq!(std::fs::read_to_string(&live).unwrap(), of(&lists.live), "the other half is caught up");
-        assert!(!std::fs::read_to_string(&other).unwrap().contains("ENDLIST"));
-        assert_eq!(complete(&event).unwrap(), (24 * S, 6 * 188), "twice changes nothing");
-        assert_eq!(std::fs::read_to_string(&event).unwrap(), of(&lists.event));
-        assert!(complete(&other).is_err());
+        (dir, lists)
+    }
+
+    #[test]
+    fn what_a_dead_job_left_is_ended() {
+        for (count, kind, map) in [
+            (6, SegmentKind::MpegTs, None),
+            (6, SegmentKind::Fmp4, Some("init.mp4")),
+            // Fewer than are ever taken off.
+            (3, SegmentKind::MpegTs, None),
+        ] {
+            let (dir, mut lists) = died(count, kind, map);
+            let (event, live) = (dir.path().join("show.m3u8"), dir.path().join("now.m3u8"));
+            let other = dir.path().join("other.m3u8");
+            let others_text = Playlists::new(4000, SegmentKind::MpegTs).event.text();
+            std::fs::write(&other, &others_text).unwrap();
+            let whole = (4 * count * S, count as u64 * 188 + if map.is_some() { 100 } else { 0 });
+            assert_eq!(complete(&event).unwrap(), whole);
+            lists.end();
+            for _ in 0..2 {
+                assert_eq!(std::fs::read_to_string(&event).unwrap(), lists.event.text());
+                assert_eq!(std::fs::read_to_string(&live).unwrap(), lists.live.text(), "it is caught up");
+                assert_eq!(complete(&event).unwrap(), whole, "twice changes nothing");
+            }
+            assert_eq!(std::fs::read_to_string(&other).unwrap(), others_text);
+            assert!(complete(&other).is_err(), "nothing is listed in it");
+        }
+    }
+
+    /// As they were written up to 2026: another order, no sequence at first, lengths as long as they come.
+    #[test]
+    fn older_lists_are_ended_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let entry = |n: i64| {
+            format!(
+                "#EXT-X-PROGRAM-DATE-TIME:2026-08-06T07:06:{}.000Z\n#EXTINF:4.0333333,\ns%20{n}.m4s\n",
+                40 + 4 * n
+            )
+        };
+        let head = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-TARGETDURATION:4\n";
+        let map = "#EXT-X-MAP:URI=\"init.mp4\"\n";
+        let event = dir.path().join("show.m3u8");
+        let listed: String = (0..7).map(entry).collect();
+        std::fs::write(&event, format!("{head}#EXT-X-PLAYLIST-TYPE:EVENT\n{map}{listed}")).unwrap();
+        let live = dir.path().join("now.m3u8");
+        let newest: String = (1..6).map(entry).collect();
+        std::fs::write(&live, format!("{head}#EXT-X-MEDIA-SEQUENCE:1\n{map}{newest}")).unwrap();
+        assert_eq!(complete(&event).unwrap(), (7 * 4_033_333_300, 0));
+        let read = |path: &Path| {
+            let text = std::fs::read(path).unwrap();
+            m3u8_rs::parse_media_playlist_res(&text).unwrap()
+        };
+        let (event, live) = (read(&event), read(&live));
+        assert!(event.end_list && live.end_list);
+        assert_eq!((event.segments.len(), event.target_duration, event.version), (7, 4, Some(7)));
+        assert_eq!((live.media_sequence, live.segments.len(), live.target_duration), (2, 5, 4));
+        assert_eq!(live.segments[0].map.as_ref().unwrap().uri, "init.mp4");
+        assert_eq!(
+            (live.segments[0].uri.as_str(), live.segments[4].uri.as_str()),
+            ("s%202.m4s", "s%206.m4s")
+        );
+        assert_eq!(event.segments[6], live.segments[4]);
+    }
+
+    #[test]
+    fn what_is_no_list_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.m3u8");
+        for text in ["", "\u{feff}", "hello", "#EXTINF:4,\na.ts\n"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(complete(&path).is_err());
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
     }
 }
