@@ -2,10 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { beeps, black, cadence, pictures } from '../harness/content.mjs';
+import { beeps, black, cadence, pictures, toneDb } from '../harness/content.mjs';
 import { fileOutput, mediaEgress, PRESET } from '../harness/job.mjs';
 import { sound } from '../harness/media.mjs';
 import { assertWhole, Scene } from '../harness/scene.mjs';
+import { nowMs } from '../harness/schedule.mjs';
 
 /** The names of the codecs of a file. */
 const codecs = ({ video, audio }) => [video?.codec_name, audio?.codec_name];
@@ -68,5 +69,45 @@ test('one to the left, the others to the right', async (t) => {
     const heard = await sound(path, { channel });
     assert.ok(beeps(heard, there).length >= 3, `person ${there} on the ${channel}`);
     assert.equal(beeps(heard, elsewhere).length, 0, `person ${elsewhere} not on the ${channel}`);
+  }
+});
+
+test('everybody on one side, in turn, and nobody changes it', async (t) => {
+  const scene = await Scene.open(t);
+  const tone = { voice: 'tone' };
+  await scene.person(1, { audio: tone });
+  // In stereo, and all of it on the side that becomes somebody else's.
+  const ben = await scene.person(2, { audio: { ...tone, side: 'left' } });
+  const jobs = {};
+  for (const [container, codec, sample_rate_hz] of [['ogg', 'opus', 48_000], ['mp3', 'mp3', 44_100]]) {
+    const egress = mediaEgress('nobody', { encoding: { video: null, audio: { codec, bitrate_bps: 128_000, sample_rate_hz } } });
+    egress.source.tracks.video = null;
+    egress.source.tracks.audio = [{ from: 'all', channel: 'alternate' }];
+    jobs[container] = await scene.job(egress, [fileOutput(scene.folder, { name: container, container })]);
+  }
+  const both = Object.values(jobs);
+  await Promise.all(both.map((job) => job.elapsed(3500)));
+  // Whoever comes late is the third and the fourth; who is muted meanwhile keeps his side.
+  await ben.mute('microphone');
+  await scene.person(3, { audio: tone });
+  await ben.unmute('microphone');
+  const last = await scene.person(4, {});
+  await last.publishAudio(tone);
+  const allMs = nowMs();
+  await Promise.all(both.map((job) => job.elapsed(job.figures.outputs[0].elapsed_ms + 4000)));
+  const results = await Promise.all(both.map((job) => job.stop()));
+  for (const { path, started_at_ns } of results) {
+    const left = await sound(path, { channel: 'left' });
+    const right = await sound(path, { channel: 'right' });
+    const apart = (person, fromS, toS) => toneDb(left, person, fromS, toS) - toneDb(right, person, fromS, toS);
+    const fromS = allMs / 1000 - started_at_ns / 1e9 + 1;
+    const found = { one: apart(1, 1, 3), two: apart(2, 1, 3), ...Object.fromEntries([1, 2, 3, 4].map((person) => [person, apart(person, fromS, fromS + 2)])) };
+    t.diagnostic(`${path.slice(-3)}: left above right, dB: ${JSON.stringify(found, (_, v) => (typeof v === 'number' ? Math.round(v) : v))}`);
+    for (const [who, side] of [['one', 1], ['two', -1], [1, 1], [2, -1], [3, 1], [4, -1]]) {
+      assert.ok(found[who] * side > 40, `${path.slice(-3)}: ${who} is ${found[who]} dB louder on the left`);
+    }
+    for (const [heard, person] of [[left, 1], [right, 2], [left, 3], [right, 4]]) {
+      assert.ok(toneDb(heard, person, fromS, fromS + 2) > -22, `${person} is as loud as he speaks`);
+    }
   }
 });

@@ -132,6 +132,27 @@ export function beeps({ samples, startS }, person) {
   return found;
 }
 
+/**
+ * How loud one person's tone is from one time to another, dB of full scale, as most of the time. In windows of 100 ms: so
+ * long that nothing of others' tones gets in, so short that a recorder may lead the sound to its clock.
+ */
+export function toneDb({ samples, startS }, person, fromS, toS) {
+  const window = 4800;
+  const step = (2 * Math.PI * beepHz(person)) / 48000;
+  const levels = [];
+  for (let from = Math.round((fromS - startS) * 48000); from + window <= (toS - startS) * 48000; from += window) {
+    let [re, im, weight] = [0, 0, 0];
+    for (let i = 0; i < window; i++) {
+      const hann = 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / window);
+      re += (samples[from + i] ?? 0) * hann * Math.cos(step * i);
+      im += (samples[from + i] ?? 0) * hann * Math.sin(step * i);
+      weight += hann;
+    }
+    levels.push(20 * Math.log10(Math.max(1e-5, (2 * Math.hypot(re, im)) / weight)));
+  }
+  return median(levels);
+}
+
 /** Amplitude of one frequency around each sample, window 10 ms. */
 function tone(samples, hz) {
   const window = 480;

@@ -82,7 +82,7 @@ export class Person {
     return (this.video = await this.#ask('publishVideo', options));
   }
 
-  /** `{dtx, red, bitrateBps, voice: 'beeps' | 'tune' | 'song'}` → `{sid, atMs}` */
+  /** `{dtx, red, bitrateBps, voice: 'beeps' | 'tune' | 'song' | 'tone', side: 'left' | 'right'}` → `{sid, atMs}`. `side`: in stereo, silent on the other */
   async publishAudio(options = {}) {
     return (this.audio = await this.#ask('publishAudio', options));
   }

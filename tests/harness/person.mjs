@@ -120,7 +120,8 @@ function runVideo(entry, source) {
 
 async function publishAudio(options) {
   const { source = 'microphone' } = options;
-  const into = new AudioSource(SAMPLE_RATE_HZ, 1, 0);
+  const channels = options.side ? 2 : 1;
+  const into = new AudioSource(SAMPLE_RATE_HZ, channels, 0);
   const track = LocalAudioTrack.createAudioTrack(source, into);
   const entry = { track, into, kind: 'audio', muted: false };
   tracks.set(source, entry);
@@ -134,14 +135,14 @@ async function publishAudio(options) {
   });
   const publication = await room.localParticipant.publishTrack(track, publish);
   entry.sid = publication.sid;
-  runAudio(entry, new Sound({ person, voice: options.voice }));
+  runAudio(entry, new Sound({ person, voice: options.voice }), options.side);
   return { sid: publication.sid, atMs: nowMs() };
 }
 
 /** Handed over this much late, sound is called late by its sender reports too: what is measured then is the machine. */
 const LATE_MS = 8;
 
-function runAudio(entry, sound) {
+function runAudio(entry, sound, side) {
   let k = Math.ceil((nowMs() - originMs) / FRAME_MS) + 2;
   const step = () => {
     if (entry.stopped) return;
@@ -151,8 +152,12 @@ function runAudio(entry, sound) {
       return;
     }
     if (-early > LATE_MS) report({ event: 'late', byMs: -early });
-    const samples = sound.fill(new Int16Array(FRAME_SAMPLES), k * FRAME_SAMPLES);
-    const frame = new AudioFrame(samples, SAMPLE_RATE_HZ, 1, FRAME_SAMPLES);
+    let samples = sound.fill(new Int16Array(FRAME_SAMPLES), k * FRAME_SAMPLES);
+    if (side) {
+      const there = side === 'left' ? 0 : 1;
+      samples = Int16Array.from({ length: 2 * FRAME_SAMPLES }, (_, i) => (i % 2 === there ? samples[i >> 1] : 0));
+    }
+    const frame = new AudioFrame(samples, SAMPLE_RATE_HZ, side ? 2 : 1, FRAME_SAMPLES);
     entry.into.captureFrame(frame).catch((error) => !entry.stopped && report({ event: 'error', error: String(error) }));
     k += 1;
     entry.timer = setImmediate(step);

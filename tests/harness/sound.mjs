@@ -8,7 +8,7 @@ const TUNE = [0, 4, 7, 12, 7, 4, 9, 5];
 
 /** The sound of one person. Sample 0 lies on the person's origin, a whole second. */
 export class Sound {
-  /** @param {{person: number, voice?: 'beeps' | 'tune' | 'song'}} of a song is a tune without the beeps */
+  /** @param {{person: number, voice?: 'beeps' | 'tune' | 'song' | 'tone'}} of a song is a tune without the beeps, a tone a beep that never ends */
   constructor({ person, voice = 'beeps' }) {
     this.beep = (2 * Math.PI * beepHz(person)) / SAMPLE_RATE_HZ;
     this.base = 110 * 2 ** ((person * 5) / 12);
@@ -20,6 +20,10 @@ export class Sound {
     for (let i = 0; i < out.length; i++) {
       const n = first + i;
       const inSecond = n % SAMPLE_RATE_HZ;
+      if (this.voice === 'tone') {
+        out[i] = 6000 * Math.sin(this.beep * inSecond);
+        continue;
+      }
       let v = this.voice === 'beeps' ? 0 : this.#tune(n);
       // No ramp: the onset is what is measured.
       if (inSecond < BEEP_SAMPLES && this.voice !== 'song') v += 9000 * Math.sin(this.beep * inSecond);

@@ -13,7 +13,7 @@ use proto::{
 use crate::filename::{ends_a_folder, without_extension};
 use crate::id::OutputId;
 use crate::request::{
-    AdvancedOptions, PageParts, Preset, ProxyRequest, RecordFormat, RecordRequest, RecordSource,
+    AdvancedOptions, Mixing, PageParts, Preset, ProxyRequest, RecordFormat, RecordRequest, RecordSource,
 };
 use crate::spec::{
     AfterCrash, AudioCodec, Container, FileOutput, OutputKind, OutputSpec, ProxyEncoding, SegmentKind,
@@ -186,7 +186,7 @@ pub fn to_protocol(record: &RecordRequest) -> EgressRequest {
                 ..Default::default()
             })
         }
-        RecordSource::RoomComposite { layout, base_url, parts, .. } => {
+        RecordSource::RoomComposite { layout, base_url, parts, mixing, .. } => {
             use proto::room_composite_egress_request::Options;
             EgressRequest::RoomComposite(RoomCompositeEgressRequest {
                 room_name,
@@ -194,6 +194,12 @@ pub fn to_protocol(record: &RecordRequest) -> EgressRequest {
                 custom_base_url: base_url.clone().unwrap_or_default(),
                 audio_only: *parts == PageParts::Sound,
                 video_only: *parts == PageParts::Picture,
+                audio_mixing: match mixing {
+                    Mixing::Together => proto::AudioMixing::DefaultMixing,
+                    Mixing::AgentLeft => proto::AudioMixing::DualChannelAgent,
+                    Mixing::Alternate => proto::AudioMixing::DualChannelAlternate,
+                }
+                .into(),
                 file_outputs: vec![file(record)],
                 segment_outputs: segments(record),
                 image_outputs: images(record),

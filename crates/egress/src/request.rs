@@ -112,6 +112,9 @@ pub enum RecordSource {
         base_url: Option<String>,
         /// What of it.
         parts: PageParts,
+        /// On which sides people are heard, where it is sound alone and without a template of the operator's own.
+        #[serde(default)]
+        mixing: Mixing,
         /// What to do when the page crashes.
         after_crash: AfterCrash,
     },
@@ -140,6 +143,19 @@ pub enum PageParts {
     Sound,
     /// Picture alone (`video_only`).
     Picture,
+}
+
+/// On which sides the people of a room are heard: LiveKit's `AudioMixing`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Mixing {
+    /// All on both.
+    #[default]
+    Together,
+    /// Agents left, everybody else right (`DUAL_CHANNEL_AGENT`).
+    AgentLeft,
+    /// Each track on one side, in turn (`DUAL_CHANNEL_ALTERNATE`).
+    Alternate,
 }
 
 /// In what form it is recorded.

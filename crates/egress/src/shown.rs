@@ -4,16 +4,18 @@ use std::path::Path;
 
 use crate::id::TrackId;
 use crate::request::{
-    AdvancedOptions, ImagesRequest, PageParts, RecordFormat, RecordRequest, RecordSource, SegmentsRequest,
+    AdvancedOptions, ImagesRequest, Mixing, PageParts, RecordFormat, RecordRequest, RecordSource,
+    SegmentsRequest,
 };
+use crate::roster::ParticipantKind;
 use crate::spec::{
-    AfterCrash, AudioSelect, Container, EgressSpec, OutputKind, OutputSpec, PageAddress, SegmentKind,
-    Selection, Source, Treatment, VideoPreference, VideoSelect,
+    AfterCrash, AudioChannel, AudioRoute, AudioSelect, Container, EgressSpec, OutputKind, OutputSpec,
+    PageAddress, SegmentKind, Selection, Source, Treatment, VideoPreference, VideoSelect,
 };
 
 /// What of a job the window's own kind of request can say. It is for showing: what the job does is its specification.
 ///
-/// A room's sound alone, however it is routed, shows as the whole room's.
+/// A room's sound alone that is routed by hand shows as the whole room's.
 pub fn record_request(spec: &EgressSpec, room_name: &str, folder: &Path) -> RecordRequest {
     let (mut container, mut name, mut manifest) = (None, String::new(), false);
     let (mut segments, mut images) = (None, None);
@@ -65,6 +67,7 @@ fn source(spec: &EgressSpec) -> RecordSource {
                 layout: layout.clone(),
                 base_url: base_url.clone(),
                 parts,
+                mixing: Mixing::Together,
                 after_crash: page.after_crash,
             },
             PageAddress::Web { url } => RecordSource::Web {
@@ -104,8 +107,21 @@ fn tracks(selection: &Selection, treatment: &Treatment) -> RecordSource {
             layout: String::new(),
             base_url: None,
             parts: PageParts::Sound,
+            mixing: mixing(&selection.audio),
             after_crash: AfterCrash::default(),
         },
+    }
+}
+
+/// On which sides a room is heard. Routes by hand, which the window has no word for, are shown as all together.
+fn mixing(routes: &[AudioRoute]) -> Mixing {
+    match routes {
+        [AudioRoute { from: AudioSelect::All, channel: AudioChannel::Alternate }] => Mixing::Alternate,
+        [
+            AudioRoute { from: AudioSelect::Kind(ParticipantKind::Agent), channel: AudioChannel::Left },
+            AudioRoute { from: AudioSelect::All, channel: AudioChannel::Right },
+        ] => Mixing::AgentLeft,
+        _ => Mixing::Together,
     }
 }
 

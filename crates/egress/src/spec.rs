@@ -178,7 +178,7 @@ pub enum AudioSelect {
     Kind(ParticipantKind),
 }
 
-/// LiveKit's `AudioChannel`.
+/// Where a track is heard: LiveKit's `AudioChannel`, and one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AudioChannel {
@@ -188,6 +188,9 @@ pub enum AudioChannel {
     Left,
     /// Right alone.
     Right,
+    /// Left or right alone, each track on the side that the one before it is not on: the first left. In no route of
+    /// LiveKit's; its room composites have it (`DUAL_CHANNEL_ALTERNATE`).
+    Alternate,
 }
 
 /// When the source of a job counts as over (the room's end always ends it).

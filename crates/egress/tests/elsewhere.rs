@@ -4,7 +4,7 @@
 
 use egress::elsewhere::{Place, for_livekit, with_room};
 use egress::request::{
-    AdvancedOptions, ImagesRequest, PageParts, Preset, ProxyRequest, RecordFormat, RecordRequest,
+    AdvancedOptions, ImagesRequest, Mixing, PageParts, Preset, ProxyRequest, RecordFormat, RecordRequest,
     RecordSource, SegmentsRequest,
 };
 use egress::spec::{AfterCrash, Container, VideoCodec};
@@ -38,6 +38,7 @@ fn room(layout: &str) -> RecordSource {
         layout: layout.into(),
         base_url: None,
         parts: PageParts::Both,
+        mixing: Mixing::Together,
         after_crash: AfterCrash::default(),
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::EgressStatus;
 use egress::id::{ProjectId, RuleId};
-use egress::request::{PageParts, Preset, RecordFormat, RecordRequest, RecordSource};
+use egress::request::{Mixing, PageParts, Preset, RecordFormat, RecordRequest, RecordSource};
 use egress::roster::{Participant, ParticipantKind, RoomSummary, Roster};
 use egress::spec::AfterCrash;
 use parking_lot::Mutex;
@@ -319,6 +319,7 @@ pub(crate) fn whole_room(layout: String) -> RecordSource {
         layout,
         base_url: None,
         parts: PageParts::Both,
+        mixing: Mixing::Together,
         after_crash: AfterCrash::default(),
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::request::{PageParts, Preset, RecordFormat, RecordRequest, RecordSource};
+use egress::request::{Mixing, PageParts, Preset, RecordFormat, RecordRequest, RecordSource};
 use egress::spec::{AfterCrash, Container};
 use secrecy::SecretString;
 
@@ -83,6 +83,9 @@ pub struct Record {
     /// Record the sound of the room or page alone.
     #[arg(long, conflicts_with_all = ["video_only", "identity", "track", "video_track", "audio_track"])]
     pub audio_only: bool,
+    /// On which sides people are heard where the sound of a room is recorded alone.
+    #[arg(long, value_enum, default_value_t, requires = "audio_only", conflicts_with_all = ["web_url", "custom_base_url"])]
+    pub audio_mixing: AudioMixing,
     /// Record the picture of the room or page alone.
     #[arg(long, conflicts_with_all = ["identity", "track", "video_track", "audio_track"])]
     pub video_only: bool,
@@ -143,6 +146,28 @@ pub enum Format {
     Mp3,
 }
 
+/// On which sides people are heard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum AudioMixing {
+    /// All on both.
+    #[default]
+    Together,
+    /// Agents left, everybody else right.
+    AgentLeft,
+    /// Each track on one side, in turn.
+    Alternate,
+}
+
+impl From<AudioMixing> for Mixing {
+    fn from(mixing: AudioMixing) -> Self {
+        match mixing {
+            AudioMixing::Together => Self::Together,
+            AudioMixing::AgentLeft => Self::AgentLeft,
+            AudioMixing::Alternate => Self::Alternate,
+        }
+    }
+}
+
 impl Record {
     /// What is recorded. The command line names one thing.
     fn source(&self) -> RecordSource {
@@ -154,7 +179,8 @@ impl Record {
         let after_crash = if self.end_on_crash { AfterCrash::End } else { AfterCrash::Reload };
         if let Some(layout) = &self.layout {
             let (layout, base_url) = (layout.clone(), self.custom_base_url.clone());
-            return RecordSource::RoomComposite { layout, base_url, parts, after_crash };
+            let mixing = self.audio_mixing.into();
+            return RecordSource::RoomComposite { layout, base_url, parts, mixing, after_crash };
         }
         if let Some(url) = &self.web_url {
             let (url, await_start_signal) = (url.clone(), self.await_start_signal);
@@ -263,7 +289,13 @@ mod tests {
         let (parts, after_crash) = (PageParts::Picture, AfterCrash::End);
         assert_eq!(
             parse("--layout grid --video-only --end-on-crash").unwrap().request().unwrap().source,
-            RecordSource::RoomComposite { layout: "grid".into(), base_url: None, parts, after_crash }
+            RecordSource::RoomComposite {
+                layout: "grid".into(),
+                base_url: None,
+                parts,
+                mixing: Mixing::Together,
+                after_crash,
+            }
         );
         let (url, parts) = ("https://example.com".to_owned(), PageParts::Both);
         assert_eq!(

@@ -142,6 +142,7 @@ describe("the whole room", () => {
         layout: "speaker-light",
         base_url: null,
         parts: "picture",
+        mixing: "together",
         after_crash: "reload",
       },
       format: { type: "preset", container: "mp4", preset: "H264_720P_30" },
@@ -166,6 +167,20 @@ describe("the whole room", () => {
     expect(containersFor("H264_720P_30", true, false)).not.toContain("mp3");
   });
 
+  it("is heard on sides where its sound is mixed without a page, and nowhere else", () => {
+    pickRoom();
+    const mixing = () => request()?.source;
+    expect(mixing()).toMatchObject({ mixing: "together" });
+    setRoom({ parts: "sound", mixing: "alternate" });
+    expect(mixing()).toMatchObject({ mixing: "alternate" });
+    setRoom({ baseUrl: "https://stage.example/" });
+    expect(mixing()).toMatchObject({ mixing: "together" });
+    setRoom({ baseUrl: null, parts: "both" });
+    expect(mixing()).toMatchObject({ mixing: "together" });
+    setRoom({ parts: "sound" });
+    expect(mixing()).toMatchObject({ mixing: "alternate" });
+  });
+
   it("in a template of one's own is asked for once its address is one", () => {
     pickRoom();
     setRoom({ baseUrl: "stage" });
@@ -182,6 +197,7 @@ describe("the whole room", () => {
       layout: "speaker",
       base_url: null,
       parts: "both",
+      mixing: "together",
       after_crash: "end",
     } as const;
     pickSource(source);
@@ -246,6 +262,7 @@ describe("sameness", () => {
       layout: "grid",
       base_url: null,
       parts: "both",
+      mixing: "together",
       after_crash: "reload",
     } as const;
     expect(sameSource(room, { ...room, layout: "speaker" })).toBe(true);

@@ -10,6 +10,7 @@ import type {
   Container,
   DestinationId,
   EgressId,
+  Mixing,
   OpenRoom,
   PageParts,
   Preset,
@@ -33,6 +34,8 @@ export interface RoomPick {
   /** A template of the operator's own; none for the one that comes with Tallylight. */
   baseUrl: string | null;
   parts: PageParts;
+  /** On which sides people are heard, of sound alone; together where nothing is said. */
+  mixing?: Mixing;
 }
 
 /** A page of the web. */
@@ -300,7 +303,13 @@ function pickOf(source: RecordSource): Pick {
       // Which kind it is shows from the room; a track alone stands in either place.
       return { kind: "tracks", video: source.track_id, audio: null };
     case "room_composite":
-      return { kind: "room", layout: source.layout, baseUrl: source.base_url, parts: source.parts };
+      return {
+        kind: "room",
+        layout: source.layout,
+        baseUrl: source.base_url,
+        parts: source.parts,
+        mixing: source.mixing,
+      };
     case "web":
       return { kind: "page", url: source.url, awaitStart: source.await_start_signal, parts: source.parts };
   }
@@ -324,6 +333,11 @@ export function setForm(pick: Pick, form: Partial<Form>) {
   useDesk.setState(({ forms }) => ({ forms: { ...forms, [which]: { ...forms[which], ...form } } }));
 }
 
+/** Whether the room's sound is mixed without a page. */
+export function mixesHere({ parts, baseUrl }: RoomPick): boolean {
+  return parts === "sound" && baseUrl === null;
+}
+
 /** The source that a pick stands for, recorded in this way. */
 export function sourceOf(pick: Pick, how: How, after_crash: AfterCrash = "reload"): RecordSource {
   switch (pick.kind) {
@@ -335,6 +349,8 @@ export function sourceOf(pick: Pick, how: How, after_crash: AfterCrash = "reload
         layout: pick.layout,
         base_url: pick.baseUrl,
         parts: pick.parts,
+        // A page mixes its sound itself.
+        mixing: mixesHere(pick) ? (pick.mixing ?? "together") : "together",
         after_crash,
       };
     case "page":

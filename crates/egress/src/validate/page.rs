@@ -135,17 +135,11 @@ impl Composite<'_> {
         }
         if self.parts.audio_only && !self.parts.video_only && self.base_url.is_empty() {
             // Nobody sees the layout: the room's sound is mixed without a browser.
-            let audio = routes(self.audio_mixing)?;
+            let audio = routes(self.audio_mixing);
             let selection = Selection { video: None, audio, ends: EndRule::RoomEnds };
             return finish(self.room_name, selection, options, targets, local);
         }
-        if self.audio_mixing != i32::from(proto::AudioMixing::DefaultMixing) {
-            return Err(RequestError::field(
-                "audio_mixing",
-                "A page mixes its sound itself, so that people cannot be put on sides of their own.",
-                "Leave audio_mixing out, or record the sound alone (audio_only, without custom_base_url).",
-            ));
-        }
+        // A page mixes its sound itself: there audio_mixing is without effect, as with LiveKit.
         let base_url = match self.base_url {
             "" => local.template_base.clone(),
             url => Some(web_url("custom_base_url", url)?),
@@ -160,22 +154,17 @@ impl Composite<'_> {
 }
 
 /// Who is heard on which side when the room's sound is mixed here.
-fn routes(mixing: i32) -> Result<Vec<AudioRoute>, RequestError> {
+fn routes(mixing: i32) -> Vec<AudioRoute> {
     match proto::AudioMixing::try_from(mixing) {
-        Ok(proto::AudioMixing::DefaultMixing) => Ok(vec![both(AudioSelect::All)]),
-        Ok(proto::AudioMixing::DualChannelAgent) => Ok(vec![
+        // What a later LiveKit may add is heard on both sides, as LiveKit's older workers have it.
+        Ok(proto::AudioMixing::DefaultMixing) | Err(_) => vec![both(AudioSelect::All)],
+        Ok(proto::AudioMixing::DualChannelAgent) => vec![
             AudioRoute { from: AudioSelect::Kind(ParticipantKind::Agent), channel: AudioChannel::Left },
             AudioRoute { from: AudioSelect::All, channel: AudioChannel::Right },
-        ]),
-        Ok(proto::AudioMixing::DualChannelAlternate) => Err(RequestError::not_yet(
-            "Putting people on sides in turn",
-            "Put agents on one side (DUAL_CHANNEL_AGENT), or route each person with a media source.",
-        )),
-        Err(_) => Err(RequestError::field(
-            "audio_mixing",
-            format!("There is no audio mixing {mixing}."),
-            "Choose one of LiveKit's.",
-        )),
+        ],
+        Ok(proto::AudioMixing::DualChannelAlternate) => {
+            vec![AudioRoute { from: AudioSelect::All, channel: AudioChannel::Alternate }]
+        }
     }
 }
 

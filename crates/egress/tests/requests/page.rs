@@ -50,9 +50,32 @@ fn a_rooms_sound_alone_needs_no_page() {
     let accepted = ask("room_composite", body(json!({"audioMixing": "DUAL_CHANNEL_AGENT"}))).unwrap();
     let sides: Vec<_> = tracks(&accepted).audio.iter().map(|route| route.channel).collect();
     assert_eq!(sides, [AudioChannel::Left, AudioChannel::Right]);
+    let accepted = ask("room_composite", body(json!({"audioMixing": "DUAL_CHANNEL_ALTERNATE"}))).unwrap();
+    let routes: Vec<_> = tracks(&accepted).audio.iter().map(|route| (&route.from, route.channel)).collect();
+    assert_eq!(routes, [(&AudioSelect::All, AudioChannel::Alternate)]);
     // A template of somebody's own may play sound of its own.
     let custom = body(json!({"customBaseUrl": "https://t.example"}));
     assert_eq!(page("room_composite", custom).1, (false, true));
+}
+
+#[test]
+fn audio_mixing_is_without_effect_where_a_page_mixes() {
+    let file = json!([{}]);
+    let plain = json!({"roomName": "show", "layout": "grid", "fileOutputs": file});
+    for mixing in ["DUAL_CHANNEL_AGENT", "DUAL_CHANNEL_ALTERNATE"] {
+        let mut mixed = plain.clone();
+        mixed["audioMixing"] = json!(mixing);
+        let accepted = ask("room_composite", mixed).unwrap();
+        assert_eq!(accepted.spec, ask("room_composite", plain.clone()).unwrap().spec);
+        // The sound of a template of somebody's own, and a silent picture, too.
+        for more in
+            [json!({"audioOnly": true, "customBaseUrl": "https://t.example"}), json!({"videoOnly": true})]
+        {
+            let mut body = json!({"roomName": "show", "audioMixing": mixing, "fileOutputs": file});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            assert!(matches!(ask("room_composite", body).unwrap().spec.source, Source::Page(_)));
+        }
+    }
 }
 
 #[test]
@@ -88,11 +111,6 @@ fn pages_that_make_no_sense_are_refused() {
             "audio_only and video_only",
             "web",
             json!({"url": "https://h", "audioOnly": true, "videoOnly": true, "fileOutputs": [{}]}),
-        ),
-        (
-            "audio_mixing",
-            "room_composite",
-            json!({"roomName": "r", "audioMixing": "DUAL_CHANNEL_AGENT", "fileOutputs": [{}]}),
         ),
         ("preset", "web", json!({"url": "https://h", "preset": "PASSTHROUGH", "fileOutputs": [{}]})),
         ("output", "web", json!({"url": "https://h"})),

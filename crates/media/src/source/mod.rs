@@ -4,3 +4,4 @@ pub mod depayload;
 pub mod opus;
 pub mod page;
 pub mod select;
+pub mod turns;

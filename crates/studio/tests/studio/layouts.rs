@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use egress::error::ErrorCode;
 use egress::fact::EgressStatus;
-use egress::request::{PageParts, RecordRequest, RecordSource};
+use egress::request::{Mixing, PageParts, RecordRequest, RecordSource};
 
 use crate::bench::{Bench, request, until, until_job};
 
@@ -13,6 +13,7 @@ fn composite(layout: &str) -> RecordRequest {
         layout: layout.into(),
         base_url: None,
         parts: PageParts::Both,
+        mixing: Mixing::Together,
         after_crash: Default::default(),
     };
     RecordRequest { source, ..request("show") }

@@ -49,6 +49,7 @@ export type * from "./Level";
 export type * from "./LocalFile";
 export type * from "./LocalFolder";
 export type * from "./Machine";
+export type * from "./Mixing";
 export type * from "./Numbered";
 export type * from "./OpenRoom";
 export type * from "./Origin";

@@ -1,12 +1,22 @@
 // Under the program of what Chromium draws: the room's layouts, or a page's address. Names for tests: group "What of it" with
-// "Picture and sound", "Sound only" and "Picture only"; fields "Address of the page", "Address of the template" and
+// "Picture and sound", "Sound only" and "Picture only"; with sound only group "Sides"; fields "Address of the page", "Address of the template" and
 // "Layout for the template"; button "Template of your own"; checkboxes "Wait for the page's start signal" and
 // "If the page crashes, load it again and go on".
 
-import { AudioLines, ChevronDown, ChevronUp, Clapperboard, LayoutTemplate, Video } from "lucide-react";
+import {
+  ArrowLeftRight,
+  AudioLines,
+  Bot,
+  ChevronDown,
+  ChevronUp,
+  Clapperboard,
+  LayoutTemplate,
+  Users,
+  Video,
+} from "lucide-react";
 import { useId, useState } from "react";
 import { useBackend } from "@/backend/index";
-import type { Job, OpenRoom, PageParts } from "@/backend/types";
+import type { Job, Mixing, OpenRoom, PageParts } from "@/backend/types";
 import { Button } from "@/kit/button";
 import { Checkbox } from "@/kit/checkbox";
 import { Input } from "@/kit/field";
@@ -25,6 +35,12 @@ import { ProgramMeter } from "./page-stage";
 /** What of it the job takes, or the next one will. */
 function partsOf({ job }: Standing, pick: RoomPick | PagePick): PageParts {
   return job && isPageSource(job.request.source) ? job.request.source.parts : pick.parts;
+}
+
+/** On which sides people are heard in what the job takes, or the next one will. */
+function mixingOf({ job }: Standing, pick: RoomPick): Mixing {
+  const source = job?.request.source;
+  return (source?.type === "room_composite" ? source.mixing : pick.mixing) ?? "together";
 }
 
 export function RoomStrip({ standing, room, pick }: { standing: Standing; room: OpenRoom; pick: RoomPick }) {
@@ -60,8 +76,15 @@ export function RoomStrip({ standing, room, pick }: { standing: Standing; room: 
         <ChooseNothing />
       </div>
       {own || unseen ? (
-        <div className="mt-2 -ml-2 flex h-7 items-center">
+        <div className="mt-2 -ml-2 flex min-h-7 flex-wrap items-center justify-between gap-x-4 gap-y-1.5">
           <More open={open} onToggle={() => setOpen(!open)} controls={more} alone />
+          {unseen && !own && (
+            <Sides
+              value={mixingOf(standing, pick)}
+              disabled={job !== null}
+              onChange={(mixing) => setRoom({ mixing })}
+            />
+          )}
         </div>
       ) : (
         <LayoutRow current={current} onAir={standing.state === "recording" ? (job?.layout ?? current) : null}>
@@ -200,6 +223,31 @@ function AfterCrash({ job }: { job: Job | null }) {
     >
       <span title={t("page.crash.what")}>{t("page.crash")}</span>
     </Checkbox>
+  );
+}
+
+/** On which sides people are heard. */
+function Sides({
+  value,
+  disabled,
+  onChange,
+}: {
+  value: Mixing;
+  disabled: boolean;
+  onChange: (value: Mixing) => void;
+}) {
+  return (
+    <Segments<Mixing>
+      label={t("mixing")}
+      value={value}
+      disabled={disabled}
+      onChange={onChange}
+      options={[
+        { value: "together", label: t("mixing.together"), icon: <Users /> },
+        { value: "agent_left", label: t("mixing.agent_left"), icon: <Bot /> },
+        { value: "alternate", label: t("mixing.alternate"), icon: <ArrowLeftRight /> },
+      ]}
+    />
   );
 }
 

@@ -86,6 +86,18 @@ describe("the whole room", () => {
     expect(screen.queryByRole("list", { name: "Layouts" })).toBeNull();
     expect(screen.queryByTestId("page-state")).toBeNull();
     expect(within(program()).getByText("Sound only")).toBeTruthy();
+    await user.click(screen.getByRole("radio", { name: "Left and right in turn" }));
+    await waitFor(() =>
+      expect(called("arm").at(-1)?.args[0]).toMatchObject({
+        source: { parts: "sound", mixing: "alternate" },
+      }),
+    );
+    await user.click(screen.getByRole("radio", { name: "Picture and sound" }));
+    await waitFor(() =>
+      expect(called("arm").at(-1)?.args[0]).toMatchObject({ source: { parts: "both", mixing: "together" } }),
+    );
+    expect(screen.queryByRole("group", { name: "Sides" })).toBeNull();
+    await user.click(screen.getByRole("radio", { name: "Sound only" }));
     // The keys are the window's all the same.
     await user.keyboard("2");
     expect(useDesk.getState().pick).toMatchObject({ identity: "ben" });

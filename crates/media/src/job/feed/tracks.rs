@@ -8,7 +8,7 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{ConnectionState, EndReason, Fact, TrackFacts};
 use egress::id::TrackId;
 use egress::roster::{LayerQuality, Roster, TrackKind};
-use egress::spec::{AudioChannel, EndRule, Selection, VideoSelect};
+use egress::spec::{EndRule, Selection, VideoSelect};
 use egress::wire::ToJob;
 use room::event::{Packet, RoomEnd, RoomEvent, Stream, StreamId};
 use room::session::{Room, RoomStats};
@@ -26,6 +26,7 @@ use crate::job::watch::{Sight, SourceWatch, Verdict};
 use crate::output::Renditions;
 use crate::source::depayload::{Passage, Picture};
 use crate::source::select::{Wanted, WantedTrack, select};
+use crate::source::turns::Turns;
 
 /// How long a person may be away before they count as gone: a client that loses its network joins
 /// again within this. Nothing is written meanwhile.
@@ -40,6 +41,7 @@ pub struct TracksFeed {
     room: Room,
     streams: HashMap<StreamId, Ingest>,
     wanted: Wanted,
+    turns: Turns,
     connection: ConnectionState,
     subscribed: HashSet<TrackId>,
     codecs: HashMap<TrackId, String>,
@@ -61,6 +63,7 @@ impl TracksFeed {
             room,
             streams: HashMap::new(),
             wanted: Wanted::default(),
+            turns: Turns::default(),
             connection: ConnectionState::Connected,
             subscribed: HashSet::new(),
             codecs: HashMap::new(),
@@ -79,6 +82,7 @@ impl TracksFeed {
             // Packets as published cannot be mixed: one sound.
             self.wanted.audio.truncate(1);
         }
+        self.turns.note(&self.wanted.audio);
         for track in encrypted(roster) {
             if self.is_wanted(&track) {
                 let error = ApiError::new(
@@ -402,12 +406,9 @@ impl TracksFeed {
         self.streams.values().filter(|i| i.stream.track_id == *track).map(|i| i.stream.id).max()
     }
 
-    fn sides_of(&self, track: &TrackId) -> Sides {
-        match self.wanted.audio.iter().find(|(t, _)| t.track_id == *track).map(|(_, side)| side) {
-            Some(AudioChannel::Left) => Sides { left: true, right: false },
-            Some(AudioChannel::Right) => Sides { left: false, right: true },
-            _ => Sides::BOTH,
-        }
+    fn sides_of(&mut self, track: &TrackId) -> Sides {
+        let wanted = self.wanted.audio.iter().find(|(t, _)| t.track_id == *track);
+        self.turns.sides(track, wanted.map(|(_, channel)| *channel))
     }
 
     /// Codecs as published of what is wanted; none while too little is known to name a file.
