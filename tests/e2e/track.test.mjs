@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { beeps, cadence, pictures, silences, units } from '../harness/content.mjs';
-import { Telephone } from '../harness/g711.mjs';
+import { telephone } from '../harness/g711.mjs';
 import { fileOutput, trackEgress } from '../harness/job.mjs';
 import { packets, sound } from '../harness/media.mjs';
 import { nowMs } from '../harness/schedule.mjs';
@@ -78,7 +78,7 @@ test('Opus is in the OGG packet by packet', async (t) => {
 for (const codec of ['pcmu', 'pcma']) {
   test(`${codec.toUpperCase()}, as a telephone sends it, is recorded`, async (t) => {
     const scene = await Scene.open(t);
-    const phone = await Telephone.join(scene.server, scene.room, 6, codec);
+    const phone = await telephone(scene.server, scene.room, 6, codec);
     scene.onClose(() => phone.quit());
     const job = await scene.job(trackEgress(phone.sid), [fileOutput(scene.folder)]);
     await job.elapsed(4000);

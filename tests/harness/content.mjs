@@ -204,6 +204,45 @@ export async function syncOf(file, person) {
   return sync(flashes(list), beeps(audio, person));
 }
 
+/** What stereo publishers play: on the left, and on the right. */
+export const SIDES = { leftHz: 400, rightHz: 1000, amplitude: 0.5 };
+
+/**
+ * How far the sides of a file are apart that a publisher of `SIDES` was recorded into, in the middle of it:
+ * `{separationDb, levelsDb: {left, right}}`; levels are those of each side's own tone.
+ */
+export async function stereo(file) {
+  const [left, right] = await Promise.all(['left', 'right'].map((channel) => sound(file, { channel })));
+  const db = ({ samples }, hz) => {
+    const from = Math.floor(samples.length / 3);
+    return 20 * Math.log10(Math.max(1e-6, levelOf(samples.subarray(from, Math.floor((2 * samples.length) / 3)), hz)));
+  };
+  const [l, r] = [db(left, SIDES.leftHz), db(right, SIDES.rightHz)];
+  const leaks = [db(left, SIDES.rightHz) - r, db(right, SIDES.leftHz) - l];
+  return { separationDb: -Math.max(...leaks), levelsDb: { left: l, right: r } };
+}
+
+/** Amplitude of a frequency in all of `samples`, which are at 48 kHz. */
+function levelOf(samples, hz) {
+  let [re, im] = [0, 0];
+  samples.forEach((v, i) => {
+    re += v * Math.cos((2 * Math.PI * hz * i) / 48000);
+    im += v * Math.sin((2 * Math.PI * hz * i) / 48000);
+  });
+  return (2 * Math.hypot(re, im)) / samples.length;
+}
+
+/**
+ * What became of a person's sound and picture around a pause of either: `lost`, beeps between `fromS` and `toS` that
+ * should be there and are not; `worstMs`, how far any of them is from its flash.
+ */
+export function afterPause(flashTimes, beepTimes, { fromS, toS }) {
+  const due = flashTimes.filter((f) => f >= fromS && f <= toS);
+  const offsets = due.map((f) => (nearest(beepTimes, f) ?? Number.POSITIVE_INFINITY) - f).map(Math.abs);
+  const heard = offsets.filter((o) => o < 0.45);
+  return { due: due.length, lost: due.length - heard.length, worstMs: Math.max(0, ...heard) * 1000 };
+}
+
 /** Stretches in which `is(picture)` holds: `[{fromS, toS}]`, to the time of the first picture after. */
 export function stretches(list, is) {
   const found = [];

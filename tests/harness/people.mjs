@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { token } from './token.mjs';
 import { nowMs } from './schedule.mjs';
+import { sleep } from './wait.mjs';
 
 const SCRIPT = fileURLToPath(new URL('./person.mjs', import.meta.url));
 const ANSWER_MS = 40_000;
@@ -98,6 +99,20 @@ export class Person {
   /** Turns the camera by a quarter: what was wide is high from the next picture on. The track stays. */
   turn(source = 'camera') {
     return this.#ask('turn', { source });
+  }
+
+  /** Hands nothing over for `ms`, and what there was afterwards if it `keeps` it → `{fromMs, untilMs}`. */
+  stall(source, ms, { keeps = false } = {}) {
+    return this.#ask('stall', { source, ms, keeps });
+  }
+
+  /** Stops the whole process for `ms`, as a computer that is too busy does → `{fromMs, untilMs}`. */
+  async freeze(ms) {
+    const fromMs = nowMs();
+    this.#child.kill('SIGSTOP');
+    await sleep(ms);
+    this.#child.kill('SIGCONT');
+    return { fromMs, untilMs: nowMs() };
   }
 
   unpublish(source) {

@@ -106,7 +106,7 @@ function runVideo(entry, source) {
     }
     // A camera that could not keep up leaves a frame out. And a frame has the time at which it is handed over: libwebrtc
     // takes times that lag behind for a clock that is off, and keeps pictures early by as much for good.
-    if (!entry.muted && early > -1000 / fps) {
+    if (!entry.muted && early > -1000 / fps && nowMs() >= (entry.stalledUntilMs ?? 0)) {
       const { picture } = entry;
       const frame = new VideoFrame(picture.draw(n), picture.width, picture.height, VideoBufferType.I420);
       entry.into.captureFrame(frame, BigInt(Math.round(nowMs() * 1000)));
@@ -143,9 +143,17 @@ async function publishAudio(options) {
 const LATE_MS = 8;
 
 function runAudio(entry, sound, side) {
-  let k = Math.ceil((nowMs() - originMs) / FRAME_MS) + 2;
+  const next = () => Math.ceil((nowMs() - originMs) / FRAME_MS) + 2;
+  let k = next();
   const step = () => {
     if (entry.stopped) return;
+    const stalledMs = (entry.stalledUntilMs ?? 0) - nowMs();
+    if (stalledMs > 0) {
+      entry.timer = setTimeout(step, stalledMs);
+      return;
+    }
+    if (entry.stalledUntilMs && !entry.keeps) k = next();
+    entry.stalledUntilMs = 0;
     const early = originMs + k * FRAME_MS - AUDIO_LEAD_MS - nowMs();
     if (early > 0.5) {
       entry.timer = setTimeout(step, Math.max(1, Math.floor(early)));
@@ -172,6 +180,16 @@ function mute(source, on) {
   });
   if (entry.kind === 'video') entry.muted = on;
   return { atMs: nowMs() };
+}
+
+/**
+ * Hands nothing over for `ms`. Of sound, libwebrtc counts what it is given: its RTP time stands still meanwhile, unless
+ * what there was is handed over afterwards (`keeps`), all at once.
+ */
+function stall({ source, ms, keeps = false }) {
+  const atMs = nowMs();
+  Object.assign(need(source), { stalledUntilMs: atMs + ms, keeps });
+  return { fromMs: atMs, untilMs: atMs + ms };
 }
 
 function stop(source) {
@@ -208,6 +226,7 @@ const commands = {
     entry.picture = entry.turn(entry.picture);
     return { atMs: nowMs() };
   },
+  stall,
   sent: ({ source = 'camera' }) => ({ frames: sent[source] ?? [] }),
   quit: async () => {
     await leave();

@@ -2,7 +2,7 @@
 // RTP, and tells what came, unit by unit. What Tallylight records is compared with it. It shares no code with Tallylight.
 //
 // Arguments: the server's URL and, optionally, a folder for VP8 (IVF) and Opus (Ogg) files with their start times; or
-// the URL and `pcmu` or `pcma`, to publish G.711 instead (publish.go).
+// the URL and `pcmu`, `pcma` or `opus`, to publish sound instead (publish.go).
 // The room token is read from the first line of standard input. It ends when standard input ends.
 package main
 
@@ -48,7 +48,7 @@ func main() {
 	if err != nil {
 		fail(err)
 	}
-	if folder == "pcmu" || folder == "pcma" {
+	if _, publishes := published[folder]; publishes {
 		if err := publish(os.Args[1], strings.TrimSpace(token), folder, input); err != nil {
 			fail(err)
 		}

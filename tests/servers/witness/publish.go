@@ -13,8 +13,18 @@ import (
 	"github.com/pion/webrtc/v4/pkg/media"
 )
 
-// publish sends a G.711 track: each line of input is 20 ms of payload in base64, sent as it comes. LiveKit's own SDKs
-// publish Opus alone.
+// What is published, with the payload types that browsers use.
+var published = map[string]webrtc.RTPCodecParameters{
+	"pcmu": {RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypePCMU, ClockRate: 8000}, PayloadType: 0},
+	"pcma": {RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypePCMA, ClockRate: 8000}, PayloadType: 8},
+	"opus": {RTPCodecCapability: webrtc.RTPCodecCapability{
+		MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2,
+		SDPFmtpLine: "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1",
+	}, PayloadType: 111},
+}
+
+// publish sends a track of sound: each line of input is 20 ms of payload in base64, sent as it comes. Its timestamps
+// count what was sent. LiveKit's SDK for Node publishes mono Opus alone.
 func publish(address, token, codec string, input *bufio.Reader) error {
 	r, err := join(address, token, func(*stream) {})
 	if err != nil {
@@ -36,8 +46,8 @@ func publish(address, token, codec string, input *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
-	capability := webrtc.RTPCodecCapability{MimeType: "audio/" + strings.ToUpper(codec), ClockRate: 8000}
-	track, err := webrtc.NewTrackLocalStaticSample(capability, "microphone", "stream")
+	parameters := published[codec]
+	track, err := webrtc.NewTrackLocalStaticSample(parameters.RTPCodecCapability, "microphone", "stream")
 	if err != nil {
 		return err
 	}
@@ -47,9 +57,7 @@ func publish(address, token, codec string, input *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := transceiver.SetCodecPreferences([]webrtc.RTPCodecParameters{{
-		RTPCodecCapability: capability, PayloadType: map[string]webrtc.PayloadType{"pcmu": 0, "pcma": 8}[codec],
-	}}); err != nil {
+	if err := transceiver.SetCodecPreferences([]webrtc.RTPCodecParameters{parameters}); err != nil {
 		return err
 	}
 	go func() {
@@ -68,7 +76,7 @@ func publish(address, token, codec string, input *bufio.Reader) error {
 	})
 	if err := r.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_AddTrack{AddTrack: &livekit.AddTrackRequest{
 		Cid: track.ID(), Name: "microphone", Type: livekit.TrackType_AUDIO, Source: livekit.TrackSource_MICROPHONE,
-		DisableDtx: true, DisableRed: true,
+		DisableDtx: true, DisableRed: true, Stereo: codec == "opus",
 	}}}); err != nil {
 		return err
 	}

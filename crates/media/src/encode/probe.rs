@@ -148,7 +148,7 @@ pub fn probe() -> Probe {
     let best = best_encoder();
     let needed = [
         (best.element(), "Recording in H.264", "the GStreamer “ugly” plugins (x264)"),
-        ("avenc_aac", "Sound in MP4 files", "the GStreamer libav plugins"),
+        ("voaacenc", "Sound in MP4 files", "the GStreamer “bad” plugins"),
         ("avdec_h264", "Re-encoding H.264", "the GStreamer libav plugins"),
         ("mp4mux", "MP4 files", "the GStreamer “good” plugins"),
         ("rtph264depay", "Receiving H.264", "the GStreamer “good” plugins"),

@@ -17,9 +17,12 @@ const SHORTEST_SAMPLES: i64 = 120;
 /// A timestamp that is this far from where the stream stands is a new beginning, not a hole.
 const NEW_BEGINNING_SAMPLES: i64 = RATE_HZ * 3600 * 6;
 
-/// Where the timestamps and the room's clock disagree by more than this about a hole, the timestamps have
-/// stood still or jumped (a call came in on the publisher's telephone, a sound card was changed).
-const DISAGREE_SAMPLES: i64 = RATE_HZ / 4;
+/// Where the timestamps show a hole that is so much longer than by the room's clock, they have jumped (a sound card was
+/// changed).
+const JUMPED_SAMPLES: i64 = RATE_HZ / 4;
+/// Where by the room's clock a hole is so much longer than the timestamps show, they stood still in it (a call came in
+/// on the publisher's telephone, a program had nothing to send). Above what the clock leads a stream by in one step.
+const STOOD_SAMPLES: i64 = RATE_HZ * 60 / 1000;
 /// Longest hole (200 ms) that is filled for a decoder.
 const DECODER_FILL_SAMPLES: i64 = RATE_HZ / 5;
 
@@ -114,15 +117,17 @@ impl OpusRun {
             let by_clock = samples_of(time_ns - at.end_ns);
             let by_count = rtp_time.wrapping_sub(at.rtp_end) as i64;
             // They stood still: by them, everything new is old. Or they jumped ahead.
-            let stood = by_count <= -samples && by_clock > -samples;
-            let jumped = by_count.saturating_sub(by_clock) > DISAGREE_SAMPLES;
-            let gap = if at.stream != stream || stood || jumped { by_clock } else { by_count };
+            let behind = by_count <= -samples || by_clock.saturating_sub(by_count) > STOOD_SAMPLES;
+            let stood = behind && by_clock > -samples;
+            let jumped = by_count.saturating_sub(by_clock) > JUMPED_SAMPLES;
+            let astray = at.stream != stream || stood || jumped;
+            let gap = if astray { by_clock } else { by_count };
             if gap.abs() < NEW_BEGINNING_SAMPLES {
                 if gap <= -samples {
                     return Vec::new();
                 }
-                let hole =
-                    if lost_before > 0 && gap > CONCEAL_MAX_SAMPLES { Hole::Silence } else { Hole::Conceal };
+                let silent = (lost_before > 0 || astray) && gap > CONCEAL_MAX_SAMPLES;
+                let hole = if silent { Hole::Silence } else { Hole::Conceal };
                 if gap <= self.longest_fill {
                     self.fill(gap, hole, &mut out);
                 }
@@ -261,6 +266,19 @@ mod tests {
         let last = out.last().unwrap();
         assert_eq!((last.time_ns, last.filler), (FRAME_NS * 1000, false));
         assert_eq!(run.push(1, 960 * 3, FRAME_NS * 1001, 0, &packet(3)).len(), 1);
+    }
+
+    #[test]
+    fn a_pause_in_which_timestamps_stood_still_lasts_as_long_as_it_was() {
+        for pause in [4, 15, 30, 600, 3050] {
+            let mut run = OpusRun::gapless();
+            run.push(1, 0, 0, 0, &packet(0));
+            let out = run.push(1, 960, FRAME_NS * (1 + pause), 0, &packet(1));
+            assert_eq!(out.last().unwrap().time_ns, FRAME_NS * (1 + pause));
+            assert_eq!(out.iter().map(|p| p.samples).sum::<i64>(), 960 * (1 + pause));
+            let out = run.push(1, 960 * 2, FRAME_NS * (2 + pause), 0, &packet(2));
+            assert_eq!(out.len(), 1, "what follows is untouched");
+        }
     }
 
     #[test]

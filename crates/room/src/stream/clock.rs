@@ -116,10 +116,17 @@ const VIDEO: Slopes = Slopes { quick_ns: 150 * MS, slow_ns: 20 * MS };
 const BACK_SLOPE_NS: i64 = SECOND / 2;
 /// A sample cannot be captured after it arrived; beyond this the timestamps have jumped.
 const FUTURE_NS: i64 = SECOND;
-/// A sample that old has jumped too, unless it waited in a dead TCP connection.
-const PAST_NS: i64 = 60 * SECOND;
 /// Reports whose median counts.
 const REPORTS: usize = 5;
+/// A report that puts a sample so long after its arrival is wrong: a sample is captured before.
+const UNBORN_NS: i64 = 100 * MS;
+/// And so is one by which a sample was on its way for so long.
+const LOST_NS: i64 = 60 * SECOND;
+/// After a standstill, reports that still put samples this far back are not believed...
+const STALE_NS: i64 = 60 * MS;
+/// ...for so long, and for this many times the standstill: LiveKit's server takes up to twice as long to see it.
+const STALE_FOR_NS: i64 = 15 * SECOND;
+const STALE_FOR_TIMES: i64 = 3;
 
 /// The clock of one stream.
 #[derive(Debug)]
@@ -133,6 +140,10 @@ pub(crate) struct StreamClock {
     /// Reports as RTP time and our time, oldest first.
     reports: VecDeque<(u64, i64)>,
     reported: bool,
+    /// How long after its capture by this clock the newest sample arrived.
+    lateness_ns: i64,
+    /// Until when reports may be those of before a standstill.
+    stale_until_ns: i64,
 }
 
 impl StreamClock {
@@ -149,11 +160,37 @@ impl StreamClock {
             error_ns: 0,
             reports: VecDeque::new(),
             reported: false,
+            lateness_ns: 0,
+            stale_until_ns: i64::MIN,
         }
+    }
+
+    /// When the sample was captured if the stream goes on as it did; none before the first.
+    pub(crate) fn presumed_ns(&self, rtp_time: u64) -> Option<i64> {
+        self.newest.map(|(newest_rtp, newest_ns)| newest_ns + self.span_ns(newest_rtp, rtp_time))
+    }
+
+    /// The publisher's RTP time stood still before `rtp_time`: from there on everything is `by_ns` later.
+    pub(crate) fn stood_still(&mut self, rtp_time: u64, by_ns: i64) {
+        let Some((_, newest_ns)) = self.newest else { return };
+        let time_ns =
+            self.presumed_ns(rtp_time).map_or(newest_ns, |presumed| presumed + by_ns).max(newest_ns);
+        self.newest = Some((rtp_time, time_ns));
+        self.error_ns = 0;
+        self.reports.clear();
+        self.stale_until_ns = time_ns + STALE_FOR_NS + by_ns.saturating_mul(STALE_FOR_TIMES);
     }
 
     /// When the sample was captured. Rises with `rtp_time`.
     pub(crate) fn time_ns(&mut self, rtp_time: u64, arrived_ns: i64) -> i64 {
+        let time = self.lead(rtp_time, arrived_ns);
+        if self.newest.is_some_and(|(newest, _)| newest == rtp_time) {
+            self.lateness_ns = arrived_ns - time;
+        }
+        time
+    }
+
+    fn lead(&mut self, rtp_time: u64, arrived_ns: i64) -> i64 {
         let Some((newest_rtp, newest_ns)) = self.newest else {
             // A report can be here before the first packet.
             let known = self.reports.back().map(|&(rtp, ns)| ns + self.span_ns(rtp, rtp_time));
@@ -180,7 +217,7 @@ impl StreamClock {
         let correction = self.error_ns.clamp(-most, most);
         time += correction;
         self.error_ns -= correction;
-        if time - arrived_ns > FUTURE_NS || arrived_ns - time > PAST_NS {
+        if time - arrived_ns > FUTURE_NS {
             time = arrived_ns.max(newest_ns);
             self.error_ns = 0;
             self.reports.clear();
@@ -198,6 +235,12 @@ impl StreamClock {
             self.reported = true;
             return;
         };
+        let error_ns = time_ns - (newest_ns + self.span_ns(newest_rtp, rtp_time));
+        let stale = time_ns < self.stale_until_ns && error_ns < -STALE_NS;
+        let lateness_ns = self.lateness_ns.saturating_sub(error_ns);
+        if stale || !(-UNBORN_NS..LOST_NS).contains(&lateness_ns) {
+            return;
+        }
         if self.reports.len() == REPORTS {
             self.reports.pop_front();
         }
@@ -336,10 +379,78 @@ mod tests {
 
     #[test]
     fn a_large_error_steps_forwards_or_is_held_back() {
-        let behind = play(10, 0.0, |_| -400 * MS, |_| 0);
-        assert_eq!(behind[150], 0, "one step forwards at the first report");
+        // Its time stood still for 400 ms and nobody saw it: a report does.
+        let mut clock = StreamClock::new(48_000, TrackKind::Audio);
+        clock.time_ns(48_000, T0);
+        clock.time_ns(48_960, T0 + 425 * MS);
+        clock.report(48_960, T0 + 420 * MS);
+        assert_eq!(clock.time_ns(49_920, T0 + 445 * MS), T0 + 440 * MS);
         let ahead = play(10, 0.0, |_| 600 * MS, |_| 0);
         assert!(ahead[250] <= 120 * MS, "held back at half speed: {}", ahead[250]);
+    }
+
+    /// What LiveKit's server reports after a publisher's sample count stood still: for twice as long as that it goes
+    /// on as if the count had run through.
+    #[test]
+    fn reports_of_before_a_standstill_are_not_believed() {
+        for stood_s in [1, 12, 61] {
+            let mut clock = StreamClock::new(48_000, TrackKind::Audio);
+            let rtp = |count_ns: i64| 48_000 + (count_ns as u64) * 48 / 1_000_000;
+            let by = stood_s * SECOND;
+            for n in 0..500 {
+                let at = n * 20 * MS;
+                clock.time_ns(rtp(at), T0 + at + 5 * MS);
+                if n % 150 == 149 {
+                    clock.report(rtp(at), T0 + at);
+                }
+            }
+            let first = 10 * SECOND;
+            clock.stood_still(rtp(first), by);
+            for n in 0..(3 * stood_s + 30) * 50 {
+                let at = first + n * 20 * MS;
+                let time = clock.time_ns(rtp(at), T0 + at + by + 5 * MS);
+                let off = time - (T0 + at + by);
+                assert!(off.abs() < 10 * MS, "{stood_s} s: {} ms off after {} s", off / MS, n / 50);
+                if n % 150 == 149 {
+                    let stale = n * 20 * MS < 2 * by;
+                    clock.report(rtp(at + if stale { by } else { 0 }), T0 + at + by);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_standstill_that_was_none_is_taken_back() {
+        let mut clock = StreamClock::new(48_000, TrackKind::Audio);
+        let mut off = 0;
+        for n in 0..3000 {
+            let (rtp, at) = (n as u64 * 960, T0 + n * 20 * MS);
+            // A route to the server that is 300 ms longer looks like one.
+            let delay = if n < 500 { 5 * MS } else { 305 * MS };
+            if n == 500 {
+                clock.stood_still(rtp, 300 * MS);
+            }
+            off = clock.time_ns(rtp, at + delay) - at;
+            if n % 150 == 149 {
+                clock.report(rtp, at);
+            }
+        }
+        assert!(off.abs() < 10 * MS, "{} ms off", off / MS);
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_true_changes_nothing() {
+        for wrong_s in [-7 * 3600, -61, 1, 7 * 3600] {
+            let mut clock = StreamClock::new(48_000, TrackKind::Audio);
+            for n in 0..500 {
+                let (rtp, at) = ((1 << 33) + n as u64 * 960, T0 + n * 20 * MS);
+                if n % 100 == 50 {
+                    clock.report(rtp, at + wrong_s * SECOND);
+                }
+                let time = clock.time_ns(rtp, at + 5 * MS);
+                assert!((time - at).abs() <= 5 * MS, "{wrong_s} s: {} ms off", (time - at) / MS);
+            }
+        }
     }
 
     #[test]

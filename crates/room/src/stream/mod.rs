@@ -7,3 +7,4 @@ pub(crate) mod jitter;
 pub(crate) mod payload;
 pub(crate) mod receiver;
 pub(crate) mod red;
+pub(crate) mod standstill;

@@ -1,5 +1,6 @@
 //! One received stream: redundancy taken apart, gaps waited for, times given, key frames asked for.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,8 @@ use bytes::Bytes;
 use egress::roster::TrackKind;
 
 use super::clock::{LocalClock, ServerClock, StreamClock};
-use super::jitter::{Arrived, Insert, JitterBuffer};
+use super::jitter::{Arrived, Insert, JitterBuffer, Ordered};
+use super::standstill::{self, Standstill, Verdict};
 use super::{payload, red};
 use crate::event::{Packet, Stream};
 
@@ -51,6 +53,10 @@ pub(crate) struct Receiver {
     stream: Arc<Stream>,
     buffer: JitterBuffer,
     clock: StreamClock,
+    standstill: Standstill,
+    /// In order, after a pause of which it does not show yet what it was.
+    held: VecDeque<Ordered>,
+    flushing: bool,
     /// Extended timestamp of the newest packet.
     rtp_time: Option<u64>,
     counts: Counts,
@@ -80,6 +86,9 @@ impl Receiver {
         Self {
             buffer: JitterBuffer::new(wait),
             clock: StreamClock::new(stream.clock_rate_hz, stream.kind),
+            standstill: Standstill::new(stream.kind),
+            held: VecDeque::new(),
+            flushing: false,
             rtp_time: None,
             counts: Counts::default(),
             lost_before: 0,
@@ -175,38 +184,83 @@ impl Receiver {
     /// Hands out what is in order.
     pub(crate) fn poll(&mut self, now: Instant, local: &LocalClock, mut deliver: impl FnMut(Packet) -> bool) {
         while let Some(ordered) = self.buffer.pop(now) {
-            let packet = ordered.packet;
-            if ordered.lost_before > 0 {
-                self.counts.lost += u64::from(ordered.lost_before);
-                self.lost_before = self.lost_before.saturating_add(ordered.lost_before);
-                self.want_keyframe();
-            }
-            if self.keyframe.wanted && payload::begins_keyframe(self.stream.codec, &packet.payload) {
-                self.keyframe.wanted = false;
-            }
-            let delivered = deliver(Packet {
-                stream: self.stream.id,
-                seq: packet.seq,
-                rtp_time: packet.rtp_time,
-                time_ns: self.clock.time_ns(packet.rtp_time, local.ns(packet.at)),
-                marker: packet.marker,
-                lost_before: self.lost_before,
-                audio_level_dbov: packet.audio_level_dbov,
-                payload: packet.payload,
-            });
-            if delivered {
-                self.lost_before = 0;
-            } else {
-                self.counts.lost += 1;
-                self.lost_before = self.lost_before.saturating_add(1);
-                self.want_keyframe();
+            let verdict = self.judge(&ordered.packet, local);
+            self.held.push_back(ordered);
+            self.release(verdict, local, &mut deliver);
+        }
+        if self.flushing || self.held_until().is_some_and(|until| until <= now) {
+            let verdict = self.standstill.decide();
+            self.release(verdict, local, &mut deliver);
+        }
+        self.flushing = false;
+    }
+
+    /// Whether the next packet in order, and what is held before it, may pass.
+    fn judge(&mut self, packet: &Arrived, local: &LocalClock) -> Verdict {
+        // Padding carries the time of the picture before it, however long ago that was.
+        if packet.payload.is_empty() {
+            return if self.held.is_empty() { Verdict::Pass } else { Verdict::Hold };
+        }
+        let arrived_ns = local.ns(packet.at);
+        match self.clock.presumed_ns(packet.rtp_time) {
+            Some(captured_ns) => self.standstill.packet(arrived_ns, arrived_ns - captured_ns),
+            None => Verdict::Pass,
+        }
+    }
+
+    fn release(&mut self, verdict: Verdict, local: &LocalClock, deliver: &mut impl FnMut(Packet) -> bool) {
+        match verdict {
+            Verdict::Hold => return,
+            Verdict::Pass => {}
+            Verdict::StoodStill(by_ns) => {
+                if let Some(first) = self.held.front() {
+                    self.clock.stood_still(first.packet.rtp_time, by_ns);
+                }
             }
         }
+        while let Some(ordered) = self.held.pop_front() {
+            self.hand_out(ordered, local, deliver);
+        }
+    }
+
+    fn hand_out(&mut self, ordered: Ordered, local: &LocalClock, deliver: &mut impl FnMut(Packet) -> bool) {
+        let packet = ordered.packet;
+        if ordered.lost_before > 0 {
+            self.counts.lost += u64::from(ordered.lost_before);
+            self.lost_before = self.lost_before.saturating_add(ordered.lost_before);
+            self.want_keyframe();
+        }
+        if self.keyframe.wanted && payload::begins_keyframe(self.stream.codec, &packet.payload) {
+            self.keyframe.wanted = false;
+        }
+        let delivered = deliver(Packet {
+            stream: self.stream.id,
+            seq: packet.seq,
+            rtp_time: packet.rtp_time,
+            time_ns: self.clock.time_ns(packet.rtp_time, local.ns(packet.at)),
+            marker: packet.marker,
+            lost_before: self.lost_before,
+            audio_level_dbov: packet.audio_level_dbov,
+            payload: packet.payload,
+        });
+        if delivered {
+            self.lost_before = 0;
+        } else {
+            self.counts.lost += 1;
+            self.lost_before = self.lost_before.saturating_add(1);
+            self.want_keyframe();
+        }
+    }
+
+    /// When what is held is decided upon, whatever has come by then.
+    fn held_until(&self) -> Option<Instant> {
+        self.held.iter().map(|ordered| ordered.packet.at).max().map(|newest| newest + standstill::PATIENCE)
     }
 
     /// Lets the next [`Self::poll`] hand out everything.
     pub(crate) fn flush(&mut self) {
         self.buffer.flush();
+        self.flushing = true;
     }
 
     fn want_keyframe(&mut self) {
@@ -239,7 +293,7 @@ impl Receiver {
 
     /// When [`Self::poll`] or [`Self::take_keyframe_request`] has something to do without a new packet.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        [self.buffer.deadline(), self.keyframe_due()].into_iter().flatten().min()
+        [self.buffer.deadline(), self.keyframe_due(), self.held_until()].into_iter().flatten().min()
     }
 }
 
@@ -350,6 +404,33 @@ mod tests {
         assert_eq!(receiver.deadline(), Some(later(9500)));
         assert_eq!(drain(&mut receiver, later(9500))[0].lost_before, 2);
         assert!(receiver.take_keyframe_request(later(9500)), "an unrepaired gap needs one");
+    }
+
+    /// A microphone that gives nothing for a while and goes on, its sample count having stood still.
+    #[test]
+    fn what_follows_a_standstill_is_neither_lost_nor_late() {
+        let local = LocalClock::start();
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let mut receiver = receiver(Codec::Opus, TrackKind::Audio, 48_000);
+        let mut out = Vec::new();
+        for n in 0..100u64 {
+            let now = at(n * 20 + if n < 50 { 5 } else { 3005 });
+            receiver.receive(incoming(n, n as u32 * 960, &[0xfc, 1], now), false);
+            receiver.poll(now, &local, |packet| {
+                out.push((packet.seq, packet.time_ns - local.ns(now)));
+                true
+            });
+        }
+        assert_eq!(out.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
+        let (_, late) = out.last().unwrap();
+        assert!(late.abs() < 1_000_000, "{late} ns from its arrival");
+        // Of a pause that has just ended it does not show yet what it was; a flush does not wait for that.
+        receiver.receive(incoming(100, 96_000, &[0xfc, 1], at(9000)), false);
+        assert!(drain(&mut receiver, at(9000)).is_empty());
+        assert_eq!(receiver.deadline(), Some(at(9000) + standstill::PATIENCE));
+        receiver.flush();
+        assert_eq!(drain(&mut receiver, at(9000)).len(), 1);
     }
 
     #[test]
