@@ -14,6 +14,7 @@ import { BUS } from './bus.mjs';
 import { COMPOSITE } from './composite.mjs';
 import { hour } from './hour.mjs';
 import { CAMERA, inScene } from './scene.mjs';
+import { SOUND } from './sound.mjs';
 import { added, away, ten } from './streams.mjs';
 
 const run = promisify(execFile);
@@ -254,6 +255,7 @@ export const BENCHES = [
   { names: ['cpu-participant', 'memory-participant'], measure: cpuParticipant },
   { names: ['room-change'], measure: roomChange },
   ...COMPOSITE,
+  ...SOUND,
   { names: ['stream-add', 'stream-add-gap'], measure: added },
   { names: ['stream-return', 'stream-return-gap'], measure: away },
   { names: ['ten-broken', 'ten-gap', 'ten-memory'], measure: ten },

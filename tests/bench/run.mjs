@@ -35,8 +35,10 @@ for (const bench of BENCHES.filter(asked)) {
   say(`measuring ${bench.names.join(', ')}`);
   try {
     for (const row of await bench.measure(binaries)) {
-      const { name, value, unit, bar } = row;
-      rows.push({ name, value: Math.round(value * 100) / 100, unit, bar, holds: value <= bar, what: row.what });
+      // `least`: more is better.
+      const { name, value, unit, bar, least = false } = row;
+      const holds = least ? value >= bar : value <= bar;
+      rows.push({ name, value: Math.round(value * 100) / 100, unit, bar, least, holds, what: row.what });
     }
   } catch (error) {
     broken = true;
@@ -50,6 +52,6 @@ if (values.json) {
 } else {
   const line = (cells) => `${cells[0].padEnd(20)} ${cells[1].padStart(10)} ${cells[2].padEnd(10)} ${cells[3].padStart(8)}  ${cells[4].padEnd(5)}  ${cells[5]}\n`;
   print(line(['name', 'value', 'unit', 'bar', 'holds', 'what']));
-  for (const r of rows) print(line([r.name, String(r.value ?? '–'), r.unit, `≤ ${r.bar ?? '–'}`, r.holds ? 'yes' : 'NO', r.what ?? '']));
+  for (const r of rows) print(line([r.name, String(r.value ?? '–'), r.unit, `${r.least ? '≥' : '≤'} ${r.bar ?? '–'}`, r.holds ? 'yes' : 'NO', r.what ?? '']));
 }
 process.exit(broken || rows.some((row) => !row.holds) ? 1 : 0);

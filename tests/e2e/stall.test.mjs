@@ -38,10 +38,10 @@ async function assertRecovered(job, result, who, pauses) {
   for (const { fromMs, untilMs } of pauses) {
     const what = `after ${Math.round(untilMs - fromMs)} ms`;
     const after = { fromS: inFile(untilMs) + 1, toS: inFile(untilMs + AFTER_MS) - 0.5 };
-    const { due, lost, worstMs } = afterPause(flashes(list), heard, after);
+    const { due, lost, offsetMs } = afterPause(flashes(list), heard, after);
     assert.ok(due >= 2, `${what}: ${due} flashes`);
     assert.equal(lost, 0, `${what}: beeps lost (${heard.map((b) => b.toFixed(2))})`);
-    atMost(`${what}: flash against beep, ms`, worstMs, 20);
+    atMost(`${what}: flash against beep, ms`, offsetMs, 20);
   }
   const lengthS = (job.stopMs * 1e6 - result.started_at_ns) / 1e9;
   atMost('length of the file, s off', Math.abs(found.durationS - lengthS), 0.6);

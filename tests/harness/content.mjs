@@ -1,7 +1,7 @@
 // Checks on what is in a recorded file: whose picture, which frame, when the flashes and beeps are.
 
 import { createHash } from 'node:crypto';
-import { bare, eachPicture, packets, sound } from './media.mjs';
+import { bare, eachPicture, packets, sides, sound } from './media.mjs';
 import { beepHz, CODE_COLUMNS, CODE_ROWS, decodeCode } from './schedule.mjs';
 
 const GRID_W = 64;
@@ -212,8 +212,8 @@ export const SIDES = { leftHz: 400, rightHz: 1000, amplitude: 0.5 };
  * `{separationDb, levelsDb: {left, right}}`; levels are those of each side's own tone.
  */
 export async function stereo(file) {
-  const [left, right] = await Promise.all(['left', 'right'].map((channel) => sound(file, { channel })));
-  const db = ({ samples }, hz) => {
+  const [left, right] = await sides(file);
+  const db = (samples, hz) => {
     const from = Math.floor(samples.length / 3);
     return 20 * Math.log10(Math.max(1e-6, levelOf(samples.subarray(from, Math.floor((2 * samples.length) / 3)), hz)));
   };
@@ -222,25 +222,31 @@ export async function stereo(file) {
   return { separationDb: -Math.max(...leaks), levelsDb: { left: l, right: r } };
 }
 
-/** Amplitude of a frequency in all of `samples`, which are at 48 kHz. */
+/**
+ * Amplitude of a frequency in `samples`, which are at 48 kHz: the median of windows of 100 ms, so that neither a sound
+ * that is led to its clock nor one window with a gap changes it.
+ */
 function levelOf(samples, hz) {
-  let [re, im] = [0, 0];
-  samples.forEach((v, i) => {
-    re += v * Math.cos((2 * Math.PI * hz * i) / 48000);
-    im += v * Math.sin((2 * Math.PI * hz * i) / 48000);
-  });
-  return (2 * Math.hypot(re, im)) / samples.length;
+  const found = [];
+  for (let from = 0; from + 4800 <= samples.length; from += 4800) {
+    let [re, im] = [0, 0];
+    for (let i = 0; i < 4800; i++) {
+      re += samples[from + i] * Math.cos((2 * Math.PI * hz * i) / 48000);
+      im += samples[from + i] * Math.sin((2 * Math.PI * hz * i) / 48000);
+    }
+    found.push((2 * Math.hypot(re, im)) / 4800);
+  }
+  return median(found);
 }
 
 /**
- * What became of a person's sound and picture around a pause of either: `lost`, beeps between `fromS` and `toS` that
- * should be there and are not; `worstMs`, how far any of them is from its flash.
+ * What became of a person's sound between `fromS` and `toS`, some time after a pause of either medium: of the `due`
+ * flashes in it so many have `lost` their beep, and the others are `offsetMs` from it (the median).
  */
 export function afterPause(flashTimes, beepTimes, { fromS, toS }) {
   const due = flashTimes.filter((f) => f >= fromS && f <= toS);
-  const offsets = due.map((f) => (nearest(beepTimes, f) ?? Number.POSITIVE_INFINITY) - f).map(Math.abs);
-  const heard = offsets.filter((o) => o < 0.45);
-  return { due: due.length, lost: due.length - heard.length, worstMs: Math.max(0, ...heard) * 1000 };
+  const heard = due.map((f) => f - (nearest(beepTimes, f) ?? Number.POSITIVE_INFINITY)).filter((o) => Math.abs(o) < 0.45);
+  return { due: due.length, lost: due.length - heard.length, offsetMs: Math.abs(median(heard)) * 1000 };
 }
 
 /** Stretches in which `is(picture)` holds: `[{fromS, toS}]`, to the time of the first picture after. */

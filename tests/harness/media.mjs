@@ -133,6 +133,14 @@ async function decode(args, { line, data }) {
   if (code !== 0) throw new Error(`ffmpeg could not decode:\n${tail.join('\n')}`);
 }
 
+/** Left and right of a file at 48 kHz, sample after sample as they are decoded, whatever their times say. */
+export async function sides(file) {
+  const args = ['-nostdin', '-v', 'error', '-i', file, '-map', '0:a:0', '-ac', '2', '-ar', '48000', '-f', 'f32le', '-'];
+  const { stdout } = await run('ffmpeg', args, { encoding: 'buffer', maxBuffer: 256 << 20 });
+  const both = new Float32Array(stdout.buffer, stdout.byteOffset, stdout.length >> 2);
+  return [0, 1].map((side) => Float32Array.from({ length: both.length >> 1 }, (_, i) => both[2 * i + side]));
+}
+
 /** The top-level boxes of an MP4: `[{type, at, size}]`. A box that is cut off by the end of the file is marked. */
 export async function boxes(file) {
   const handle = await open(file);
