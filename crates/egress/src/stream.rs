@@ -1,5 +1,7 @@
 //! Addresses of live streams: checked, taken apart, and shown without what is secret in them.
 
+use std::borrow::Cow;
+
 use secrecy::{ExposeSecret, SecretString};
 use url::Host;
 use url::form_urlencoded;
@@ -21,6 +23,56 @@ const TWITCH: &str = "rtmps://ingest.global-contribute.live-video.net:443/app/";
 const PASSPHRASE_BYTES: std::ops::RangeInclusive<usize> = 10..=79;
 const MAX_STREAM_ID_BYTES: usize = 512;
 const MAX_LATENCY_MS: u32 = 60_000;
+/// Parameters of SRT addresses that other programs (GStreamer, ffmpeg, libsrt's own) know. Here they change nothing: most
+/// tune a receiver, and what is sent is live media in packets of the right length as it is.
+const SRT_WITHOUT_EFFECT: &[&str] = &[
+    "authentication",
+    "auto-reconnect",
+    "blocking",
+    "bind",
+    "connect_timeout",
+    "conntimeo",
+    "cryptomode",
+    "drifttracer",
+    "enforced_encryption",
+    "enforcedencryption",
+    "fc",
+    "ffs",
+    "groupconnect",
+    "groupminstabletimeo",
+    "inputbw",
+    "iptos",
+    "ipttl",
+    "kmpreannounce",
+    "kmrefreshrate",
+    "linger",
+    "listen_timeout",
+    "localaddress",
+    "localport",
+    "lossmaxttl",
+    "maxbw",
+    "messageapi",
+    "mininputbw",
+    "minversion",
+    "mss",
+    "nakreport",
+    "oheadbw",
+    "packetfilter",
+    "payload_size",
+    "payloadsize",
+    "peeridletimeo",
+    "peerlatency",
+    "pkt_size",
+    "poll-timeout",
+    "rcvbuf",
+    "rcvlatency",
+    "retransmitalgo",
+    "sndbuf",
+    "tlpktdrop",
+    "transtype",
+];
+/// Longest name of a parameter that is told: what is longer may be a token.
+const MAX_TOLD_NAME: usize = 24;
 /// LiveKit's latency, which is GStreamer's.
 const LATENCY_MS: u32 = 125;
 
@@ -73,6 +125,8 @@ pub struct SrtTarget {
     pub stream_id: Option<SecretString>,
     /// How long the receiver waits for lost packets, ms.
     pub latency_ms: u32,
+    /// Names of parameters that change nothing here.
+    pub without_effect: Vec<&'static str>,
 }
 
 /// Why an address is none. Displays as LiveKit's Egress API words it; of the address itself only the scheme is told,
@@ -81,14 +135,15 @@ pub struct SrtTarget {
 #[error("invalid url {shown}: {reason}")]
 pub struct StreamUrlError {
     shown: String,
-    reason: &'static str,
-    message: &'static str,
+    reason: Cow<'static, str>,
+    message: Cow<'static, str>,
     remedy: &'static str,
 }
 
 impl From<StreamUrlError> for ApiError {
     fn from(error: StreamUrlError) -> Self {
-        Self::new(ErrorCode::InvalidArgument, Fault::Input, error.message, error.remedy).with_detail(error)
+        let detail = error.to_string();
+        Self::new(ErrorCode::InvalidArgument, Fault::Input, error.message, error.remedy).with_detail(detail)
     }
 }
 
@@ -106,6 +161,7 @@ impl StreamUrl {
             let known =
                 ["rtmp", "rtmps", "mux", "twitch", "srt"].iter().find(|s| scheme.eq_ignore_ascii_case(s));
             let shown = known.map_or("{...}".to_owned(), |scheme| format!("{scheme}://{{...}}"));
+            let (reason, message) = (Cow::Borrowed(reason), Cow::Borrowed(message));
             StreamUrlError { shown, reason, message, remedy }
         };
         if raw.len() > MAX_URL_BYTES {
@@ -132,6 +188,19 @@ impl StreamUrl {
             )),
         };
         let target = target.map_err(|(reason, message, remedy)| fail(reason, message, remedy))?;
+        if matches!(target, StreamTarget::Srt(_))
+            && let Some(name) = unknown_parameter(rest)
+        {
+            let remedy =
+                "Correct its name, or leave it out: streamid, passphrase, pbkeylen, latency and mode count.";
+            let mut error =
+                fail("unknown parameter", "A parameter of this SRT address is not known.", remedy);
+            if let Some(name) = name {
+                error.reason = format!("unknown parameter {name}").into();
+                error.message = format!("This SRT address has a parameter that is not known: {name}.").into();
+            }
+            return Err(error);
+        }
         Ok(Self { raw: raw.into(), shown: redact_url(raw), target })
     }
 
@@ -140,8 +209,8 @@ impl StreamUrl {
         let scheme = self.shown.split_once("://").map_or("", |(scheme, _)| scheme);
         StreamUrlError {
             shown: format!("{scheme}://{{...}}"),
-            reason: "invalid scheme",
-            message: "This address is of another kind than the request says.",
+            reason: "invalid scheme".into(),
+            message: "This address is of another kind than the request says.".into(),
             remedy: "Leave the protocol out, and every address is taken for what it is.",
         }
     }
@@ -264,6 +333,7 @@ fn srt(rest: &str) -> Result<SrtTarget, Fails> {
         key_bytes: None,
         stream_id: None,
         latency_ms: LATENCY_MS,
+        without_effect: Vec::new(),
     };
     // A plus is a plus here, not a space.
     for (name, value) in form_urlencoded::parse(query.replace('+', "%2B").as_bytes()) {
@@ -312,18 +382,36 @@ fn srt(rest: &str) -> Result<SrtTarget, Fails> {
                     }
                 };
             }
-            "mode" if value != "caller" => {
+            "mode" if matches!(value.as_ref(), "" | "caller") => {}
+            "mode" => {
                 return Err((
                     "mode must be caller",
                     "A stream is sent to a receiver that listens, and this address says otherwise.",
                     "Leave mode out, and let the receiver listen.",
                 ));
             }
-            // What other programs tune with it changes nothing here.
-            _ => {}
+            name => target.without_effect.extend(SRT_WITHOUT_EFFECT.iter().find(|known| **known == name)),
         }
     }
     Ok(target)
+}
+
+/// The first parameter of an SRT address that no program knows; its name, unless that may be something secret in the
+/// wrong place.
+fn unknown_parameter(rest: &str) -> Option<Option<String>> {
+    const COUNT: [&str; 5] = ["streamid", "passphrase", "pbkeylen", "latency", "mode"];
+    let (_, query) = rest.split_once('?')?;
+    let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
+    parameters.map(|parameter| parameter.split_once('=').unwrap_or((parameter, ""))).find_map(
+        |(name, value)| {
+            if COUNT.contains(&name) || SRT_WITHOUT_EFFECT.contains(&name) {
+                return None;
+            }
+            let plain = |c: char| c.is_ascii_alphabetic() || c == '_' || c == '-';
+            let told = !value.is_empty() && name.len() <= MAX_TOLD_NAME && name.chars().all(plain);
+            Some(told.then(|| name.to_owned()))
+        },
+    )
 }
 
 /// The port is none where the address names none.

@@ -62,6 +62,10 @@ fn the_shapes_of_srt() {
     assert_eq!(full.passphrase.unwrap().expose_secret(), "ten+or more");
     assert_eq!(full.stream_id.unwrap().expose_secret(), "#!::r=live/a,m=publish");
     assert_eq!(StreamUrl::parse("srt://h:1").unwrap().protocol(), StreamProtocol::Srt);
+    // As ffmpeg and OBS have it.
+    let tuned = StreamUrl::parse("srt://h:1?mode=caller&pkt_size=1316&transtype=live&latency=200&").unwrap();
+    let StreamTarget::Srt(tuned) = tuned.target() else { panic!("{tuned:?}") };
+    assert_eq!((tuned.latency_ms, &tuned.without_effect[..]), (200, &["pkt_size", "transtype"][..]));
 }
 
 #[test]
@@ -87,6 +91,13 @@ fn what_is_none_is_refused_in_livekits_words() {
             "invalid url srt://{...}: passphrase must have 10 to 79 characters".to_owned(),
         ),
         ("srt://h:1?mode=listener", "invalid url srt://{...}: mode must be caller".to_owned()),
+        ("srt://h:1?streamId=a", "invalid url srt://{...}: unknown parameter streamId".to_owned()),
+        (
+            "srt://h:1?passphrase=ten+or+more&latancy=1",
+            "invalid url srt://{...}: unknown parameter latancy".to_owned(),
+        ),
+        ("srt://h:1?s3cret", "invalid url srt://{...}: unknown parameter".to_owned()),
+        ("srt://h:1?s3cret=1", "invalid url srt://{...}: unknown parameter".to_owned()),
         ("srt://h:1?latency=soon", "invalid url srt://{...}: latency must be from 0 to 60000 ms".to_owned()),
     ] {
         let error = StreamUrl::parse(url).unwrap_err();

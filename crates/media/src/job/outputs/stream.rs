@@ -4,7 +4,7 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{DestinationResult, DestinationState};
 use egress::id::OutputId;
 use egress::spec::StreamOutput as StreamSpec;
-use egress::stream::StreamUrl;
+use egress::stream::{StreamTarget, StreamUrl};
 use egress::wire::Secret;
 use secrecy::ExposeSecret;
 
@@ -33,6 +33,12 @@ pub(super) fn open(
 ) -> Result<Box<dyn Output>, ApiError> {
     let secret = secret.ok_or_else(no_address)?;
     let url = StreamUrl::parse(secret.0.expose_secret())?;
+    if let StreamTarget::Srt(target) = url.target()
+        && !target.without_effect.is_empty()
+    {
+        let names = target.without_effect.join(", ");
+        tracing::warn!(output = %id, "parameters of the SRT address that have no effect: {names}");
+    }
     if !lanes.video && !lanes.audio {
         return Err(ApiError::new(
             ErrorCode::Unsupported,
