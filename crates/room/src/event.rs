@@ -114,8 +114,8 @@ pub struct Packet {
     /// Its stream.
     pub stream: StreamId,
     /// Extended sequence number. Counts up by one; a jump says how many are lost. Packets of padding
-    /// alone use a number and are delivered with an empty payload; so are the blank frames (16x16 pixels
-    /// and less) that the server makes up when a track closes.
+    /// alone use a number and are delivered with an empty payload; so are the blank frames that the server makes up
+    /// when a track closes.
     pub seq: u64,
     /// Extended RTP timestamp, in the stream's clock.
     pub rtp_time: u64,

@@ -16,18 +16,28 @@ pub(crate) fn begins_keyframe(codec: Codec, payload: &[u8]) -> bool {
     }
 }
 
-/// Whether the packet is one of the blank key frames, at most 16x16 pixels, that the server sends for a
-/// moment when a track ends or is unsubscribed, so that decoders show black. Each is one whole packet.
-/// In a recording they would be a change of size that nobody made.
+/// The blank pictures of LiveKit's server (`pkg/sfu/downtrack.go`, `VP8KeyFrame8x8` and `H264KeyFrame2x2`): VP8 of
+/// 8x8 pixels behind its payload descriptor, and an H.264 aggregation packet of 2x2 pixels. They are told by their
+/// bytes and not by their size: people may publish pictures as small.
+const BLANK_VP8: [u8; 31] = [
+    0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x08, 0x00, 0x08, 0x00, 0x00, 0x47, 0x08, 0x85, 0x85, 0x88, 0x85,
+    0x84, 0x88, 0x02, 0x02, 0x00, 0x0c, 0x0d, 0x60, 0x00, 0xfe, 0xff, 0xab, 0x50, 0x80,
+];
+const BLANK_H264: [u8; 47] = [
+    0x18, // STAP-A
+    0x00, 0x18, 0x67, 0x42, 0xc0, 0x1f, 0x0f, 0xd9, 0x1f, 0x88, 0x88, 0x84, 0x00, 0x00, 0x03, 0x00, 0x04,
+    0x00, 0x00, 0x03, 0x00, 0xc8, 0x3c, 0x60, 0xc9, 0x20, // SPS
+    0x00, 0x06, 0x68, 0x87, 0xcb, 0x83, 0xcb, 0x20, // PPS
+    0x00, 0x0a, 0x65, 0x88, 0x84, 0x0a, 0xf2, 0x62, 0x80, 0x00, 0xa7, 0xbe, // IDR
+];
+
+/// Whether the packet is one of the blank key frames that the server sends for a moment when a track ends or is
+/// unsubscribed, so that decoders show black. In a recording they would be a change of size that nobody made. Each is
+/// one whole packet; on encrypted tracks the server's trailer follows.
 pub(crate) fn is_blank_frame(codec: Codec, payload: &[u8]) -> bool {
     match codec {
-        Codec::H264 => h264_units(payload)
-            .find(|(kind, _)| *kind == 7)
-            .and_then(|(_, sps)| h264_size_in_macroblocks(sps))
-            .is_some_and(|(width, height)| width <= 1 && height <= 1),
-        Codec::Vp8 => {
-            vp8_frame(payload).and_then(vp8_size).is_some_and(|(width, height)| width <= 16 && height <= 16)
-        }
+        Codec::H264 => payload.starts_with(&BLANK_H264),
+        Codec::Vp8 => vp8_frame(payload).is_some_and(|frame| frame.starts_with(&BLANK_VP8)),
         _ => false,
     }
 }
@@ -53,64 +63,6 @@ fn h264_units(payload: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
         Some((unit.first()? & 0x1f, &unit[1..]))
     });
     single.into_iter().chain(units)
-}
-
-/// Width and height of an SPS in macroblocks; none for the profiles with more fields, which the server's
-/// blank frames do not have.
-fn h264_size_in_macroblocks(sps: &[u8]) -> Option<(u32, u32)> {
-    if !matches!(sps.first()?, 66 | 77 | 88) {
-        return None;
-    }
-    let mut bits = Bits { data: sps.get(3..)?, at: 0 };
-    bits.exp_golomb()?; // seq_parameter_set_id
-    bits.exp_golomb()?; // log2_max_frame_num_minus4
-    match bits.exp_golomb()? {
-        0 => {
-            bits.exp_golomb()?; // log2_max_pic_order_cnt_lsb_minus4
-        }
-        1 => {
-            bits.take(1)?; // delta_pic_order_always_zero_flag
-            bits.exp_golomb()?; // offset_for_non_ref_pic
-            bits.exp_golomb()?; // offset_for_top_to_bottom_field
-            for _ in 0..bits.exp_golomb()?.min(255) {
-                bits.exp_golomb()?; // offset_for_ref_frame
-            }
-        }
-        _ => {}
-    }
-    bits.exp_golomb()?; // max_num_ref_frames
-    bits.take(1)?; // gaps_in_frame_num_value_allowed_flag
-    let width = bits.exp_golomb()?.checked_add(1)?;
-    let height = bits.exp_golomb()?.checked_add(1)?;
-    Some((width, height))
-}
-
-struct Bits<'a> {
-    data: &'a [u8],
-    at: usize,
-}
-
-impl Bits<'_> {
-    fn take(&mut self, count: u32) -> Option<u32> {
-        let mut value = 0;
-        for _ in 0..count {
-            let byte = self.data.get(self.at / 8)?;
-            value = (value << 1) | u32::from((byte >> (7 - self.at % 8)) & 1);
-            self.at += 1;
-        }
-        Some(value)
-    }
-
-    fn exp_golomb(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while self.take(1)? == 0 {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        Some((1 << zeros) - 1 + self.take(zeros)?)
-    }
 }
 
 fn h265_keyframe(payload: &[u8]) -> bool {
@@ -145,16 +97,6 @@ fn vp8_frame(payload: &[u8]) -> Option<&[u8]> {
     payload.get(at..)
 }
 
-/// Width and height of a VP8 key frame.
-fn vp8_size(frame: &[u8]) -> Option<(u16, u16)> {
-    let header = frame.get(..10)?;
-    if header[0] & 1 != 0 || header[3..6] != [0x9d, 0x01, 0x2a] {
-        return None;
-    }
-    let size = |low: u8, high: u8| u16::from_le_bytes([low, high]) & 0x3fff;
-    Some((size(header[6], header[7]), size(header[8], header[9])))
-}
-
 fn vp9_keyframe(payload: &[u8]) -> bool {
     let Some(&first) = payload.first() else { return false };
     let (has_id, inter, layered, begins) =
@@ -185,61 +127,60 @@ mod tests {
         out
     }
 
-    /// A baseline SPS of so many macroblocks.
-    fn sps(width: u32, height: u32) -> Vec<u8> {
-        let mut bits = String::new();
-        let mut exp_golomb = |value: u32| {
-            let binary = format!("{:b}", value + 1);
-            bits += &"0".repeat(binary.len() - 1);
-            bits += &binary;
-        };
-        exp_golomb(0);
-        exp_golomb(0);
-        exp_golomb(2);
-        exp_golomb(1);
-        // The flag for gaps in frame numbers is one bit, as is the code for 0: inverted.
-        exp_golomb(0);
-        exp_golomb(width - 1);
-        exp_golomb(height - 1);
-        bits += "1";
-        let mut out = vec![0x67, 66, 0xc0, 31];
-        for byte in bits.as_bytes().chunks(8) {
-            let text = std::str::from_utf8(byte).unwrap();
-            out.push(u8::from_str_radix(&format!("{text:0<8}"), 2).unwrap());
-        }
-        out
+    /// Parameter sets of pictures of 16x16 pixels, as openh264 writes them.
+    const SMALL_SPS: [u8; 9] = [0x67, 0x42, 0xc0, 0x0a, 0x8c, 0x8d, 0x4e, 0x40, 0x3c];
+    const SMALL_PPS: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
+
+    /// A VP8 packet behind the descriptor that LiveKit's server writes.
+    fn vp8(frame: &[u8]) -> Vec<u8> {
+        [&[0x90, 0x80, 0x81, 0x23][..], frame].concat()
     }
 
     #[test]
     fn h264_key_frames() {
         assert!(begins_keyframe(Codec::H264, &[0x65, 1, 2]));
         assert!(!begins_keyframe(Codec::H264, &[0x41, 1, 2]));
-        assert!(begins_keyframe(Codec::H264, &stap_a(&[&sps(80, 45), &[0x68, 1]])));
+        assert!(begins_keyframe(Codec::H264, &stap_a(&[&SMALL_SPS, &SMALL_PPS])));
         assert!(begins_keyframe(Codec::H264, &[0x7c, 0x85, 1]));
         assert!(!begins_keyframe(Codec::H264, &[0x7c, 0x05, 1]), "a later fragment begins nothing");
         assert!(!begins_keyframe(Codec::H264, &[0x7c, 0x81, 1]));
     }
 
     #[test]
-    fn h264_blank_frames() {
-        assert_eq!(h264_size_in_macroblocks(&sps(80, 45)[1..]), Some((80, 45)));
-        assert_eq!(h264_size_in_macroblocks(&sps(1, 1)[1..]), Some((1, 1)));
-        assert!(is_blank_frame(Codec::H264, &stap_a(&[&sps(1, 1), &[0x68, 1], &[0x65, 1]])));
-        assert!(!is_blank_frame(Codec::H264, &stap_a(&[&sps(80, 45), &[0x68, 1], &[0x65, 1]])));
+    fn the_servers_blank_frames_are_told_by_their_bytes() {
+        let [sps, pps, idr] = [&BLANK_H264[3..27], &BLANK_H264[29..35], &BLANK_H264[37..]];
+        assert_eq!(stap_a(&[sps, pps, idr]), BLANK_H264);
+        assert!(is_blank_frame(Codec::H264, &BLANK_H264));
+        assert!(is_blank_frame(Codec::Vp8, &vp8(&BLANK_VP8)));
+        for (codec, blank) in [(Codec::H264, BLANK_H264.to_vec()), (Codec::Vp8, vp8(&BLANK_VP8))] {
+            assert!(begins_keyframe(codec, &blank));
+            assert!(
+                is_blank_frame(codec, &[&blank[..], b"trailer"].concat()),
+                "with the trailer of an encrypted track"
+            );
+            assert!(!is_blank_frame(codec, &blank[..blank.len() - 1]));
+        }
+        assert!(!is_blank_frame(Codec::Vp9, &vp8(&BLANK_VP8)) && !is_blank_frame(Codec::Av1, &BLANK_H264));
     }
 
     #[test]
-    fn vp8_key_and_blank_frames() {
-        let frame = |width: u16, height: u16| {
-            let mut out = vec![0x90, 0x80, 0x81, 0x23, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a];
-            out.extend_from_slice(&width.to_le_bytes());
-            out.extend_from_slice(&height.to_le_bytes());
-            out.push(0);
-            out
-        };
-        assert!(begins_keyframe(Codec::Vp8, &frame(640, 360)));
-        assert!(!is_blank_frame(Codec::Vp8, &frame(640, 360)));
-        assert!(is_blank_frame(Codec::Vp8, &frame(8, 8)));
+    fn small_pictures_of_people_are_no_blank_frames() {
+        for size in [2u16, 7, 8, 15, 16, 17, 640] {
+            let mut frame = vec![0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a];
+            frame.extend_from_slice(&size.to_le_bytes());
+            frame.extend_from_slice(&size.to_le_bytes());
+            frame
+                .extend_from_slice(&[0x00, 0x07, 0x08, 0x85, 0x85, 0x88, 0x99, 0x84, 0x88, 0xfc, 0x02, 0x2c]);
+            frame.resize(40, 0x55);
+            assert!(!is_blank_frame(Codec::Vp8, &vp8(&frame)), "{size}x{size}");
+        }
+        let picture = stap_a(&[&SMALL_SPS, &SMALL_PPS, &[0x65, 0x88, 0x84, 0x0a, 0xf2, 0x62]]);
+        assert!(!is_blank_frame(Codec::H264, &picture), "16x16, which 2x2 is coded as too");
+    }
+
+    #[test]
+    fn vp8_key_frames() {
+        assert!(begins_keyframe(Codec::Vp8, &vp8(&BLANK_VP8)));
         assert!(!begins_keyframe(Codec::Vp8, &[0x10, 0x01, 0, 0]), "an inter frame");
         assert!(!begins_keyframe(Codec::Vp8, &[0x00, 0x00, 0, 0]), "the middle of a frame");
     }
