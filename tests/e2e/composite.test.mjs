@@ -7,6 +7,7 @@ import { compositeEgress, fileOutput, PRESET } from '../harness/job.mjs';
 import { packets, sound } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { test } from '../harness/steady.mjs';
+import { until } from '../harness/wait.mjs';
 import { compareUnits } from '../harness/witness.mjs';
 
 /** Records `seconds` of a composite and returns what the file holds. */
@@ -41,6 +42,7 @@ test('re-encoded to MP4: H.264 Main and AAC by the preset, in sync', async (t) =
   const found = await assertWhole(result, { container: 'mp4' });
   const { codec_name, profile, width, height, avg_frame_rate } = found.video;
   assert.deepEqual([codec_name, profile, width, height], ['h264', 'Main', 1280, 720]);
+  assert.equal(found.video.codec_tag_string, 'avc1');
   const [up, down] = avg_frame_rate.split('/').map(Number);
   assert.ok(Math.abs(up / down - 30) < 1, avg_frame_rate);
   assert.deepEqual([found.audio.codec_name, found.audio.sample_rate, found.audio.channels], ['aac', '44100', 2]);
@@ -76,21 +78,46 @@ test('as published: H.264 and Opus in MP4, bit by bit and in sync', async (t) =>
   }
 });
 
-test('as published, with the camera off at first: said so, and begun when it comes on', async (t) => {
+test('as published, what is muted at first joins later: camera or microphone, in MP4 and in WebM', async (t) => {
   const scene = await Scene.open(t);
-  const ada = await scene.person(9, { video: { codec: 'h264' }, audio: true });
-  await ada.mute('camera');
-  const egress = compositeEgress({ video: ada.video.sid, audio: ada.audio.sid, encoding: null });
-  const job = await scene.job(egress, [fileOutput(scene.folder)]);
-  const { fact } = await job.fact('warning');
-  assert.match(fact.warning.message, /camera is off/);
-  await ada.unmute('camera');
-  await job.elapsed(4000);
-  const result = await job.stop();
-  await assertWhole(result, { container: 'mp4' });
-  const list = await pictures(result.path);
-  assert.ok(cadence(list, { person: 9, fps: 30 }).frames > 90);
-  assert.equal(job.events.filter((e) => e.fact.type === 'warning').length, 1, 'it is said once');
+  const cases = [
+    { n: 9, codec: 'h264', container: 'mp4', muted: 'camera' },
+    { n: 10, codec: 'vp8', container: 'webm', muted: 'camera' },
+    { n: 11, codec: 'vp9', container: 'webm', muted: 'microphone' },
+  ];
+  const recorded = cases.map(async ({ n, codec, container, muted }) => {
+    const who = await scene.person(n, { video: { codec, width: 320, height: 180 }, audio: true });
+    await who.mute(muted);
+    const monitor = await scene.monitor();
+    const sid = muted === 'camera' ? who.video.sid : who.audio.sid;
+    const tracks = () => (monitor.roster?.participants ?? []).flatMap((p) => p.tracks);
+    await until('the room says that it is muted', () => tracks().find((it) => it.sid === sid)?.muted);
+    const job = await scene.job(
+      compositeEgress({ video: who.video.sid, audio: who.audio.sid, encoding: null }),
+      [fileOutput(scene.folder, { name: `show-${n}` })],
+    );
+    // What is on is in the file, and says that it runs, while the other is off.
+    await job.elapsed(4000);
+    const { atMs } = await who.unmute(muted);
+    await job.elapsed(9000);
+    const result = await job.stop();
+    assert.equal((await job.end()).status, 'complete');
+    assert.deepEqual(job.events.filter((e) => e.fact.type === 'warning'), []);
+    await assertWhole(result, { container });
+    const list = await pictures(result.path);
+    const heard = await sound(result.path);
+    const joinS = (atMs * 1e6 - result.started_at_ns) / 1e9;
+    assert.ok(joinS > 3.5, `it begins with what is on: ${joinS} s before the other`);
+    const firsts = { camera: list[0].ptsS, microphone: beeps(heard, n)[0] };
+    const other = muted === 'camera' ? 'microphone' : 'camera';
+    atMost('seconds until what is on', firsts[other], 1.1);
+    assert.ok(firsts[muted] > joinS - 0.1, `${muted} before it was on: ${firsts[muted]} of ${joinS} s`);
+    atMost(`seconds from the ${muted} to the file`, firsts[muted] - joinS, 2.1);
+    const together = sync(flashes(list), beeps(heard, n));
+    assert.ok(together.pairs.length >= 2, `${together.pairs.length} flashes with a beep`);
+    atMost('flash against beep, p80, ms', together.p80Ms, 20);
+  });
+  await Promise.all(recorded);
 });
 
 test('as published: VP8 and Opus in WebM, in sync', async (t) => {

@@ -145,3 +145,62 @@ test('a camera that comes late does not stretch the file', async (t) => {
   assert.ok(cadence(list, { person: 6, fps: 30 }).frames > 120);
   atMost('flash against beep, p80, ms', sync(flashes(list), beeps(await sound(result.path), 6)).p80Ms, 20);
 });
+
+test('who publishes nothing is waited for: no file of black, and none at all if nothing comes', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(8);
+  const ben = await scene.person(9);
+  const file = (name) => [fileOutput(scene.folder, { name })];
+  const [stopped, late, published, leaves] = await Promise.all([
+    scene.job(participantEgress(ada.identity), file('stopped')),
+    scene.job(participantEgress(ada.identity), file('late')),
+    scene.job(participantEgress(ada.identity, { encoding: null }), file('published')),
+    scene.job(participantEgress(ben.identity), file('leaves')),
+  ]);
+  const all = [stopped, late, published, leaves];
+  for (const job of all) assert.match((await job.fact('warning')).fact.warning.message, /Nothing is being published/);
+  const begun = (job) => job.events.some((e) => e.fact.type === 'output_active');
+  assert.deepEqual(all.map(begun), [false, false, false, false], 'nothing has begun after five seconds');
+
+  await stopped.stop();
+  await ben.leave();
+  for (const [job, reason] of [[stopped, 'stop_requested'], [leaves, 'source_closed']]) {
+    const { status, error } = await job.end();
+    assert.deepEqual([status, error.code, error.detail], ['aborted', 'aborted', 'Start signal not received']);
+    assert.equal((await job.fact('ending')).fact.reason, reason);
+  }
+
+  const heardAt = (await ada.publishAudio()).atMs;
+  await Promise.all([late.elapsed(4000), published.elapsed(4000)]);
+  const seenAt = (await ada.publishVideo({ codec: 'vp8', width: 320, height: 180 })).atMs;
+  await Promise.all([late, published].map((job) => goOn(job, 4000)));
+  const results = await Promise.all([late.stop(), published.stop()]);
+  assert.deepEqual(readdirSync(scene.folder).sort(), ['late.mp4', 'published.mp4']);
+  for (const result of results) {
+    await assertWhole(result, { container: 'mp4' });
+    near('started with the first sound, and said so', (result.started_at_ns / 1e6 - heardAt) / 1000, 0.3, 0.7);
+    const heard = beeps(await sound(result.path), 8);
+    assert.ok(heard[0] < 1.1 && heard.length >= 7, `beeps from the start: ${heard}`);
+    const list = (await pictures(result.path)).filter((picture) => picture.code);
+    near('the picture joins', list[0].ptsS, inFile(result, seenAt), 1.2);
+    atMost('flash against beep, p80, ms', sync(flashes(list), heard).p80Ms, 20);
+  }
+});
+
+test('a late publisher begins the file, not black', async (t) => {
+  const scene = await Scene.open(t);
+  const ada = await scene.person(10);
+  const job = await scene.job(participantEgress(ada.identity), [fileOutput(scene.folder)]);
+  await job.fact('output_opening');
+  const { atMs } = await ada.publishVideo({ codec: 'h264' });
+  await job.elapsed(2000);
+  await ada.publishAudio();
+  await goOn(job, 4000);
+  const result = await job.stop();
+  await assertWhole(result, { container: 'mp4' });
+  near('started with the first picture', (result.started_at_ns / 1e6 - atMs) / 1000, 0.5, 0.8);
+  const list = await pictures(result.path);
+  assert.equal(list[0].code?.person, 10, 'the first picture is hers');
+  assert.deepEqual(black(list), []);
+  atMost('flash against beep, p80, ms', sync(flashes(list), beeps(await sound(result.path), 10)).p80Ms, 20);
+});

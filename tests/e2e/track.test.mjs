@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { beeps, cadence, pictures, silences, units } from '../harness/content.mjs';
 import { telephone } from '../harness/g711.mjs';
-import { fileOutput, trackEgress } from '../harness/job.mjs';
-import { packets, sound } from '../harness/media.mjs';
+import { fileOutput, PRESET, participantEgress, trackEgress } from '../harness/job.mjs';
+import { frameSizes, packets, sound } from '../harness/media.mjs';
 import { nowMs } from '../harness/schedule.mjs';
 import { assertWhole, atMost, frameMs, Scene } from '../harness/scene.mjs';
 import { test } from '../harness/steady.mjs';
@@ -12,13 +12,13 @@ import { sleep } from '../harness/wait.mjs';
 import { compareUnits, timingErrorMs } from '../harness/witness.mjs';
 
 const VIDEO = [
-  { codec: 'h264', container: 'mp4', fps: 30 },
+  { codec: 'h264', container: 'mp4', fps: 30, tag: 'avc1' },
   { codec: 'vp8', container: 'webm', fps: 30 },
   { codec: 'vp9', container: 'webm', fps: 30 },
   { codec: 'av1', container: 'mp4', fps: 15 },
 ];
 
-for (const { codec, container, fps } of VIDEO) {
+for (const { codec, container, fps, tag } of VIDEO) {
   test(`${codec.toUpperCase()} is in the ${container.toUpperCase()} bit by bit, every frame of it`, async (t) => {
     const scene = await Scene.open(t);
     const ada = await scene.person(1, { video: { codec, fps } });
@@ -33,6 +33,7 @@ for (const { codec, container, fps } of VIDEO) {
     const found = await assertWhole(result, { container });
     assert.equal(found.video.codec_name, codec);
     assert.deepEqual([found.video.width, found.video.height], [640, 360]);
+    if (tag) assert.equal(found.video.codec_tag_string, tag, 'what Safari and hardware players take');
     assert.equal(found.audio, undefined);
     assert.ok((await packets(result.path))[0].key, 'the first frame is a whole picture');
 
@@ -51,6 +52,39 @@ for (const { codec, container, fps } of VIDEO) {
     atMost('frame times against those of the publisher, ms', strays, 10);
   });
 }
+
+test('small and odd pictures are recorded in each codec, as published and re-encoded', async (t) => {
+  const scene = await Scene.open(t);
+  const video = { ...PRESET.video, width: 320, height: 180, framerate: 10, bitrate_bps: 200_000 };
+  // One person for each codec: the camera is as small as a cursor, the screen has an odd shape.
+  const recorded = VIDEO.map(async ({ codec, container }, n) => {
+    const who = await scene.person(n + 1, { video: { codec, width: 16, height: 16, fps: 10 } });
+    const camera = who.video.sid;
+    const screen = (await who.publishVideo({ codec, width: 175, height: 99, fps: 10, source: 'screen' })).sid;
+    const encoded = participantEgress(who.identity, { encoding: { ...PRESET, video } });
+    const jobs = await Promise.all([
+      scene.job(trackEgress(camera), [fileOutput(scene.folder, { name: `small-${codec}` })]),
+      scene.job(trackEgress(screen), [fileOutput(scene.folder, { name: `odd-${codec}` })]),
+      scene.job(encoded, [fileOutput(scene.folder, { name: `encoded-${codec}`, container: 'mp4' })]),
+    ]);
+    await Promise.all(jobs.map((job) => job.elapsed(2000)));
+    // The camera goes, and the server sends blank pictures of its own for a moment.
+    await who.unpublish('camera');
+    const results = [await jobs[0].result(), await jobs[1].stop(), await jobs[2].stop()];
+    for (const [i, size] of [[16, 16], [175, 99]].entries()) {
+      const found = await assertWhole(results[i], { container });
+      assert.equal(found.video.codec_name, codec);
+      // An encoder may cut to what it likes; and it is one size, with nothing of the server's.
+      const [is, ...others] = await frameSizes(results[i].path);
+      assert.ok(is.every((pixels, at) => Math.abs(pixels - size[at]) < 2), `${codec}: ${is} of ${size}`);
+      assert.deepEqual(others, [], codec);
+      assert.ok((await packets(results[i].path)).length >= 10, codec);
+    }
+    await assertWhole(results[2], { container: 'mp4' });
+    assert.ok((await pictures(results[2].path)).some((picture) => picture.luma > 40), `${codec} is seen`);
+  });
+  await Promise.all(recorded);
+});
 
 test('Opus is in the OGG packet by packet', async (t) => {
   const scene = await Scene.open(t);

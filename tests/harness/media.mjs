@@ -32,6 +32,14 @@ export async function packets(file, kind = 'v') {
   }));
 }
 
+/** The sizes that the pictures of a file have, as they change. */
+export async function frameSizes(file) {
+  const args = ['-v', 'error', '-select_streams', 'v:0', '-show_entries', 'frame=width,height', '-of', 'csv=p=0', file];
+  const { stdout } = await run('ffprobe', args, { maxBuffer: 16 << 20 });
+  const sizes = stdout.split('\n').filter(Boolean);
+  return sizes.filter((size, i) => size !== sizes[i - 1]).map((size) => size.split(',').slice(0, 2).map(Number));
+}
+
 /** Errors that a full decode of the file meets, one a line; none for a sound file. */
 export async function decodeErrors(file) {
   const { stderr } = await run('ffmpeg', ['-v', 'error', '-i', file, '-f', 'null', '-'], { maxBuffer: 64 << 20 }).catch(

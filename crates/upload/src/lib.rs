@@ -24,7 +24,7 @@
 //!     })
 //!     .await?;
 //! // While it is recorded, with what the recorder tells:
-//! queue.grow(&id, Growth { final_bytes: 100 << 20, rewritten: 32..48 })?;
+//! queue.grow(&id, Growth { final_bytes: 100 << 20, rewritten: 32..8192 })?;
 //! // When the file is complete:
 //! queue.finish(&id).await?;
 //! while let Ok(event) = events.recv().await {

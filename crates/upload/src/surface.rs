@@ -116,8 +116,8 @@ pub enum Afterwards {
 pub struct Growth {
     /// Bytes from the start of the file that are written and will not change, except for `rewritten`.
     pub final_bytes: u64,
-    /// The bytes that are written once more when the file is completed. An MP4 of ours: the 16 bytes of its
-    /// `free`, 32 to 48. An MP3: its Xing head.
+    /// The bytes that are written once more, at the latest when the file is completed. An MP4 of ours: 32 to 8192, its
+    /// `free` and its head. An MP3: its Xing head.
     pub rewritten: Range<u64>,
 }
 

@@ -10,6 +10,9 @@ const PICTURE_LATENCY_NS: i64 = 1_500_000_000;
 /// The same for sound. Shorter: a publisher that sends nothing while it is silent makes every moment wait.
 const SOUND_LATENCY_NS: i64 = 600_000_000;
 
+/// How much sound is kept while the program does not run, ns: it may begin that much earlier than it is started.
+pub const KEPT_NS: i64 = 2_000_000_000;
+
 /// A picture's time is moved by at most this part of a period.
 const MAX_SLEW: i64 = 50;
 
@@ -154,11 +157,11 @@ impl<F: Clone> Program<F> {
         (due && at < last).then_some(at)
     }
 
-    /// Forgets sound that is older than `now_ns` by a second, while nothing is given out.
+    /// Forgets sound that is older than `now_ns` by [`KEPT_NS`], while nothing is given out.
     pub fn trim(&mut self, now_ns: i64) {
         if self.start_ns.is_none() {
             if let Some(mixer) = self.mixer.as_mut() {
-                let index = mixer.index_of(now_ns - 1_000_000_000);
+                let index = mixer.index_of(now_ns - KEPT_NS);
                 mixer.forget(index);
             }
             if let Some(line) = self.pictures.as_mut() {

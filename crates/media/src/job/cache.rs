@@ -53,9 +53,12 @@ impl Cache {
         (however_old || now_ns - keyframe <= FRESH_NS).then(|| self.units.iter().cloned().collect())
     }
 
-    /// Forgets everything: the source has changed.
-    pub fn clear(&mut self) {
-        *self = Self::default();
+    /// The camera is off: what it showed is not begun with.
+    pub fn forget_pictures(&mut self) {
+        if self.keyframe_ns.take().is_some() {
+            self.units.retain(|u| u.lane == Lane::Audio);
+            self.bytes = self.units.iter().map(|u| u.data.size()).sum();
+        }
     }
 }
 
@@ -91,6 +94,17 @@ mod tests {
         assert!(run.iter().all(|u| u.end_ns() > 1000 * MS || u.lane == Lane::Video));
         assert!(cache.run(2500 * MS, false).is_none());
         assert!(cache.run(2500 * MS, true).is_some());
+    }
+
+    #[test]
+    fn what_a_camera_showed_before_it_went_off_is_not_begun_with() {
+        let mut cache = Cache::default();
+        cache.push(&unit(Lane::Video, 0, true));
+        cache.push(&unit(Lane::Audio, 10, true));
+        cache.forget_pictures();
+        assert!(cache.run(20 * MS, true).is_none());
+        cache.push(&unit(Lane::Video, 30, true));
+        assert_eq!(cache.run(40 * MS, false).unwrap().len(), 1, "the sound before it is over");
     }
 
     #[test]

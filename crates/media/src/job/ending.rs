@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EgressStatus, EndReason, Fact};
+use egress::info::START_NOT_RECEIVED;
 use room::event::StreamId;
 
 use crate::job::Facts;
@@ -220,5 +221,5 @@ fn nothing_recorded(reason: EndReason) -> ApiError {
         EndReason::ProcessKilled => ("The computer ended the recording before it began.", "Record again."),
         _ => ("The recording ended before any picture or sound had arrived.", "Record again."),
     };
-    ApiError::new(ErrorCode::Aborted, Fault::Input, message, remedy)
+    ApiError::new(ErrorCode::Aborted, Fault::Input, message, remedy).with_detail(START_NOT_RECEIVED)
 }

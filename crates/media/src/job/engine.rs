@@ -44,6 +44,8 @@ pub struct Core {
     pub preview: Preview,
     /// Where media comes back.
     pub media: UnboundedSender<FromMedia>,
+    /// When an output was attached last, unix, ns; 0: with the job.
+    pub attached_ns: i64,
     treatment: Treatment,
     armed: bool,
 }
@@ -103,6 +105,7 @@ impl<F: Feed> Engine<F> {
             answers: Vec::new(),
             preview: Preview::new(media.clone(), &spec.treatment),
             media,
+            attached_ns: 0,
             treatment: spec.treatment.clone(),
             armed: false,
         };
@@ -133,6 +136,7 @@ impl<F: Feed> Engine<F> {
             }
             self.core.outputs.add(output)?;
         }
+        self.core.attached_ns = now_ns;
         self.core.lanes.request_start(now_ns);
         self.open_outputs(now_ns, facts);
         Ok(())
@@ -216,6 +220,8 @@ impl<F: Feed> Engine<F> {
         self.open_outputs(now_ns, facts);
         let core = &mut self.core;
         self.feed.begin(core, now_ns);
+        let awaits_picture = self.feed.awaits_picture(core, now_ns);
+        core.outputs.await_picture(awaits_picture);
         core.outputs.tick(now_ns);
         let mut streamed_only = false;
         // What comes of a job that is ending, it sees in its results.
@@ -242,14 +248,15 @@ impl<F: Feed> Engine<F> {
         if !core.outputs.any_waiting() || core.stage.ending() {
             return;
         }
-        let Some(known) = self.feed.known(core) else { return };
+        let Some(known) = self.feed.known(core, now_ns) else { return };
         let taken = core.outputs.wants(Rendition::Broadcast);
         core.lanes.want_broadcast(core.wants_broadcast(), taken, now_ns);
         let encoded = core.outputs.wants(Rendition::Asked) || taken;
         core.lanes.want(encoded, core.outputs.wants(Rendition::Raw));
         core.lanes.request_start(now_ns);
         // Sound alone has no keyframe to wait for; an encoder begins with one.
-        let fed = !core.lanes.passes_pictures() || !core.armed;
+        let awaits_picture = self.feed.awaits_picture(core, now_ns);
+        let fed = !core.lanes.passes_pictures() || !core.armed || !awaits_picture;
         let (treatment, names) = (&core.treatment, &core.names);
         let media = core.media.clone();
         core.outputs.open_waiting(
@@ -260,6 +267,7 @@ impl<F: Feed> Engine<F> {
                 lanes: core.lanes.broadcast_lanes(),
                 picture_size: core.lanes.picture_size(),
                 fed,
+                awaits_picture,
                 passes: treatment == &Treatment::Passthrough,
             },
             facts,

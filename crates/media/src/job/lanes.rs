@@ -1,7 +1,9 @@
 //! The two lanes of a job, each either passed through as published or decoded, composed and encoded.
 
 pub mod broadcast;
+mod errors;
 mod keyframes;
+pub mod start;
 
 use std::collections::HashSet;
 
@@ -23,15 +25,15 @@ use crate::job::cache::Cache;
 use crate::job::decoders::Decoders;
 use crate::job::ingest::FromMedia;
 use crate::job::lanes::broadcast::Broadcast;
+use crate::job::lanes::errors::{encoder_failed, no_decoder};
 use crate::job::lanes::keyframes::{Given, Keyframes};
+use crate::job::lanes::start::Camera;
 use crate::output::{Raw, Renditions};
 use crate::source::opus::{OpusRun, ns_of};
 use crate::unit::{Lane, Unit};
 
 /// How long a camera's last picture stands when nothing comes, ns.
 const CAMERA_HOLD_NS: i64 = 5_000_000_000;
-/// How long a first picture is waited for before the program begins black, ns.
-const FIRST_PICTURE_NS: i64 = 1_500_000_000;
 /// How long an armed job waits for the keyframe it asked for before it begins from the last one, ns.
 const KEYFRAME_PATIENCE_NS: i64 = 800_000_000;
 /// Silence is written this far behind time: what is on its way must not come too late, ns.
@@ -69,7 +71,11 @@ pub struct Lanes {
     /// Whether what is passed through is decoded beside, for servers.
     decodes_passed: bool,
     sound_seen: bool,
-    picture_wanted: bool,
+    /// Time of the first sound of what is published now.
+    first_sound_ns: Option<i64>,
+    camera: Camera,
+    muted_since_ns: Option<i64>,
+    starts_empty: bool,
     sound_muted: bool,
     start_requested_ns: Option<i64>,
     opening_since_ns: Option<i64>,
@@ -121,7 +127,14 @@ impl Lanes {
             passed_codec: None,
             decodes_passed: false,
             sound_seen: false,
-            picture_wanted: has_video,
+            first_sound_ns: None,
+            camera: match spec.source {
+                _ if !has_video => Camera::None,
+                Source::Tracks(_) => Camera::Unpublished,
+                Source::Page(_) => Camera::On { since_ns: now_ns },
+            },
+            muted_since_ns: None,
+            starts_empty: matches!(spec.source, Source::Page(_)),
             sound_muted: false,
             start_requested_ns: None,
             opening_since_ns: None,
@@ -136,7 +149,6 @@ impl Lanes {
     /// The job has this kind of media and no other.
     pub fn restrict(&mut self, kind: TrackKind) {
         self.has_video = kind == TrackKind::Video;
-        self.picture_wanted = self.has_video;
         self.passes_pictures &= self.has_video;
         self.passes_sound &= !self.has_video;
     }
@@ -212,7 +224,9 @@ impl Lanes {
 
     /// The chosen picture is on or off, from `now_ns`.
     pub fn picture_on(&mut self, on: bool, source: Option<TrackSource>, now_ns: i64) {
-        self.picture_wanted = on;
+        if !on {
+            self.cache.forget_pictures();
+        }
         let Some(line) = self.program.pictures.as_mut() else { return };
         if on {
             line.on();
@@ -221,6 +235,11 @@ impl Lanes {
         } else {
             line.off(now_ns);
         }
+    }
+
+    /// Since when something is heard of what is published now, unix, ns.
+    pub fn heard_since_ns(&self) -> Option<i64> {
+        self.first_sound_ns
     }
 
     /// All chosen sound is muted, or not.
@@ -292,7 +311,7 @@ impl Lanes {
             return Vec::new();
         }
         if self.passes_sound {
-            self.sound_seen = true;
+            self.heard(packet.time_ns);
             if self.broadcast.wanted() {
                 self.decoders.sound(stream, packet);
             } else {
@@ -316,6 +335,11 @@ impl Lanes {
         Vec::new()
     }
 
+    fn heard(&mut self, time_ns: i64) {
+        self.sound_seen = true;
+        self.first_sound_ns.get_or_insert(time_ns);
+    }
+
     /// What a decoder gives. Some: it has given up.
     pub fn decoded(
         &mut self,
@@ -332,7 +356,7 @@ impl Lanes {
                 }
             }
             Decoded::Sound { time_ns, stereo } => {
-                self.sound_seen = true;
+                self.heard(time_ns);
                 if let Some(mixer) = self.program.mixer.as_mut() {
                     mixer.push(id.0, sides, time_ns, &stereo);
                 }
@@ -388,25 +412,6 @@ impl Lanes {
             units.iter().for_each(|unit| self.cache.push(unit));
         }
         units
-    }
-
-    fn start_program(&mut self, now_ns: i64) {
-        let Some(requested) = self.start_requested_ns.filter(|_| !self.running() && self.encodes()) else {
-            return;
-        };
-        let newest = self.program.pictures.as_ref().and_then(PictureLine::newest_ns);
-        let patience_over = now_ns - requested > FIRST_PICTURE_NS;
-        let start = match newest {
-            // The newest picture is the first of the file, and the pictures after it fall into the
-            // middle of the program's frames.
-            Some(newest) if now_ns - newest < FIRST_PICTURE_NS => newest.max(requested - FIRST_PICTURE_NS),
-            _ if self.program.pictures.is_some() && self.picture_wanted && !patience_over => return,
-            _ if self.sound_seen || patience_over => now_ns,
-            _ => return,
-        };
-        if self.start_encoders() {
-            self.program.start(start);
-        }
     }
 
     fn start_encoders(&mut self) -> bool {
@@ -532,24 +537,4 @@ fn black(width: u32, height: u32) -> gst::Buffer {
     let mut planes = vec![16u8; pixels];
     planes.resize(pixels + pixels / 2, 128);
     gst::Buffer::from_mut_slice(planes)
-}
-
-fn no_decoder(codec: Codec, error: &ChainError) -> ApiError {
-    ApiError::new(
-        ErrorCode::Unsupported,
-        Fault::Environment,
-        format!("{} cannot be decoded on this computer.", codec.name()),
-        "Install the missing GStreamer plugins, or record as published.",
-    )
-    .with_detail(error)
-}
-
-fn encoder_failed(error: &ChainError) -> ApiError {
-    ApiError::new(
-        ErrorCode::Internal,
-        Fault::Environment,
-        "The encoder stopped working.",
-        "Record again; if it happens again, choose another preset and report this with the job's log.",
-    )
-    .with_detail(error)
 }

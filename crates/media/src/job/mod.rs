@@ -8,6 +8,7 @@ pub mod decoders;
 pub mod ending;
 pub mod engine;
 pub mod feed;
+pub mod first_picture;
 pub mod full_size;
 pub mod health;
 pub mod ingest;

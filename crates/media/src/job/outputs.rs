@@ -1,17 +1,17 @@
 //! The outputs of a job: planned, opened, fed, finished.
 
 mod destinations;
+mod figures;
 pub mod file;
 mod raw;
 mod segments;
 pub mod stream;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::time::Instant;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{Fact, OutputFigures};
+use egress::fact::Fact;
 use egress::filename::{ImageNames, NameFacts, SegmentNames, proxy_name, resolve};
 use egress::id::OutputId;
 use egress::names::{FileNames, LaunchNames};
@@ -20,8 +20,8 @@ use egress::wire::Secret;
 
 use crate::job::Facts;
 use crate::job::outputs::destinations::{LastOver, Line};
+use crate::job::outputs::figures::Rate;
 use crate::job::outputs::file::Shape;
-use crate::output::disk::{DiskVerdict, judge};
 use crate::output::{Ended, Output, OutputReport, Raw, Rendition, Renditions, SetResult};
 use crate::unit::Unit;
 
@@ -30,12 +30,17 @@ pub use destinations::Idle;
 /// After this long without a unit past its end a detached output is finished all the same, ns.
 const DETACH_PATIENCE_NS: i64 = 1_500_000_000;
 
+/// So much is held for files that are not open yet, ns.
+const HELD_NS: i64 = 5_000_000_000;
+
 /// All outputs of a job.
 #[derive(Debug, Default)]
 pub struct Outputs {
     waiting: Vec<Attachment>,
     open: HashMap<OutputId, Open>,
     results: Vec<(OutputId, Ended)>,
+    /// What came as published while files wait for more to be known.
+    held: VecDeque<Unit>,
     /// Where the files are, relative to their folders.
     names: HashMap<OutputId, PathBuf>,
     low_disk_told: bool,
@@ -76,27 +81,6 @@ impl Open {
     }
 }
 
-/// Bytes written over the last seconds.
-#[derive(Debug)]
-struct Rate {
-    since: Instant,
-    size: u64,
-    bytes_s: u64,
-}
-
-impl Rate {
-    fn update(&mut self, size: u64) -> u64 {
-        let passed = self.since.elapsed().as_secs_f64();
-        if passed >= 1.0 {
-            let now = (size.saturating_sub(self.size) as f64 / passed) as u64;
-            self.bytes_s = if self.bytes_s == 0 { now } else { (self.bytes_s * 2 + now) / 3 };
-            self.since = Instant::now();
-            self.size = size;
-        }
-        self.bytes_s
-    }
-}
-
 /// The program, as far as outputs that are opened want to know it.
 #[derive(Debug, Clone, Copy)]
 pub struct Program<'a> {
@@ -110,6 +94,8 @@ pub struct Program<'a> {
     pub picture_size: Option<(u32, u32, u32)>,
     /// Whether units of the asked rendition go in from now on.
     pub fed: bool,
+    /// Whether files wait for a first picture.
+    pub awaits_picture: bool,
     /// Whether files hold what is published, and not the program.
     pub passes: bool,
 }
@@ -203,8 +189,12 @@ impl Outputs {
                 }
             };
             match opened {
-                Ok(output) => {
-                    let rate = Rate { since: Instant::now(), size: 0, bytes_s: 0 };
+                Ok(mut output) => {
+                    output.await_picture(program.awaits_picture);
+                    if fed && output.rendition() == Rendition::Asked {
+                        self.held.iter().for_each(|unit| output.push(unit));
+                    }
+                    let rate = Rate::default();
                     let fed = fed || output.rendition() != Rendition::Asked;
                     let open = Open {
                         output,
@@ -220,6 +210,7 @@ impl Outputs {
                 Err(ended) => self.close(spec.id, &spec.kind, Line::default(), ended, facts),
             }
         }
+        self.held.clear();
     }
 
     /// Tells what came of an output.
@@ -268,6 +259,12 @@ impl Outputs {
 
     /// Gives a unit to all outputs that take it.
     pub fn push(&mut self, unit: &Unit, of: Renditions) {
+        if self.any_waiting() && of.asked {
+            self.held.push_back(unit.clone());
+            while self.held.front().is_some_and(|first| unit.time_ns - first.time_ns > HELD_NS) {
+                self.held.pop_front();
+            }
+        }
         let takes = |o: &&mut Open| o.fed && !o.finishing && of.has(o.output.rendition());
         for open in self.open.values_mut().filter(takes) {
             if open.until_ns.is_some_and(|until| unit.time_ns >= until) {
@@ -294,6 +291,11 @@ impl Outputs {
     /// All sound of the source is muted, or not.
     pub fn muted(&mut self, muted: bool) {
         self.open.values_mut().for_each(|open| open.output.muted(muted));
+    }
+
+    /// Whether files that are to have pictures wait for the first.
+    pub fn await_picture(&mut self, awaited: bool) {
+        self.open.values_mut().for_each(|open| open.output.await_picture(awaited));
     }
 
     /// Detaches one output at `now_ns`.
@@ -363,6 +365,10 @@ impl Outputs {
                 self.on_destination(output, state, (life, tried_at_ns), facts);
                 None
             }
+            OutputReport::Warning(warning) => {
+                facts.record(Fact::Warning { warning });
+                None
+            }
             OutputReport::WantsKeyframe | OutputReport::Begins { .. } => None,
             OutputReport::Ended { output, ended } => {
                 let open = self.open.remove(&output)?;
@@ -376,85 +382,6 @@ impl Outputs {
     pub fn results(&self) -> &[(OutputId, Ended)] {
         &self.results
     }
-
-    /// Figures of the open outputs. `dropped`: pictures that should be there and are not.
-    pub fn figures(&mut self, dropped: u64) -> Vec<OutputFigures> {
-        self.open
-            .iter_mut()
-            .map(|(id, open)| {
-                let counts = open.output.counts();
-                let bytes_s = open.rate.update(counts.size_bytes);
-                OutputFigures {
-                    output: id.clone(),
-                    elapsed_ms: (counts.ended_ns - counts.started_ns).max(0) / 1_000_000,
-                    size_bytes: counts.size_bytes,
-                    bitrate_bps: bytes_s * 8,
-                    frames: counts.pictures,
-                    dropped_frames: dropped + counts.dropped,
-                    disk_left_s: open.output.room_bytes().and_then(|room| room.checked_div(bytes_s)),
-                    destination: open.output.destination(),
-                }
-            })
-            .collect()
-    }
-
-    /// Largest file and longest run so far, for limits: bytes and ns.
-    pub fn largest(&self) -> (u64, i64) {
-        self.open.values().fold((0, 0), |(size, length), open| {
-            let counts = open.output.counts();
-            let file = on_disk(&open.kind);
-            (
-                size.max(if file { counts.size_bytes } else { 0 }),
-                length.max(counts.ended_ns - counts.started_ns),
-            )
-        })
-    }
-
-    /// Looks at the disks. Records a warning when one runs low. What is on a disk that is full is finished while there
-    /// is room for it; the others go on. True: there are no others.
-    pub fn disk_full(&mut self, now_ns: i64, facts: &mut Facts) -> bool {
-        let rate: u64 = self.open.values().filter(|o| on_disk(&o.kind)).map(|o| o.rate.bytes_s).sum();
-        let goes_on = |open: &Open| !open.finishing && open.until_ns.is_none();
-        let mut full = Vec::new();
-        for (id, open) in self.open.iter().filter(|(_, open)| goes_on(open)) {
-            let Some(room) = open.output.room_bytes() else { continue };
-            match judge(room, rate, open.output.counts().units) {
-                DiskVerdict::Fine => {}
-                DiskVerdict::Full => full.push(id.clone()),
-                DiskVerdict::Low { left_s } if !self.low_disk_told => {
-                    self.low_disk_told = true;
-                    let warning = ApiError::new(
-                        ErrorCode::DiskFull,
-                        Fault::Destination,
-                        format!("There is room for {} more minutes of this recording.", left_s.div_ceil(60)),
-                        "Free some space. The recording ends by itself, whole, before there is none left.",
-                    );
-                    facts.record(Fact::Warning { warning });
-                }
-                DiskVerdict::Low { .. } => {}
-            }
-        }
-        if full.is_empty() {
-            return false;
-        }
-        let others =
-            |(id, open): (&OutputId, &Open)| goes_on(open) && self.counts(open) && !full.contains(id);
-        let others = self.open.iter().any(others);
-        if !others {
-            return true;
-        }
-        for (_, open) in self.open.iter_mut().filter(|(id, _)| full.contains(id)) {
-            open.until_ns.get_or_insert(now_ns);
-        }
-        let warning = ApiError::new(
-            ErrorCode::DiskFull,
-            Fault::Destination,
-            "A disk is full: the recording on it has ended, whole. Everything else goes on.",
-            "Free some space, or choose a folder on another disk for the next recording.",
-        );
-        facts.record(Fact::Warning { warning });
-        false
-    }
 }
 
 /// Where an output goes, as it may be shown.
@@ -464,11 +391,6 @@ fn address(kind: &OutputKind) -> String {
         OutputKind::WebSocket(socket) => socket.address.clone(),
         OutputKind::File(_) | OutputKind::Segments(_) | OutputKind::Images(_) => String::new(),
     }
-}
-
-/// Whether an output is written to a disk.
-fn on_disk(kind: &OutputKind) -> bool {
-    matches!(kind, OutputKind::File(_) | OutputKind::Segments(_) | OutputKind::Images(_))
 }
 
 fn not_attached() -> ApiError {

@@ -9,8 +9,7 @@ use egress::filename::{NameFacts, resolve};
 use egress::id::{EgressId, OutputId};
 use egress::manifest::{ManifestFacts, manifest, manifest_path};
 use egress::names::{FileNames, LaunchNames};
-use egress::roster::TrackKind;
-use egress::spec::{FileOutput, Source, Treatment};
+use egress::spec::{Container, FileOutput, Source, Treatment};
 use room::event::Codec;
 
 use crate::compose::decode::audio_caps;
@@ -46,20 +45,26 @@ pub fn shape(
     known: &Known,
     now_ns: i64,
 ) -> Result<Shape, ApiError> {
-    let received: Vec<&str> = known.codecs.iter().map(String::as_str).collect();
-    let container = container::choose(file.container, treatment, &received)?;
-    let of_kind = |kind| known.tracks.iter().any(|track| track.kind == kind);
+    let received: Vec<&str> = known.picture.iter().chain(&known.sound).map(String::as_str).collect();
+    let passes = treatment == &Treatment::Passthrough;
+    // MP4 takes every picture, whatever it will be.
+    let open = (passes && known.has.0 && known.picture.is_none()).then_some(Container::Mp4);
+    let container = container::choose(file.container.or(open), treatment, &received)?;
     let (video, sound) = match treatment {
-        Treatment::Passthrough => (of_kind(TrackKind::Video), of_kind(TrackKind::Audio)),
+        Treatment::Passthrough => (known.has.0 && takes_pictures(container), known.has.1),
         Treatment::Encode { video, audio } => (video.is_some(), audio.is_some()),
     };
-    // Published Opus is the same for everybody; an encoder tells its own.
-    let audio = sound.then(|| known.passes_opus.then(|| audio_caps(Codec::Opus)));
+    // Opus is the same for everybody, also where it takes the place of G.711; an encoder tells its own.
+    let audio = sound.then(|| passes.then(|| audio_caps(Codec::Opus)));
     let name = match names.launch.settled(output) {
         Some(FileNames::File { path }) => path.clone(),
         _ => resolve(&file.name, container, &names.name_facts(known, now_ns)),
     };
     Ok(Shape { container, name, video, audio })
+}
+
+fn takes_pictures(container: Container) -> bool {
+    matches!(container, Container::Mp4 | Container::Webm)
 }
 
 impl NameContext {

@@ -14,8 +14,8 @@ pub struct Sight {
     pub gone: bool,
     /// None of what is wanted is published.
     pub silent: bool,
-    /// A file cannot begin without the picture of a camera that is off.
-    pub held_by_camera: bool,
+    /// All of it is muted, and there is a file that nothing has come for.
+    pub muted: bool,
 }
 
 /// What a look at the source comes to.
@@ -42,14 +42,21 @@ pub struct SourceWatch {
     patience_ns: i64,
     seen: bool,
     away_since_ns: Option<i64>,
-    held_since_ns: Option<i64>,
+    muted_since_ns: Option<i64>,
     remarked: bool,
 }
 
 impl SourceWatch {
     /// `patience_ns`: how long the source may be away before it counts as gone.
     pub fn new(began_ns: i64, patience_ns: i64) -> Self {
-        Self { began_ns, patience_ns, seen: false, away_since_ns: None, held_since_ns: None, remarked: false }
+        Self {
+            began_ns,
+            patience_ns,
+            seen: false,
+            away_since_ns: None,
+            muted_since_ns: None,
+            remarked: false,
+        }
     }
 
     /// The source is in the room's list.
@@ -86,10 +93,10 @@ impl SourceWatch {
         if self.away_since_ns.take().is_some() {
             return Verdict::Back;
         }
-        let held_ns = match sight.held_by_camera {
-            true => now_ns - *self.held_since_ns.get_or_insert(now_ns),
+        let muted_ns = match sight.muted {
+            true => now_ns - *self.muted_since_ns.get_or_insert(now_ns),
             false => {
-                self.held_since_ns = None;
+                self.muted_since_ns = None;
                 0
             }
         };
@@ -101,10 +108,10 @@ impl SourceWatch {
                 "Nothing is being published yet: no camera and no microphone is on.",
                 "Recording begins by itself when a camera or microphone comes on.",
             )
-        } else if held_ns > SILENT_NS {
+        } else if muted_ns > SILENT_NS {
             (
-                "The camera is off, and a recording as published cannot begin without its picture.",
-                "It begins by itself when the camera comes on. To have the sound at once, record re-encoded: the picture is black until then.",
+                "Everything that is published is muted.",
+                "Recording begins by itself when a camera or microphone comes on.",
             )
         } else {
             return Verdict::AsBefore;
@@ -119,7 +126,7 @@ mod tests {
     use super::*;
 
     const SECOND: i64 = 1_000_000_000;
-    const THERE: Sight = Sight { gone: false, silent: false, held_by_camera: false };
+    const THERE: Sight = Sight { gone: false, silent: false, muted: false };
     const GONE: Sight = Sight { gone: true, ..THERE };
 
     fn watch() -> SourceWatch {
@@ -157,15 +164,15 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_waits_for_a_camera_is_remarked_on_after_it_has_waited() {
+    fn a_file_that_waits_for_an_end_of_mutes_is_remarked_on_after_it_has_waited() {
         let mut watch = watch();
-        let held = Sight { held_by_camera: true, ..THERE };
+        let muted = Sight { muted: true, ..THERE };
         // Armed for long: what counts is the wait of the file.
         assert_eq!(watch.look(THERE, 60 * SECOND), Verdict::AsBefore);
-        assert_eq!(watch.look(held, 61 * SECOND), Verdict::AsBefore);
+        assert_eq!(watch.look(muted, 61 * SECOND), Verdict::AsBefore);
         assert_eq!(watch.look(THERE, 64 * SECOND), Verdict::AsBefore);
-        assert_eq!(watch.look(held, 65 * SECOND), Verdict::AsBefore);
-        assert_eq!(watch.look(held, 70 * SECOND), Verdict::AsBefore);
-        assert!(matches!(watch.look(held, 71 * SECOND), Verdict::Remark(_)));
+        assert_eq!(watch.look(muted, 65 * SECOND), Verdict::AsBefore);
+        assert_eq!(watch.look(muted, 70 * SECOND), Verdict::AsBefore);
+        assert!(matches!(watch.look(muted, 71 * SECOND), Verdict::Remark(_)));
     }
 }

@@ -35,7 +35,8 @@ pub struct FilePlan {
     pub path: PathBuf,
     /// Its container.
     pub container: Container,
-    /// Whether it has pictures. The file begins with the first keyframe.
+    /// Whether it has pictures. The file begins with the first keyframe, unless it need not wait for one
+    /// ([`FileOutput::await_picture`]).
     pub video: bool,
     /// Whether it has sound, and its caps if they are known before the first packet.
     pub audio: Option<Option<Caps>>,
@@ -50,6 +51,11 @@ pub enum FileReport {
         output: OutputId,
         /// Its time, unix, ns.
         started_at_ns: i64,
+    },
+    /// The pictures do not fit into the file, which had begun with sound; the sound goes on.
+    NoPictures {
+        /// Why.
+        warning: ApiError,
     },
     /// The file is closed.
     Ended {
@@ -75,6 +81,7 @@ pub struct FileCounts {
 
 enum Message {
     Unit(Unit),
+    AwaitPicture(bool),
     Finish,
 }
 
@@ -106,6 +113,12 @@ impl FileOutput {
         let _ = self.queue.send(Message::Unit(unit));
     }
 
+    /// Whether a file that is to have pictures waits for the first, as it does until this is called. One that does not
+    /// begins with its first sound, and the pictures join when they come.
+    pub fn await_picture(&self, awaited: bool) {
+        let _ = self.queue.send(Message::AwaitPicture(awaited));
+    }
+
     /// Completes the file; [`FileReport::Ended`] follows.
     pub fn finish(&self) {
         let _ = self.queue.send(Message::Finish);
@@ -134,8 +147,23 @@ impl FileOutput {
     }
 }
 
-/// A container being written, and the time of its first media, unix, ns.
-type OpenFile = (Box<dyn Mux>, i64);
+/// A container being written.
+struct OpenFile {
+    mux: Box<dyn Mux>,
+    /// Time of its first media, unix, ns.
+    start: i64,
+    pictures: Pictures,
+}
+
+/// Whether pictures go into a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pictures {
+    /// From the first keyframe on.
+    ToCome,
+    Taken,
+    /// They do not fit.
+    Refused,
+}
 
 struct Writer<R> {
     plan: FilePlan,
@@ -160,23 +188,33 @@ impl<R: Fn(FileReport)> Writer<R> {
     fn write(&self, messages: &Receiver<Message>) -> Option<Result<(), MuxError>> {
         let mut waiting = Vec::new();
         let mut open: Option<OpenFile> = None;
+        let mut await_picture = true;
         loop {
             match messages.recv().ok()? {
                 Message::Unit(unit) => {
                     let written = match open.as_mut() {
-                        Some((mux, start)) => self.put(mux.as_mut(), *start, &unit),
+                        Some(file) => self.put(file, &unit),
                         None => {
                             waiting.push(unit);
-                            self.begin(&mut waiting).map(|begun| open = begun)
+                            self.begin(&mut waiting, await_picture).map(|begun| open = begun)
                         }
                     };
                     if let Err(error) = written {
                         return Some(Err(error));
                     }
                 }
+                Message::AwaitPicture(awaited) => {
+                    await_picture = awaited;
+                    if open.is_none() && !waiting.is_empty() {
+                        match self.begin(&mut waiting, await_picture) {
+                            Ok(begun) => open = begun,
+                            Err(error) => return Some(Err(error)),
+                        }
+                    }
+                }
                 Message::Finish => {
                     return Some(match open {
-                        Some((mux, start)) => {
+                        Some(OpenFile { mux, start, .. }) => {
                             mux.finish((self.counts.ended_ns.load(Relaxed) - start).max(0)).and_then(|()| {
                                 // Somebody may have renamed it meanwhile: it is whole all the same.
                                 if let Ok(file) = File::open(&self.plan.path) {
@@ -193,20 +231,17 @@ impl<R: Fn(FileReport)> Writer<R> {
         }
     }
 
-    /// Opens the container once there is a first picture, and something of every lane.
-    fn begin(&self, waiting: &mut Vec<Unit>) -> Result<Option<OpenFile>, MuxError> {
+    /// Opens the container once there is a first picture, or none is awaited, and something of every lane.
+    fn begin(&self, waiting: &mut Vec<Unit>, await_picture: bool) -> Result<Option<OpenFile>, MuxError> {
         let first = |lane| waiting.iter().find(move |u| u.lane == lane && u.keyframe);
-        let video = if self.plan.video {
-            let Some(unit) = first(Lane::Video) else {
-                // Sound before the first picture is not in the file; keep what may overlap it.
-                let keep = waiting.len().saturating_sub(500);
-                waiting.drain(..keep);
-                return Ok(None);
-            };
-            Some(unit)
-        } else {
-            None
-        };
+        let video = first(Lane::Video).filter(|_| self.plan.video);
+        if self.plan.video && video.is_none() && (await_picture || first(Lane::Audio).is_none()) {
+            // Sound before the first picture is not in the file; keep what may overlap it, or what it begins with if
+            // the picture does not come.
+            let keep = waiting.len().saturating_sub(500);
+            waiting.drain(..keep);
+            return Ok(None);
+        }
         let audio = match &self.plan.audio {
             None => None,
             Some(known) => match first(Lane::Audio).map(|u| u.caps.clone()).or_else(|| known.clone()) {
@@ -218,8 +253,11 @@ impl<R: Fn(FileReport)> Writer<R> {
             Some(unit) => unit.time_ns,
             None => return Ok(None),
         };
-        let lanes = Lanes { video: video.map(|u| u.caps.clone()), audio };
-        let mut mux = container::open(self.plan.container, &self.plan.path, &lanes)?;
+        let pictures = if video.is_some() { Pictures::Taken } else { Pictures::ToCome };
+        let video_later = self.plan.video && video.is_none();
+        let lanes = Lanes { video: video.map(|u| u.caps.clone()), audio, video_later };
+        let mux = container::open(self.plan.container, &self.plan.path, &lanes)?;
+        let mut file = OpenFile { mux, start, pictures };
         self.counts.started_ns.store(start, Relaxed);
         let mut units = std::mem::take(waiting);
         // The picture it begins with is written first: it may hold what the file's head says of its codec.
@@ -228,24 +266,38 @@ impl<R: Fn(FileReport)> Writer<R> {
         }
         for unit in units {
             if unit.lane == Lane::Audio || unit.time_ns >= start {
-                self.put(mux.as_mut(), start, &unit)?;
+                self.put(&mut file, &unit)?;
             }
         }
         (self.report)(FileReport::Active { output: self.plan.id.clone(), started_at_ns: start });
-        Ok(Some((mux, start)))
+        Ok(Some(file))
     }
 
-    fn put(&self, mux: &mut dyn Mux, start: i64, unit: &Unit) -> Result<(), MuxError> {
-        // A packet that straddles the start by more than half belongs before it.
-        if unit.lane == Lane::Audio && unit.time_ns + unit.duration_ns / 2 < start {
-            return Ok(());
+    fn put(&self, file: &mut OpenFile, unit: &Unit) -> Result<(), MuxError> {
+        let start = file.start;
+        match (unit.lane, file.pictures) {
+            // A packet that straddles the start by more than half belongs before it.
+            (Lane::Audio, _) if unit.time_ns + unit.duration_ns / 2 < start => return Ok(()),
+            (Lane::Video, Pictures::Refused) => return Ok(()),
+            (Lane::Video, Pictures::ToCome) if !unit.keyframe || unit.time_ns < start => return Ok(()),
+            _ => {}
         }
-        mux.write(unit, (unit.time_ns - start).max(0))?;
+        match file.mux.write(unit, (unit.time_ns - start).max(0)) {
+            Err(MuxError::Unsupported(what))
+                if unit.lane == Lane::Video && file.pictures == Pictures::ToCome =>
+            {
+                file.pictures = Pictures::Refused;
+                (self.report)(FileReport::NoPictures { warning: no_pictures(&what) });
+                return Ok(());
+            }
+            written => written?,
+        }
         let counts = &self.counts;
         let length = if unit.duration_ns > 0 { unit.duration_ns } else { PICTURE_NS };
         counts.ended_ns.fetch_max(unit.time_ns + length, Relaxed);
         counts.units.fetch_add(1, Relaxed);
         if unit.lane == Lane::Video {
+            file.pictures = Pictures::Taken;
             counts.pictures.fetch_add(1, Relaxed);
         }
         Ok(())
@@ -271,6 +323,17 @@ fn result(plan: &FilePlan, counts: &FileCounts, outcome: Result<(), MuxError>) -
         duration_ns: (ended - started).max(0),
         error: outcome.err().map(|error| write_error(path, &error)),
     }
+}
+
+/// A file that had begun with sound cannot take the pictures that came.
+fn no_pictures(caps: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::Unsupported,
+        Fault::Input,
+        "The camera that has come on cannot be put into this file, which had begun with the sound. The sound goes on.",
+        "Leave the file format open, or choose a preset: it re-encodes and takes every camera.",
+    )
+    .with_detail(caps)
 }
 
 /// What a failed write means to the operator.

@@ -48,6 +48,11 @@ pub trait Output: std::fmt::Debug + Send {
         let _ = muted;
     }
 
+    /// Whether to wait for a first picture; a file as published that need not begins with its first sound.
+    fn await_picture(&mut self, awaited: bool) {
+        let _ = awaited;
+    }
+
     /// The file that this is a small proxy of begins at this time, unix, ns.
     fn master_began(&mut self, started_ns: i64) {
         let _ = started_ns;
@@ -187,6 +192,8 @@ pub enum OutputReport {
         /// When the try began that this is about, unix, ns; 0: none has.
         tried_at_ns: i64,
     },
+    /// Something that the operator should know; it goes on.
+    Warning(ApiError),
     /// It is ready, and would begin with the next keyframe.
     WantsKeyframe,
     /// It cuts what it gets into pieces, at keyframes, and one begins.

@@ -13,7 +13,8 @@ pub trait Mux: Send {
     /// come in the order they are decoded in, which here is the order they are shown in.
     ///
     /// # Errors
-    /// If the disk or the container refuses it. The file stays as it is.
+    /// If the disk or the container refuses it. The file stays as it is; where a first picture is refused
+    /// ([`MuxError::Unsupported`]), its sound can go on.
     fn write(&mut self, unit: &Unit, pts_ns: i64) -> Result<(), MuxError>;
 
     /// Completes the file, which ends at `end_ns`.
@@ -25,12 +26,21 @@ pub trait Mux: Send {
 
 /// The lanes a file has, with a unit of each to read parameters from (the sound lane's is made up
 /// where its parameters are known without).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Lanes {
     /// Caps of the pictures.
     pub video: Option<gstreamer::Caps>,
     /// Caps of the sound.
     pub audio: Option<gstreamer::Caps>,
+    /// Whether pictures may come later to a file that begins without: the first of them is written like any other.
+    pub video_later: bool,
+}
+
+impl Lanes {
+    /// Pictures alone.
+    pub(crate) fn video(caps: &gstreamer::Caps) -> Self {
+        Self { video: Some(caps.clone()), ..Self::default() }
+    }
 }
 
 /// Why a container cannot be written.

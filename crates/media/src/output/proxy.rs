@@ -148,6 +148,7 @@ impl Proxy {
                 FileReport::Active { output, started_at_ns } => {
                     OutputReport::Active { output, started_at_ns }
                 }
+                FileReport::NoPictures { warning } => OutputReport::Warning(warning),
                 FileReport::Ended { output, mut result } => {
                     result.error = result.error.take().or_else(|| why.lock().take());
                     OutputReport::Ended { output, ended: Ended::File(result) }

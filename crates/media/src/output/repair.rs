@@ -22,12 +22,14 @@ const STALL: Duration = Duration::from_secs(60);
 /// If there is nothing playable in the file.
 pub fn repair(path: &Path) -> Result<FileResult, ApiError> {
     let size = fs::metadata(path).map_err(|e| lost(path, &e))?.len();
-    let duration_ns = match path.extension().and_then(|e| e.to_str()) {
+    let kind = path.extension().and_then(|e| e.to_str());
+    if size == 0 && kind != Some("m3u8") {
+        // Nothing had come yet: an empty file would only confuse.
+        let _ = fs::remove_file(path);
+        return Err(lost(path, &"the file is empty"));
+    }
+    let duration_ns = match kind {
         Some("webm") => webm::complete(path).map(|ms| ms * 1_000_000).map_err(|e| lost(path, &e))?,
-        Some("mp4") if size == 0 => {
-            let _ = fs::remove_file(path);
-            return Err(lost(path, &"the file is empty"));
-        }
         Some("m3u8") => {
             let (duration_ns, size_bytes) = playlist::complete(path).map_err(|e| lost(path, &e))?;
             return Ok(FileResult { size_bytes, ..result(path, duration_ns) });

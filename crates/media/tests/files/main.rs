@@ -3,205 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod harness;
+mod joins;
+mod sizes;
+mod tags;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use egress::fact::FileResult;
 use egress::spec::Container;
-use gstreamer as gst;
-use media::chain::{Chain, ChainEvent};
 use media::output::file::{FileOutput, FilePlan, FileReport, reserve};
 use media::output::{repair, still};
-use media::unit::{Lane, Unit};
+use media::unit::Lane;
 
-/// Any moment: what counts is that times are unix times.
-const START_NS: i64 = 1_700_000_000_000_000_000;
-
-/// Encodes `seconds` of test picture with no keyframe after the first, as WebRTC publishers send.
-fn pictures(codec: &str, seconds: i64) -> Vec<Unit> {
-    media::init().unwrap();
-    let description = match codec {
-        "h264" => {
-            "x264enc speed-preset=ultrafast tune=zerolatency option-string=\"keyint=infinite:scenecut=0\" ! \
-             h264parse ! video/x-h264,stream-format=avc3,alignment=au"
-        }
-        "av1" => {
-            "av1enc cpu-used=8 usage-profile=realtime lag-in-frames=0 ! av1parse ! \
-             video/x-av1,stream-format=obu-stream,alignment=tu"
-        }
-        _ => "vp8enc deadline=1 keyframe-max-dist=100000",
-    };
-    let caps = gst::Caps::builder("video/x-raw")
-        .field("format", "I420")
-        .field("width", 320)
-        .field("height", 180)
-        .field("framerate", gst::Fraction::new(30, 1))
-        .build();
-    let frames = (0..seconds * 30).map(|n| {
-        let mut planes = vec![(n * 3 % 200 + 20) as u8; 320 * 180];
-        planes.resize(320 * 180 * 3 / 2, 128);
-        (START_NS + n * 1_000_000_000 / 30, planes)
-    });
-    encode(Lane::Video, &caps, description, frames)
-}
-
-/// Encodes `seconds` of quiet noise as Opus.
-fn sound(seconds: i64) -> Vec<Unit> {
-    media::init().unwrap();
-    let caps = gst::Caps::builder("audio/x-raw")
-        .field("format", "S16LE")
-        .field("layout", "interleaved")
-        .field("rate", 48_000)
-        .field("channels", 2)
-        .build();
-    let blocks = (0..seconds * 50).map(|n| {
-        let samples =
-            (0..1920i64).flat_map(|i| ((((n * 1920 + i) * 7919) % 2000 - 1000) as i16).to_le_bytes());
-        (START_NS + n * 20_000_000, samples.collect())
-    });
-    encode(Lane::Audio, &caps, "opusenc ! opusparse", blocks)
-}
-
-fn encode(
-    lane: Lane,
-    caps: &gst::Caps,
-    description: &str,
-    buffers: impl Iterator<Item = (i64, Vec<u8>)>,
-) -> Vec<Unit> {
-    let (sender, receiver) = mpsc::channel();
-    let chain = Chain::start("test", caps, description, move |event| {
-        let _ = sender.send(event);
-    })
-    .unwrap();
-    for (time_ns, bytes) in buffers {
-        let mut buffer = gst::Buffer::from_mut_slice(bytes);
-        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_nseconds(time_ns as u64));
-        if lane == Lane::Audio {
-            buffer.get_mut().unwrap().set_duration(gst::ClockTime::from_mseconds(20));
-        }
-        chain.push(buffer);
-    }
-    chain.finish();
-    let mut units = Vec::new();
-    loop {
-        match receiver.recv_timeout(Duration::from_secs(30)).unwrap() {
-            ChainEvent::Sample(sample) => {
-                let data = sample.buffer_owned().unwrap();
-                let segment = sample.segment().unwrap().downcast_ref::<gst::ClockTime>().unwrap().clone();
-                let time = segment.to_running_time(data.pts().unwrap()).unwrap();
-                units.push(Unit {
-                    lane,
-                    time_ns: time.nseconds() as i64,
-                    duration_ns: data.duration().map_or(0, |d| d.nseconds() as i64),
-                    keyframe: !data.flags().contains(gst::BufferFlags::DELTA_UNIT),
-                    data,
-                    caps: sample.caps_owned().unwrap(),
-                });
-            }
-            ChainEvent::Finished => return units,
-            ChainEvent::Failed(error) => panic!("{error}"),
-        }
-    }
-}
-
-/// Both lanes in order of time.
-fn together(mut a: Vec<Unit>, b: Vec<Unit>) -> Vec<Unit> {
-    a.extend(b);
-    a.sort_by_key(|u| u.time_ns);
-    a
-}
-
-struct Written {
-    output: FileOutput,
-    reports: mpsc::Receiver<FileReport>,
-}
-
-fn write(folder: &Path, name: &str, container: Container, units: &[Unit]) -> Written {
-    let path = reserve(&folder.join(name)).unwrap();
-    let has = |lane| units.iter().any(|u| u.lane == lane);
-    let plan = FilePlan {
-        id: "file".into(),
-        path,
-        container,
-        video: has(Lane::Video),
-        audio: has(Lane::Audio).then_some(None),
-    };
-    let (sender, reports) = mpsc::channel();
-    let output = FileOutput::start(plan, move |report| {
-        let _ = sender.send(report);
-    });
-    for unit in units {
-        output.push(unit.clone());
-    }
-    Written { output, reports }
-}
-
-impl Written {
-    fn finish(self) -> FileResult {
-        self.output.finish();
-        loop {
-            match self.reports.recv_timeout(Duration::from_secs(30)).unwrap() {
-                FileReport::Active { started_at_ns, .. } => assert_eq!(started_at_ns, START_NS),
-                FileReport::Ended { result, .. } => return result,
-            }
-        }
-    }
-
-    /// The file as a kill would leave it, once it holds at least `bytes`.
-    fn killed(&self, to: &Path, bytes: u64) -> PathBuf {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while self.output.size_bytes() < bytes {
-            assert!(Instant::now() < deadline, "only {} bytes", self.output.size_bytes());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        fs::copy(&self.output.plan.path, to).unwrap();
-        to.to_owned()
-    }
-}
-
-/// What ffprobe says: frames of each stream, and the length in seconds.
-fn probe(path: &Path) -> (Vec<(String, u64)>, f64) {
-    let output = Command::new("ffprobe")
-        .args([
-            "-v",
-            "error",
-            "-count_packets",
-            "-show_entries",
-            "stream=codec_name,nb_read_packets:format=duration",
-        ])
-        .args(["-of", "csv=p=0"])
-        .arg(path)
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut lines: Vec<&str> = text.lines().collect();
-    let length = lines.pop().unwrap_or_default().parse().unwrap_or(0.0);
-    let streams =
-        lines.iter().filter_map(|l| l.split_once(',')).map(|(c, n)| (c.to_owned(), n.parse().unwrap()));
-    (streams.collect(), length)
-}
-
-fn boxes(path: &Path) -> Vec<String> {
-    let bytes = fs::read(path).unwrap();
-    let (mut at, mut found) = (0usize, Vec::new());
-    while at + 8 <= bytes.len() {
-        let size = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-        found.push(String::from_utf8_lossy(&bytes[at + 4..at + 8]).into_owned());
-        let size = if size == 1 {
-            u64::from_be_bytes(bytes[at + 8..at + 16].try_into().unwrap()) as usize
-        } else {
-            size
-        };
-        if size < 8 {
-            break;
-        }
-        at += size;
-    }
-    found
-}
+use harness::*;
 
 #[test]
 fn sound_that_is_here_before_its_first_picture_does_not_stop_a_file() {
@@ -399,6 +215,17 @@ fn nothing_written_leaves_no_file_and_a_full_name_is_not_taken_again() {
     };
     assert_eq!(result.path, None);
     assert!(!path.exists());
+}
+
+#[test]
+fn an_empty_file_that_is_left_behind_is_removed() {
+    media::init().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.mp4", "a.webm", "a.ogg", "a.mp3"] {
+        let path = reserve(&folder.path().join(name)).unwrap();
+        assert!(repair::repair(&path).is_err());
+        assert!(!path.exists(), "{name}");
+    }
 }
 
 #[test]

@@ -27,8 +27,9 @@ use crate::surface::{Change, Job, JobOutput, Numbered, Stored};
 
 /// How often sets of files are looked at for new ones, and streams whether they are behind.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// What of an MP4 of ours is written once more when it is completed: its `free`, which becomes its `mdat`.
-const MP4_REWRITTEN: std::ops::Range<u64> = 32..48;
+/// What of an MP4 of ours is written once more: its `free`, which becomes its `mdat` when it is completed, and the room
+/// behind its head, where pictures join that come late.
+const MP4_REWRITTEN: std::ops::Range<u64> = 32..8192;
 
 /// Follows jobs and the queue for as long as the studio is open.
 pub(crate) async fn follow(inner: Arc<Inner>) {

@@ -13,6 +13,8 @@ import { bitrate, bytes, fileName, timecode, timeLeft } from "@/lib/format";
 import { pickSource } from "@/store/desk";
 import { airOf } from "@/store/live";
 import { isRecording } from "@/store/select";
+import { useStudio } from "@/store/studio";
+import { waitsFor } from "@/store/waits";
 import { t } from "@/words";
 import { Streams } from "../live/streams";
 import { formatWords } from "../room/track-words";
@@ -43,6 +45,7 @@ export const JobCard = memo(function JobCard({
   placed: boolean;
 }) {
   const on = isRecording(job);
+  const waits = useStudio((snapshot) => waitsFor(job, snapshot.room));
   const air = airOf(job);
   const kind = kindOf(job);
   const sum = sumOf(job, kind);
@@ -75,7 +78,7 @@ export const JobCard = memo(function JobCard({
               ? t("state.finishing")
               : job.status === "active"
                 ? t("state.notLive")
-                : t(job.page === "waiting" ? "state.waiting" : "state.starting")}
+                : t(job.page === "waiting" || waits ? "state.waiting" : "state.starting")}
         </span>
         <span className="flex-1" />
         {/* What is not on has a longer word beside it. */}
@@ -91,6 +94,11 @@ export const JobCard = memo(function JobCard({
         <div className="min-w-0">
           <Title job={job} here={here} />
           <MadeBy job={job} placed={placed} />
+          {waits && (
+            <p role="status" className="text-xs text-soft" data-testid="job-waits">
+              {t(`state.waiting.${waits}`, { name: job.title })}. {t("state.waiting.begins")}
+            </p>
+          )}
           {!dense && (
             <p className="flex gap-1.5 text-xs text-faint" title={path ?? undefined}>
               {!here && job.request.room_name && (

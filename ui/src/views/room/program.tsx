@@ -24,6 +24,7 @@ import {
 } from "@/store/select";
 import { liveOf, type Standing } from "@/store/standing";
 import { useStudio } from "@/store/studio";
+import { waitsFor } from "@/store/waits";
 import { t } from "@/words";
 import { elapsedOf } from "../outputs/job-figures";
 import { PageStage } from "./page-stage";
@@ -190,6 +191,7 @@ function StateSign({
   away: ElsewhereJob | null;
 }) {
   const job = useStudio((snapshot) => snapshot.jobs.find((one) => one.egress_id === id) ?? null);
+  const waits = useStudio((snapshot) => waitsFor(job, snapshot.room));
   const air = job && airOf(job);
   if (state === "recording" && job && !isRecording(job)) {
     // It streams and does nothing else, and no server takes it at the moment.
@@ -240,7 +242,9 @@ function StateSign({
             : page === "waiting"
               ? t("state.waiting")
               : state === "starting"
-                ? t("state.starting")
+                ? waits && job
+                  ? t(`state.waiting.${waits}`, { name: job.title })
+                  : t("state.starting")
                 : failed
                   ? t("state.notReady")
                   : t("state.preparing")}

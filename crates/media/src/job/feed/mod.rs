@@ -20,12 +20,14 @@ use crate::job::link::Link;
 /// What of a source names and containers are made of.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    /// Codecs as published of what goes into files as it is.
-    pub codecs: Vec<String>,
     /// The tracks that are taken.
     pub tracks: Vec<TrackFacts>,
-    /// Whether the sound goes into files as published Opus.
-    pub passes_opus: bool,
+    /// Whether there are pictures and sound, or may be later.
+    pub has: (bool, bool),
+    /// Codec as published of the picture that goes into files as it is; none where it is encoded, or not there yet.
+    pub picture: Option<String>,
+    /// The same of the sound.
+    pub sound: Option<String>,
 }
 
 /// What feeds a job.
@@ -54,7 +56,13 @@ pub trait Feed {
     fn tick(&mut self, core: &mut Core, now_ns: i64, facts: &mut Facts) -> Option<EndReason>;
 
     /// What is known of the source; none while a file cannot begin.
-    fn known(&self, core: &Core) -> Option<Known>;
+    fn known(&self, core: &Core, now_ns: i64) -> Option<Known>;
+
+    /// Whether files that are to have pictures wait for the first: else they begin with their first sound.
+    fn awaits_picture(&self, core: &Core, now_ns: i64) -> bool {
+        let _ = (core, now_ns);
+        true
+    }
 
     /// Lets outputs begin that wait for a whole picture.
     fn begin(&mut self, core: &mut Core, now_ns: i64);

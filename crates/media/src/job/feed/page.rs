@@ -228,7 +228,7 @@ impl Feed for PageFeed {
         None
     }
 
-    fn known(&self, _core: &Core) -> Option<Known> {
+    fn known(&self, _core: &Core, _now_ns: i64) -> Option<Known> {
         self.began.then(Known::default)
     }
 

@@ -1,26 +1,31 @@
 //! The tracks of a room as the feed of a job: which are taken, and what becomes of their media.
 
+mod ends;
+mod facts;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use egress::container;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{ConnectionState, EndReason, Fact, TrackFacts};
 use egress::id::TrackId;
 use egress::roster::{LayerQuality, Roster, TrackKind};
-use egress::spec::{EndRule, Selection, VideoSelect};
+use egress::spec::{EndRule, Selection};
 use egress::wire::ToJob;
-use room::event::{Packet, RoomEnd, RoomEvent, Stream, StreamId};
+use room::event::{Packet, RoomEvent, Stream, StreamId};
 use room::session::{Room, RoomStats};
 
 use crate::compose::decode::Decoded;
 use crate::compose::mix::Sides;
 use crate::job::Facts;
 use crate::job::engine::Core;
+use crate::job::feed::tracks::ends::{never_began, not_found};
 use crate::job::feed::{Feed, Known};
+use crate::job::first_picture::FirstPicture;
 use crate::job::full_size::FullSize;
 use crate::job::health::TrackHealth;
 use crate::job::ingest::{FromMedia, Ingest};
+use crate::job::lanes::start::Camera;
 use crate::job::link::Link;
 use crate::job::watch::{Sight, SourceWatch, Verdict};
 use crate::output::Renditions;
@@ -34,6 +39,9 @@ const AWAY_NS: i64 = 4_000_000_000;
 /// How long a selected track may be away: ids do not come back, but the room's list may be in the middle
 /// of a reconnect.
 const TRACK_AWAY_NS: i64 = 500_000_000;
+/// How long, once there is sound, a camera may take to be published before a file as published begins without knowing
+/// what the picture will be.
+const PUBLISH_NS: i64 = 3_000_000_000;
 
 /// The tracks of a room.
 pub struct TracksFeed {
@@ -48,6 +56,7 @@ pub struct TracksFeed {
     health: TrackHealth,
     video_stream: Option<StreamId>,
     full_size: FullSize,
+    first_picture: FirstPicture,
     watch: SourceWatch,
 }
 
@@ -70,6 +79,7 @@ impl TracksFeed {
             health: TrackHealth::default(),
             video_stream: None,
             full_size: FullSize::default(),
+            first_picture: FirstPicture::default(),
             watch: SourceWatch::new(now_ns, patience_ns),
         }
     }
@@ -107,6 +117,19 @@ impl TracksFeed {
         if was != is {
             self.video_stream = self.stream_of(is);
         }
+        if self.first_picture.camera(on, now_ns)
+            && let Some(track) = is.filter(|_| core.lanes.passes_pictures())
+        {
+            // Files that wait for it, or have begun without, begin with a keyframe.
+            self.room.request_keyframe(track.clone());
+        }
+        let camera = match &self.wanted.video {
+            _ if self.selection.video.is_none() => Camera::None,
+            None => Camera::Unpublished,
+            Some(video) if video.muted => Camera::Muted,
+            Some(_) => Camera::On { since_ns: now_ns },
+        };
+        core.lanes.published(camera, !self.wanted.audio.is_empty(), self.all_muted(), now_ns);
         for (track, _) in &self.wanted.audio {
             if track.muted
                 && let Some(stream) = self.stream_of(Some(&track.track_id))
@@ -274,6 +297,7 @@ impl TracksFeed {
                     }
                     return;
                 }
+                self.first_picture.came(now_ns);
                 match core.lanes.picture(id, ingest.stream.codec, unit, now_ns) {
                     Ok(Some(unit)) => {
                         core.lanes.cache.push(&unit);
@@ -315,9 +339,7 @@ impl TracksFeed {
         let sight = Sight {
             gone: self.wanted.source_gone,
             silent: self.wanted_tracks().next().is_none(),
-            held_by_camera: core.lanes.passes_pictures()
-                && self.wanted.video.as_ref().is_some_and(|video| video.muted)
-                && core.outputs.any_not_begun(),
+            muted: self.all_muted() && core.outputs.any_not_begun(),
         };
         match self.watch.look(sight, now_ns) {
             Verdict::AsBefore => {}
@@ -331,34 +353,6 @@ impl TracksFeed {
             }
         }
         None
-    }
-
-    /// The room has ended for this job: why, and what the operator should know of it.
-    fn on_room_end(&self, end: RoomEnd, core: &mut Core, facts: &mut Facts) -> EndReason {
-        facts.record(Fact::Connection { state: ConnectionState::Disconnected });
-        let mut warn = |code, message: &str, remedy: &str| {
-            let warning = ApiError::new(code, Fault::Server, message, remedy);
-            facts.record(Fact::Warning { warning });
-            EndReason::SourceClosed
-        };
-        match end {
-            RoomEnd::Left => EndReason::StopRequested,
-            RoomEnd::RoomClosed => EndReason::SourceClosed,
-            RoomEnd::Removed => warn(
-                ErrorCode::PermissionDenied,
-                "Somebody removed the recorder from the room.",
-                "Start the recording again if this was not meant.",
-            ),
-            RoomEnd::DuplicateIdentity => warn(
-                ErrorCode::FailedPrecondition,
-                "Another recorder joined the room under the same id and took this one's place.",
-                "The other one records on. Look there for the rest.",
-            ),
-            RoomEnd::Lost(error) => {
-                core.stage.fail(error);
-                EndReason::RoomLost
-            }
-        }
     }
 
     fn refuse(&mut self, track: &TrackId, error: ApiError, facts: &mut Facts) {
@@ -393,6 +387,11 @@ impl TracksFeed {
         }
     }
 
+    /// Whether something is published, all of it muted.
+    fn all_muted(&self) -> bool {
+        self.wanted_tracks().next().is_some() && self.wanted_tracks().all(|track| track.muted)
+    }
+
     fn is_wanted(&self, track: &TrackId) -> bool {
         self.wanted_tracks().any(|t| t.track_id == *track)
     }
@@ -409,25 +408,6 @@ impl TracksFeed {
     fn sides_of(&mut self, track: &TrackId) -> Sides {
         let wanted = self.wanted.audio.iter().find(|(t, _)| t.track_id == *track);
         self.turns.sides(track, wanted.map(|(_, channel)| *channel))
-    }
-
-    /// Codecs as published of what is wanted; none while too little is known to name a file.
-    fn received_codecs(&self) -> Option<Vec<String>> {
-        if self.selection.video.is_some() != self.wanted.video.is_some()
-            || self.selection.audio.is_empty() != self.wanted.audio.is_empty()
-        {
-            return None;
-        }
-        self.wanted_tracks()
-            .map(|track| {
-                let received = self.codecs.get(&track.track_id).cloned();
-                received.or_else(|| match track.codec.as_str() {
-                    "" => None,
-                    "red" => Some("opus".to_owned()),
-                    known => Some(known.to_owned()),
-                })
-            })
-            .collect()
     }
 }
 
@@ -493,36 +473,21 @@ impl Feed for TracksFeed {
         self.watch_source(core, now_ns, facts)
     }
 
-    fn known(&self, core: &Core) -> Option<Known> {
-        let codecs = if core.passthrough() {
-            self.received_codecs()?
-        } else if self.watch.seen() || self.wanted_tracks().next().is_some() {
-            Vec::new()
-        } else {
-            return None;
-        };
-        let known = |track: &WantedTrack, kind| TrackFacts {
-            track_id: track.track_id.clone(),
-            kind,
-            source: track.source,
-            codec: track.codec.clone(),
-            publisher_identity: track.identity.clone(),
-        };
-        let pictures = self.wanted.video.iter().map(|t| known(t, TrackKind::Video));
-        let sounds = self.wanted.audio.iter().map(|(t, _)| known(t, TrackKind::Audio));
-        let first = self.wanted.audio.first();
-        Some(Known {
-            codecs,
-            tracks: pictures.chain(sounds).collect(),
-            passes_opus: core.passthrough() && first.is_some_and(|(t, _)| !container::is_g711(&t.codec)),
-        })
+    fn known(&self, core: &Core, now_ns: i64) -> Option<Known> {
+        self.source_facts(core, now_ns)
+    }
+
+    fn awaits_picture(&self, core: &Core, now_ns: i64) -> bool {
+        !core.lanes.passes_pictures() || self.first_picture.awaited(core.attached_ns, now_ns)
     }
 
     fn begin(&mut self, core: &mut Core, now_ns: i64) {
         if !core.outputs.any_unfed() {
             return;
         }
-        if let Some(units) = core.lanes.opening(now_ns) {
+        if !self.awaits_picture(core, now_ns) {
+            core.outputs.begin_unfed(&[]);
+        } else if let Some(units) = core.lanes.opening(now_ns) {
             core.outputs.begin_unfed(&units);
         } else if let Some(video) = &self.wanted.video {
             self.room.request_keyframe(video.track_id.clone());
@@ -559,6 +524,11 @@ impl Feed for TracksFeed {
         pending
     }
 
+    fn never_began(&self, reason: EndReason) -> Option<ApiError> {
+        let nothing = self.wanted_tracks().next().is_none();
+        (nothing || self.all_muted()).then(|| never_began(reason, !nothing))
+    }
+
     fn stats(&self) -> RoomStats {
         self.room.stats()
     }
@@ -571,24 +541,4 @@ fn track_id(wanted: &Wanted) -> Option<&TrackId> {
 fn encrypted(roster: &Roster) -> Vec<TrackId> {
     let tracks = roster.participants.iter().flat_map(|p| &p.tracks);
     tracks.filter(|t| t.encrypted).map(|t| t.sid.clone()).collect()
-}
-
-/// The source did not appear.
-fn not_found(selection: &Selection) -> ApiError {
-    let (detail, message) = match (&selection.ends, &selection.video) {
-        (EndRule::ParticipantLeaves(identity), _) | (_, Some(VideoSelect::Participant { identity, .. })) => {
-            (format!("participant {identity} not found"), format!("{identity} did not come into the room."))
-        }
-        (_, Some(VideoSelect::Track(track))) => {
-            (format!("track {track} not found"), "The chosen picture is no longer published.".to_owned())
-        }
-        _ => ("track not found".to_owned(), "The chosen sound is no longer published.".to_owned()),
-    };
-    ApiError::new(
-        ErrorCode::NotFound,
-        Fault::Input,
-        message,
-        "Choose from the people who are in the room now, and record again.",
-    )
-    .with_detail(detail)
 }

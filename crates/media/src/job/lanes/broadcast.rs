@@ -15,8 +15,10 @@ use crate::compose::picture::PictureLine;
 use crate::encode::encoder::{Encoded, Encoder};
 use crate::encode::probe::VideoEncoder;
 use crate::job::ingest::FromMedia;
+use crate::job::lanes::errors::encoder_failed;
 use crate::job::lanes::keyframes::{Given, Keyframes};
-use crate::job::lanes::{CAMERA_HOLD_NS, Lanes, black, encoder_failed};
+use crate::job::lanes::start::Camera;
+use crate::job::lanes::{CAMERA_HOLD_NS, Lanes, black};
 use crate::job::outputs::stream;
 use crate::output::{Raw, Renditions};
 use crate::unit::{Lane, Unit};
@@ -258,7 +260,8 @@ impl Lanes {
 
     /// Whether a picture that is passed through has to be whole for servers to see anything.
     pub fn wants_whole_picture(&self) -> bool {
-        self.passes_pictures && self.broadcast.encodes() && self.picture_wanted && !self.decodes_passed
+        let on = matches!(self.camera, Camera::On { .. });
+        self.passes_pictures && self.broadcast.encodes() && on && !self.decodes_passed
     }
 
     /// Decodes a picture that is passed through, for servers. Whatever comes of it, the file gets the picture.

@@ -31,6 +31,7 @@ pub struct Shape {
 struct OpenFile {
     file: FileOutput,
     place: Place,
+    awaits_picture: bool,
 }
 
 /// Makes the file of an output and starts to write it. Returned is its path below its folder as well.
@@ -51,6 +52,7 @@ pub(super) fn open(
     let file = FileOutput::start(plan, move |told| {
         report(match told {
             FileReport::Active { output, started_at_ns } => OutputReport::Active { output, started_at_ns },
+            FileReport::NoPictures { warning } => OutputReport::Warning(warning),
             FileReport::Ended { output, result } => {
                 OutputReport::Ended { output, ended: Ended::File(result) }
             }
@@ -60,7 +62,7 @@ pub(super) fn open(
     if place.is_limited() {
         facts.record(Fact::Warning { warning: small_files() });
     }
-    Ok((Box::new(OpenFile { file, place }), name))
+    Ok((Box::new(OpenFile { file, place, awaits_picture: true }), name))
 }
 
 /// What came of a file that could not be made.
@@ -82,6 +84,12 @@ impl Output for OpenFile {
 
     fn push(&mut self, unit: &Unit) {
         self.file.push(unit.clone());
+    }
+
+    fn await_picture(&mut self, awaited: bool) {
+        if std::mem::replace(&mut self.awaits_picture, awaited) != awaited {
+            self.file.await_picture(awaited);
+        }
     }
 
     fn finish(&mut self) {

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::boxes::{CUT, Mp4Error, be32, be64, children, find, numbers, put, table};
+use super::sets::{DESCRIBED, settled};
 
 /// Largest index that is read into memory: an hour has some 4 MB.
 const MAX_INDEX_BYTES: u64 = 512 << 20;
@@ -24,7 +25,7 @@ pub(super) fn complete_file(file: &mut File) -> Result<i64, Mp4Error> {
     let moov = top.iter().find(|b| b.kind == *b"moov").ok_or(Mp4Error::Malformed("no index was written"))?;
     let head = read(file, moov)?;
     let mut tracks = tracks(&head)?;
-    let Some(kept) = top.iter().find(|b| b.kind == *b"free" && b.size == 16 && b.end() == moov.start) else {
+    let Some(kept) = top.iter().find(|b| b.kind == *b"free" && b.size >= 16 && b.end() == moov.start) else {
         // Completed before.
         return Ok(length_ns(&tracks));
     };
@@ -119,6 +120,8 @@ struct Sample {
     size: u32,
     duration: u32,
     sync: bool,
+    /// Its parameter sets are in the track's description.
+    described: bool,
 }
 
 #[derive(Debug)]
@@ -249,7 +252,8 @@ fn add_fragment(moof: &[u8], start: u64, tracks: &mut [Track]) -> Result<(), Mp4
                 field(0x800, 0)?;
                 let sample_flags = first_flags.filter(|_| n == 0).unwrap_or(own_flags);
                 // Bit 16: the sample is not one that decoding can start from.
-                track.push(Sample { at: next, size, duration, sync: sample_flags & 0x1_0000 == 0 });
+                let (sync, described) = (sample_flags & 0x1_0000 == 0, sample_flags & 0xffff == DESCRIBED);
+                track.push(Sample { at: next, size, duration, sync, described });
                 next += u64::from(size);
             }
         }
@@ -273,6 +277,10 @@ fn index(moov: &[u8], tracks: &[Track]) -> Result<Vec<u8>, Mp4Error> {
             b"mvhd" => put(&mut body, &kind, &with_duration(inner, 16, 24, longest)),
             b"trak" => {
                 let track = next.next().ok_or(CUT)?;
+                // Nothing of it ever came.
+                if track.samples.is_empty() {
+                    continue;
+                }
                 put(&mut body, &kind, &trak(inner, track, movie_scale, in_movie(track))?);
             }
             _ => put(&mut body, &kind, inner),
@@ -349,7 +357,12 @@ fn edits(edts: &[u8], track: &Track, movie_scale: u32, in_movie: u64) -> Result<
 fn sample_table(stbl: &[u8], track: &Track) -> Result<Vec<u8>, Mp4Error> {
     let samples = &track.samples;
     let mut body = Vec::new();
-    put(&mut body, b"stsd", find(stbl, &[*b"stsd"])?);
+    let descriptions = find(stbl, &[*b"stsd"])?;
+    if samples.iter().all(|sample| sample.described) {
+        put(&mut body, b"stsd", &settled(descriptions));
+    } else {
+        put(&mut body, b"stsd", descriptions);
+    }
 
     let mut times: Vec<(u32, u32)> = Vec::new();
     for sample in samples {

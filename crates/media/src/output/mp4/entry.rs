@@ -8,6 +8,7 @@ use scuffle_av1::seq::SequenceHeaderObu;
 use scuffle_av1::{AV1CodecConfigurationRecord, ObuHeader, ObuType};
 
 use super::boxes::{boxed, numbers};
+use super::sets::{self, Described, Units};
 use crate::output::mux::{MuxError, caps_name};
 use crate::output::ogg::PRE_SKIP_SAMPLES;
 use crate::source::opus::RATE_HZ;
@@ -23,6 +24,8 @@ pub(super) struct Entry {
     pub media_time: u32,
     /// The sample entry.
     pub entry: Vec<u8>,
+    /// The parameter sets in it, where samples may hold others.
+    pub described: Option<Described>,
 }
 
 /// The track of pictures with these caps.
@@ -30,18 +33,29 @@ pub(super) fn video(caps: &gst::Caps, first: &[u8]) -> Result<Entry, MuxError> {
     let codec_data = bytes(caps, "codec_data");
     let format = field(caps, "stream-format");
     let unsupported = || MuxError::Unsupported(caps_name(caps));
+    let mut described = None;
     let (kind, config): (&[u8; 4], Vec<u8>) = match (caps_name(caps).as_str(), format.as_str()) {
         ("video/x-h264", "avc") => (b"avc1", boxed(b"avcC", &[&codec_data.ok_or_else(unsupported)?])),
         ("video/x-h264", _) => {
-            let config = codec_data.or_else(|| avc_config(first)).ok_or_else(unsupported)?;
+            // GStreamer's description has no parameter sets for these.
+            let own = avc_config(first, caps);
+            described = own.as_ref().map(|(_, sets)| Described { units: Units::H264, sets: sets.clone() });
+            let config = own.map(|(config, _)| config).or(codec_data).ok_or_else(unsupported)?;
             (b"avc3", boxed(b"avcC", &[&config]))
         }
         ("video/x-h265", "hvc1") => (b"hvc1", boxed(b"hvcC", &[&codec_data.ok_or_else(unsupported)?])),
-        ("video/x-h265", _) => (b"hev1", boxed(b"hvcC", &[&codec_data.ok_or_else(unsupported)?])),
+        ("video/x-h265", _) => {
+            let config = codec_data.ok_or_else(unsupported)?;
+            described = Some(Described { units: Units::H265, sets: sets::of_hvcc(&config) });
+            (b"hev1", boxed(b"hvcC", &[&config]))
+        }
         ("video/x-av1", _) => {
             let config = codec_data.or_else(|| av1_config(first)).ok_or_else(unsupported)?;
             (b"av01", boxed(b"av1C", &[&config]))
         }
+        // Where a file had begun before it was known what its pictures would be.
+        ("video/x-vp8", _) => (b"vp08", vp_config(0)),
+        ("video/x-vp9", _) => (b"vp09", vp_config(field(caps, "profile").parse().unwrap_or(0))),
         _ => return Err(unsupported()),
     };
     let (width, height) = (number(caps, "width"), number(caps, "height"));
@@ -56,7 +70,14 @@ pub(super) fn video(caps: &gst::Caps, first: &[u8]) -> Result<Entry, MuxError> {
     body.extend_from_slice(&[0; 32]);
     body.extend_from_slice(&[0, 0x18, 0xff, 0xff]);
     body.extend(config);
-    Ok(Entry { timescale: 90_000, size: (width, height), media_time: 0, entry: boxed(kind, &[&body]) })
+    let described = described.filter(|described| !described.sets.is_empty());
+    Ok(Entry {
+        timescale: 90_000,
+        size: (width, height),
+        media_time: 0,
+        entry: boxed(kind, &[&body]),
+        described,
+    })
 }
 
 /// The track of sound with these caps.
@@ -83,7 +104,7 @@ pub(super) fn audio(caps: &gst::Caps) -> Result<Entry, MuxError> {
     body.extend_from_slice(&[0, 2, 0, 16, 0, 0, 0, 0]);
     body.extend_from_slice(&(timescale << 16).to_be_bytes());
     body.extend(config);
-    Ok(Entry { timescale, size: (0, 0), media_time, entry: boxed(kind, &[&body]) })
+    Ok(Entry { timescale, size: (0, 0), media_time, entry: boxed(kind, &[&body]), described: None })
 }
 
 /// The elementary stream descriptor of AAC (ISO/IEC 14496-1 §7.2.6.5).
@@ -96,27 +117,47 @@ fn esds(config: &[u8]) -> Vec<u8> {
     boxed(b"esds", &[&[0; 4], &descriptor(3, &stream)])
 }
 
-/// The decoder configuration of H.264 from the parameter sets in a picture (ISO/IEC 14496-15 §5.3.3).
-fn avc_config(picture: &[u8]) -> Option<Vec<u8>> {
-    let (mut sps, mut pps) = (None, None);
-    let mut rest = picture;
-    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
-        let (unit, tail) = tail.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-        match unit.first()? & 0x1f {
-            7 => sps = Some(unit),
-            8 => pps = Some(unit),
-            _ => {}
+/// The decoder configuration of H.264 from the parameter sets in a picture (ISO/IEC 14496-15 §5.3.3), and those sets.
+fn avc_config(picture: &[u8], caps: &gst::Caps) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+    let mut sets: Vec<&[u8]> = Vec::new();
+    for set in Units::H264.sets(picture) {
+        // Each once; no encoder has as many as the description takes.
+        if sets.len() < 31 && !sets.contains(&set) {
+            sets.push(set);
         }
-        rest = tail;
     }
-    let (sps, pps) = sps.filter(|s| s.len() >= 4).zip(pps)?;
-    let mut out = vec![1, sps[1], sps[2], sps[3], 0xff, 0xe1];
-    out.extend_from_slice(&(sps.len() as u16).to_be_bytes());
-    out.extend_from_slice(sps);
-    out.push(1);
-    out.extend_from_slice(&(pps.len() as u16).to_be_bytes());
-    out.extend_from_slice(pps);
-    Some(out)
+    let of = |kind| sets.iter().copied().filter(move |set| set[0] & 0x1f == kind);
+    let [profile, compatible, level] = *of(7).next()?.get(1..)?.first_chunk::<3>()?;
+    let mut out = vec![1, profile, compatible, level, 0xff];
+    let extensions = matches!(profile, 100 | 110 | 122 | 144);
+    for (kind, mark) in [(7, 0xe0), (8, 0)] {
+        out.push(mark | of(kind).count() as u8);
+        for set in of(kind) {
+            out.extend_from_slice(&(set.len() as u16).to_be_bytes());
+            out.extend_from_slice(set);
+        }
+    }
+    of(8).next()?;
+    if extensions {
+        let chroma = match field(caps, "chroma-format").as_str() {
+            "4:0:0" => 0,
+            "4:2:2" => 2,
+            "4:4:4" => 3,
+            _ => 1,
+        };
+        let depth = |name| {
+            caps.structure(0).and_then(|s| s.get::<u32>(name).ok()).map_or(0, |d| d.saturating_sub(8)) as u8
+        };
+        out.extend([0xfc | chroma, 0xf8 | depth("bit-depth-luma"), 0xf8 | depth("bit-depth-chroma")]);
+        out.push(of(13).count() as u8);
+        for set in of(13) {
+            out.extend_from_slice(&(set.len() as u16).to_be_bytes());
+            out.extend_from_slice(set);
+        }
+    }
+    // One of another kind has no place in it.
+    let known = sets.iter().filter(|set| matches!(set[0] & 0x1f, 7 | 8) || extensions && set[0] & 0x1f == 13);
+    Some((out, known.map(|set| set.to_vec()).collect()))
 }
 
 /// The decoder configuration of AV1 from the sequence header in a picture (AV1-ISOBMFF §2.3), which
@@ -153,6 +194,12 @@ fn av1_config(picture: &[u8]) -> Option<Vec<u8>> {
         rest = tail;
     }
     None
+}
+
+/// The configuration of VP8 and VP9 (VP Codec ISO Media File Format Binding §3): nothing is said of level and colours.
+fn vp_config(profile: u8) -> Vec<u8> {
+    let (depth, chroma) = (if profile < 2 { 8 } else { 10 }, if profile % 2 == 0 { 1 } else { 3 });
+    boxed(b"vpcC", &[&[1, 0, 0, 0, profile, 0, depth << 4 | chroma << 1, 2, 2, 2, 0, 0]])
 }
 
 fn bytes(caps: &gst::Caps, name: &str) -> Option<Vec<u8>> {
@@ -211,5 +258,31 @@ mod tests {
         assert_eq!(av1_config(&[0x12, 0x00]), None);
         assert_eq!(av1_config(&[0x0a, 0x7f, 0x00]), None, "cut short");
         assert_eq!(av1_config(&[]), None);
+    }
+
+    #[test]
+    fn h264_is_described_by_all_its_parameter_sets() {
+        gst::init().unwrap();
+        let sample = |units: &[&[u8]]| -> Vec<u8> {
+            units.iter().flat_map(|unit| [&(unit.len() as u32).to_be_bytes()[..], unit].concat()).collect()
+        };
+        let caps = gst::Caps::builder("video/x-h264")
+            .field("chroma-format", "4:2:2")
+            .field("bit-depth-luma", 10u32)
+            .field("bit-depth-chroma", 8u32)
+            .build();
+        let (sps, high): (&[u8], &[u8]) = (&[0x67, 66, 0xc0, 31, 5], &[0x67, 122, 0, 40, 6]);
+        let (one, two, idr): (&[u8], &[u8], &[u8]) = (&[0x68, 1], &[0x68, 2, 2], &[0x65, 9, 9]);
+        let (config, sets) = avc_config(&sample(&[&[0x09, 0x10], sps, one, two, one, idr]), &caps).unwrap();
+        assert_eq!(
+            config,
+            [&[1, 66, 0xc0, 31, 0xff, 0xe1, 0, 5], sps, &[2, 0, 2], one, &[0, 3], two].concat()
+        );
+        assert_eq!(sets, [sps, one, two]);
+        let (config, _) = avc_config(&sample(&[high, one, idr]), &caps).unwrap();
+        assert_eq!(config[config.len() - 4..], [0xfc | 2, 0xf8 | 2, 0xf8, 0], "High says more");
+        assert_eq!(avc_config(&sample(&[sps, idr]), &caps), None, "half of it describes nothing");
+        assert_eq!(avc_config(&sample(&[&[0x67, 66], one]), &caps), None);
+        assert_eq!(avc_config(&[], &caps), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::boxes::{boxed, numbers, put, put_parts, table};
 use super::entry::{self, Entry};
+use super::sets::{DESCRIBED, Described};
 use crate::output::mux::{Lanes, MuxError, caps_name};
 use crate::unit::{Lane, Unit};
 
@@ -37,6 +38,7 @@ struct Track {
     lane: Lane,
     id: u32,
     timescale: u32,
+    described: Option<Described>,
     /// Samples of the open fragment, whose length is known.
     samples: Vec<Sample>,
     media: Vec<u8>,
@@ -66,20 +68,31 @@ struct Last {
 impl Fragments {
     /// Fragments of these tracks.
     pub fn new(entries: &[(Lane, Entry)]) -> Self {
-        let tracks = (1u32..)
-            .zip(entries)
-            .map(|(id, (lane, entry))| Track {
-                lane: *lane,
-                id,
-                timescale: entry.timescale,
-                samples: Vec::new(),
-                media: Vec::new(),
-                base: 0,
-                last: None,
-                closed: None,
-            })
-            .collect();
-        Self { tracks, sequence: 0 }
+        let mut fragments = Self::default();
+        for (lane, entry) in entries {
+            fragments.add(*lane, entry);
+        }
+        fragments
+    }
+
+    /// Another track.
+    pub fn add(&mut self, lane: Lane, entry: &Entry) {
+        self.tracks.push(Track {
+            lane,
+            id: self.tracks.len() as u32 + 1,
+            timescale: entry.timescale,
+            described: entry.described.clone(),
+            samples: Vec::new(),
+            media: Vec::new(),
+            base: 0,
+            last: None,
+            closed: None,
+        });
+    }
+
+    /// Whether there is a track of this lane.
+    pub fn has(&self, lane: Lane) -> bool {
+        self.tracks.iter().any(|track| track.lane == lane)
     }
 
     /// Adds a sample that is to be shown at `pts_ns`.
@@ -95,7 +108,11 @@ impl Fragments {
         // A picture lasts until the next; the very last one as long as most do.
         let duration_ns = if unit.duration_ns > 0 { unit.duration_ns } else { 33_333_333 };
         let (ticks, duration) = (track.ticks(pts_ns), track.ticks(duration_ns) as u32);
-        track.push(ticks, duration, if unit.keyframe { SYNC } else { NOT_SYNC }, data.to_vec());
+        let mut flags = if unit.keyframe { SYNC } else { NOT_SYNC };
+        if track.described.as_ref().is_some_and(|described| described.cover(data)) {
+            flags |= DESCRIBED;
+        }
+        track.push(ticks, duration, flags, data.to_vec());
         Ok(())
     }
 

@@ -6,6 +6,8 @@
 //! everything between: an ordinary MP4. No media is moved, so a file of any size takes a moment; nothing
 //! is kept in memory for it; and a file that broke off is completed by the same code.
 //!
+//! A file that begins with sound, and whose pictures may come later, has room behind its `moov` for another one.
+//!
 //! GStreamer's `mp4mux` has the same idea (`first-moov-then-finalise`) and was tried first. In 1.22 its
 //! fragments are unreadable when the last packets of sound are of one size (their size is left out of both
 //! places it could be told in), and sound waits in memory while a camera is off.
@@ -15,6 +17,7 @@ mod complete;
 mod entry;
 mod fragments;
 mod segment;
+mod sets;
 mod write;
 
 pub use boxes::Mp4Error;

@@ -60,7 +60,7 @@ impl Fmp4 {
             folder: folder.to_owned(),
             names,
             expected,
-            lanes: Lanes { video: None, audio: None },
+            lanes: Lanes::default(),
             mux: None,
             map: None,
             maps: 0,
