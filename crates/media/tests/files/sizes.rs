@@ -25,7 +25,10 @@ fn packets(codec: &str, size: (i32, i32), count: i64) -> Vec<Packet> {
         "vp9" => "rtpvp9pay",
         _ => "rtpvp8pay picture-id-mode=15-bit",
     };
-    let encoder = encoder(codec).replace("stream-format=avc3", "stream-format=byte-stream");
+    // One slice for a picture, as libwebrtc's encoders make it.
+    let encoder = encoder(codec)
+        .replace("stream-format=avc3", "stream-format=byte-stream")
+        .replace("tune=zerolatency", "tune=zerolatency sliced-threads=false threads=1");
     let description = format!("{encoder} ! {payloader} mtu=1200 pt=96 seqnum-offset=1 timestamp-offset=0");
     let (sender, receiver) = mpsc::channel();
     let chain = Chain::start("publisher", &picture_caps(size), &description, move |event| {
