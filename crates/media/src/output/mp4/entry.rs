@@ -198,7 +198,7 @@ fn av1_config(picture: &[u8]) -> Option<Vec<u8>> {
 
 /// The configuration of VP8 and VP9 (VP Codec ISO Media File Format Binding §3): nothing is said of level and colours.
 fn vp_config(profile: u8) -> Vec<u8> {
-    let (depth, chroma) = (if profile < 2 { 8 } else { 10 }, if profile % 2 == 0 { 1 } else { 3 });
+    let (depth, chroma) = (if profile < 2 { 8 } else { 10 }, if profile.is_multiple_of(2) { 1 } else { 3 });
     boxed(b"vpcC", &[&[1, 0, 0, 0, profile, 0, depth << 4 | chroma << 1, 2, 2, 2, 0, 0]])
 }
 
