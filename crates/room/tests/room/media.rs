@@ -173,7 +173,8 @@ async fn small_pictures_arrive_and_the_servers_blank_ones_do_not() {
     let server = Server::start().await;
     let mut ada = Person::join(&server, "show", 1).await;
     let mut witness = Witness::join(server.options("show")).await;
-    for (codec, width, height) in [("vp8", 16, 16), ("h264", 16, 16), ("vp8", 17, 9), ("vp8", 2, 2)] {
+    // The SDK ends with pictures of 2x2; those are in the test of what goes into files.
+    for (codec, width, height) in [("vp8", 16, 16), ("h264", 16, 16), ("vp8", 17, 9)] {
         let video = json!({ "codec": codec, "width": width, "height": height, "fps": 15 });
         let track = ada.video_with(video).await;
         witness.subscribe(&track).await;
