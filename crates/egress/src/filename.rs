@@ -268,7 +268,7 @@ fn filled(
         let name = name.as_ref().map_or(0, String::len);
         folders.iter().all(|folder| folder.len() <= MAX_COMPONENT_BYTES)
             && name + behind <= MAX_COMPONENT_BYTES
-            && folders.iter().map(|folder| folder.len() + 1).sum::<usize>() + name <= MAX_PATH_BYTES
+            && folders.iter().map(|folder| folder.len() + 1).sum::<usize>() + name + behind <= MAX_PATH_BYTES
     };
     // The values are shortened first, so that a very long room name does not cost the time of day behind it.
     let all = [MAX_COMPONENT_BYTES, 160, 120, 80, 40].into_iter().map(with).find(fits);

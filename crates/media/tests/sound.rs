@@ -90,6 +90,7 @@ fn record(
     loop {
         match reports.recv_timeout(Duration::from_secs(30)).unwrap() {
             FileReport::Active { started_at_ns, .. } => started_s = (started_at_ns - START_NS) as f64 / 1e9,
+            FileReport::NoPictures { .. } => panic!("a file of sound waits for no picture"),
             FileReport::Ended { result, .. } => {
                 assert_eq!(result.error, None);
                 return Recorded { path, started_s };

@@ -120,12 +120,13 @@ fn pictures_of_any_size_are_recorded() {
     let odd = [(2, 2), (3, 5), (7, 1080), (8, 8), (16, 16), (17, 9), (4096, 3), (2, 4096), (1279, 721)];
     // Pictures with half the colours have an even number of lines in H.264.
     let even = [(2, 2), (8, 8), (16, 16), (18, 10), (4096, 4), (2, 4096), (1278, 722)];
+    // GStreamer's AV1 encoder here gives nothing for a side below 8.
+    let least8 = [(8, 8), (16, 16), (17, 9), (4096, 16), (16, 4096), (1279, 721)];
     for (name, codec, container, sizes) in [
         ("vp8", Codec::Vp8, Container::Webm, &odd[..]),
         ("vp9", Codec::Vp9, Container::Webm, &odd[..]),
         ("h264", Codec::H264, Container::Mp4, &even[..]),
-        // GStreamer's AV1 encoder here gives nothing below 8x8.
-        ("av1", Codec::Av1, Container::Mp4, &odd[3..]),
+        ("av1", Codec::Av1, Container::Mp4, &least8[..]),
     ] {
         for (size, count) in sizes.iter().map(|size| (*size, 5)).chain([((4096, 4096), 2)]) {
             let case = format!("{name} {size:?}");
