@@ -4,3 +4,4 @@ pub mod decode;
 pub mod mix;
 pub mod picture;
 pub mod program;
+pub mod turns;

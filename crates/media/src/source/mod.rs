@@ -4,4 +4,3 @@ pub mod depayload;
 pub mod opus;
 pub mod page;
 pub mod select;
-pub mod turns;

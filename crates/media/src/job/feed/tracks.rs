@@ -17,6 +17,7 @@ use room::session::{Room, RoomStats};
 
 use crate::compose::decode::Decoded;
 use crate::compose::mix::Sides;
+use crate::compose::turns::Turns;
 use crate::job::Facts;
 use crate::job::engine::Core;
 use crate::job::feed::tracks::ends::{never_began, not_found};
@@ -31,7 +32,6 @@ use crate::job::watch::{Sight, SourceWatch, Verdict};
 use crate::output::Renditions;
 use crate::source::depayload::{Passage, Picture};
 use crate::source::select::{Wanted, WantedTrack, select};
-use crate::source::turns::Turns;
 
 /// How long a person may be away before they count as gone: a client that loses its network joins
 /// again within this. Nothing is written meanwhile.

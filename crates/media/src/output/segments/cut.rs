@@ -1,7 +1,7 @@
 //! Where segments begin and end. Pure: units in, cuts out.
 //!
 //! A segment ends at the first keyframe from its time on. That there is one is seen to before the encoder
-//! ([`crate::job::lanes::keyframes`]); where there is none all the same, because an encoder does not follow, breaks, or
+//! (`job/lanes/keyframes.rs`); where there is none all the same, because an encoder does not follow, breaks, or
 //! is left out for seconds, the segment is cut at its longest all the same: what a playlist says of its segments' length
 //! holds whatever comes.
 
