@@ -1,24 +1,20 @@
 // What becomes of sound: whether the sides of a stereo publisher stay apart, and what a pause of a publisher costs.
 
-import { afterPause, beeps, flashes, pictures, SIDES, stereo } from '../harness/content.mjs';
-import { fileOutput, participantEgress, PRESET, roomComposite, segmentsOutput, trackEgress } from '../harness/job.mjs';
-import { sound } from '../harness/media.mjs';
-import { PionPublisher, stereoPackets } from '../harness/pion.mjs';
-import { nowMs } from '../harness/schedule.mjs';
-import { until } from '../harness/wait.mjs';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { afterPause, beeps, flashes, pictures, stereo } from '../harness/content.mjs';
+import { fileOutput, participantEgress, PRESET, roomComposite, segmentsOutput, trackEgress } from '../harness/job.mjs';
+import { sound } from '../harness/media.mjs';
+import { stereoStudio } from '../harness/pion.mjs';
+import { nowMs } from '../harness/schedule.mjs';
+import { until } from '../harness/wait.mjs';
 import { inScene } from './scene.mjs';
 
 const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
 
 async function separation() {
   return inScene({}, async (scene) => {
-    const tone = (hz) => `${SIDES.amplitude}*sin(2*PI*${hz}*t)`;
-    const packets = await stereoPackets({ left: tone(SIDES.leftHz), right: tone(SIDES.rightHz) });
-    const studio = await new PionPublisher().join(scene.server, scene.room, 'studio', 'opus');
-    scene.onClose(() => studio.quit());
-    studio.run(nowMs(), nowMs, (k) => packets[k % packets.length]);
+    const studio = await stereoStudio(scene);
     const only = (codec, sample_rate_hz) => ({ video: null, audio: { codec, bitrate_bps: 128_000, sample_rate_hz } });
     const voice = (codec, rate) => participantEgress(studio.identity, { encoding: only(codec, rate) });
     const file = (name, container) => fileOutput(scene.folder, { name, container });

@@ -6,23 +6,12 @@ import { join } from 'node:path';
 import { SIDES, stereo } from '../harness/content.mjs';
 import { RtmpServer } from '../harness/ingest.mjs';
 import { fileOutput, participantEgress, PRESET, roomComposite, segmentsOutput, streamOutput, trackEgress } from '../harness/job.mjs';
-import { PionPublisher, stereoPackets } from '../harness/pion.mjs';
+import { stereoStudio } from '../harness/pion.mjs';
 import { Scene } from '../harness/scene.mjs';
-import { nowMs } from '../harness/schedule.mjs';
 import { test } from '../harness/steady.mjs';
 
-const tone = (hz) => `${SIDES.amplitude}*sin(2*PI*${hz}*t)`;
 const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
 const sound = (codec, sample_rate_hz) => ({ video: null, audio: { codec, bitrate_bps: 128_000, sample_rate_hz } });
-
-async function stereoScene(t) {
-  const scene = await Scene.open(t);
-  const packets = await stereoPackets({ left: tone(SIDES.leftHz), right: tone(SIDES.rightHz) });
-  const studio = await new PionPublisher().join(scene.server, scene.room, 'studio', 'opus');
-  scene.onClose(() => studio.quit());
-  studio.run(nowMs(), nowMs, (k) => packets[k % packets.length]);
-  return { scene, studio };
-}
 
 /** At least 40 dB between the sides, and each within a dB of what was published. */
 async function assertStereo(what, file) {
@@ -34,7 +23,8 @@ async function assertStereo(what, file) {
 }
 
 test('a stereo publisher stays stereo in files, segments and streams', async (t) => {
-  const { scene, studio } = await stereoScene(t);
+  const scene = await Scene.open(t);
+  const studio = await stereoStudio(scene);
   const server = await RtmpServer.start();
   scene.onClose(() => server.stop());
   const voice = (encoding) => participantEgress(studio.identity, { encoding });
@@ -61,7 +51,8 @@ test('a stereo publisher stays stereo in files, segments and streams', async (t)
 });
 
 test('a stereo publisher stays stereo in a page', async (t) => {
-  const { scene } = await stereoScene(t);
+  const scene = await Scene.open(t);
+  await stereoStudio(scene);
   const job = await scene.job(roomComposite({ encoding: SMALL }), [fileOutput(scene.folder)]);
   await job.elapsed(6000);
   const { path } = await job.stop();

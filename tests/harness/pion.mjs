@@ -8,6 +8,8 @@ import { createInterface } from 'node:readline';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../build.mjs';
+import { SIDES } from './content.mjs';
+import { nowMs } from './schedule.mjs';
 import { token } from './token.mjs';
 import { until } from './wait.mjs';
 import { witnessProgram } from './witness.mjs';
@@ -62,8 +64,18 @@ export class PionPublisher {
   }
 }
 
+/** A participant of `scene` who publishes stereo: a tone on the left and another on the right (SIDES of content.mjs). */
+export async function stereoStudio(scene) {
+  const tone = (hz) => `${SIDES.amplitude}*sin(2*PI*${hz}*t)`;
+  const packets = await stereoPackets({ left: tone(SIDES.leftHz), right: tone(SIDES.rightHz) });
+  const studio = await new PionPublisher().join(scene.server, scene.room, 'studio', 'opus');
+  scene.onClose(() => studio.quit());
+  studio.run(nowMs(), nowMs, (k) => packets[k % packets.length]);
+  return studio;
+}
+
 /** The packets of `seconds` of stereo Opus, 20 ms each; `left` and `right` are ffmpeg's expressions of the time `t`. */
-export async function stereoPackets({ left, right, seconds = 60 }) {
+async function stereoPackets({ left, right, seconds = 60 }) {
   const folder = await mkdtemp(join(tmpdir(), 'tl-opus-'));
   try {
     const file = join(folder, 'stereo.ogg');

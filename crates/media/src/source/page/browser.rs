@@ -26,7 +26,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::StageError;
-use super::heard;
+use super::heard::{self, PageEvent};
 use super::sandbox::{HOME, Sandbox, Share, which};
 use super::screen::Screen;
 use super::sound::Loudspeaker;
@@ -40,31 +40,6 @@ const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable"
 
 /// Runs in every document before its own scripts.
 const EVERY: &str = include_str!("every.js");
-
-/// What is heard of a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PageEvent {
-    /// It says that what it shows is to be recorded.
-    StartSignal,
-    /// It says that it is over.
-    EndSignal,
-    /// It shows the layout of this name.
-    Layout(String),
-    /// Its room has ended, or it was put out of it.
-    RoomEnded,
-    /// Something has loaded: the page, or what its server sends with a refusal.
-    Loaded,
-    /// The page is there. Noted by who has looked.
-    There,
-    /// It cannot be loaded: Chromium's word for why.
-    Unreachable(String),
-    /// Its server answered with an HTTP error.
-    Refused(i64),
-    /// Its process has crashed.
-    Crashed,
-    /// Chromium has ended.
-    Ended,
-}
 
 /// A running Chromium with one page.
 pub(super) struct Browser {

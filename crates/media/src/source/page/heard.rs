@@ -6,7 +6,30 @@ use base64::engine::general_purpose::STANDARD;
 use chromiumoxide::cdp::browser_protocol::network::WebSocketFrame;
 use chromiumoxide::cdp::js_protocol::runtime::RemoteObject;
 
-use super::browser::PageEvent;
+/// What is heard of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageEvent {
+    /// It says that what it shows is to be recorded.
+    StartSignal,
+    /// It says that it is over.
+    EndSignal,
+    /// It shows the layout of this name.
+    Layout(String),
+    /// Its room has ended, or it was put out of it.
+    RoomEnded,
+    /// Something has loaded: the page, or what its server sends with a refusal.
+    Loaded,
+    /// The page is there. Noted by who has looked.
+    There,
+    /// It cannot be loaded: Chromium's word for why.
+    Unreachable(String),
+    /// Its server answered with an HTTP error.
+    Refused(i64),
+    /// Its process has crashed.
+    Crashed,
+    /// Chromium has ended.
+    Ended,
+}
 
 /// What a template says on its console, as LiveKit's contract has it.
 const START: &str = "START_RECORDING";

@@ -12,8 +12,8 @@ mod sound;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
-pub use browser::PageEvent;
 pub use capture::{CaptureSize, Captured};
+pub use heard::PageEvent;
 
 use browser::Browser;
 use capture::Capture;
