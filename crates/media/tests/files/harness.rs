@@ -224,8 +224,9 @@ pub fn probe(path: &Path) -> (Vec<(String, u64)>, f64) {
     let text = String::from_utf8(output.stdout).unwrap();
     let mut lines: Vec<&str> = text.lines().collect();
     let length = lines.pop().unwrap_or_default().parse().unwrap_or(0.0);
+    // Of a stream that has a head and no packet yet it says N/A.
     let streams =
-        lines.iter().filter_map(|l| l.split_once(',')).map(|(c, n)| (c.to_owned(), n.parse().unwrap()));
+        lines.iter().filter_map(|l| l.split_once(',')).map(|(c, n)| (c.to_owned(), n.parse().unwrap_or(0)));
     (streams.collect(), length)
 }
 
