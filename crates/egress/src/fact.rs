@@ -306,6 +306,9 @@ pub enum EndReason {
     SourceClosed,
     /// The room's connection was lost for good.
     RoomLost,
+    /// Another participant joined under the job's identity: another worker runs this egress. What becomes of it is
+    /// that worker's to say.
+    DuplicateIdentity,
     /// A duration or size limit.
     LimitReached,
     /// The disk is nearly full; ended while there is room to finalise.

@@ -201,6 +201,7 @@ fn details(state: &JobState) -> String {
         return String::new();
     }
     let reason = match (state.status(), state.end_reason()) {
+        (EgressStatus::Failed, Some(EndReason::DuplicateIdentity)) => "Duplicate identity",
         (EgressStatus::Failed, _) => "Failure",
         (EgressStatus::LimitReached, Some(EndReason::DiskFull)) => "Disk nearly full",
         (EgressStatus::LimitReached, _) => "Session limit reached",
@@ -211,6 +212,7 @@ fn details(state: &JobState) -> String {
         (_, Some(EndReason::ProcessKilled)) => "Process killed",
         (_, Some(EndReason::DiskFull)) => "Disk nearly full",
         (_, Some(EndReason::RoomLost)) => "Connection to room lost",
+        (_, Some(EndReason::DuplicateIdentity)) => "Duplicate identity",
         (_, Some(EndReason::Failure)) => "Failure",
         (_, None) => return String::new(),
     };

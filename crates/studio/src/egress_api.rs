@@ -93,6 +93,12 @@ impl Studio {
         self.inner.egresses.was_under_way(id)
     }
 
+    /// Whether another worker has taken a job over, by joining its room under the same identity. What becomes of the
+    /// egress is that worker's to tell.
+    pub fn was_evicted(&self, id: &EgressId) -> bool {
+        self.inner.egresses.evicted(id)
+    }
+
     /// Every job in LiveKit's words, whenever there is news of it, in LiveKit's order: that it is there, is active, what
     /// becomes of its streams, that it is ending, its end, and what comes of it after that. A receiver that lags asks
     /// for [`Studio::told_egress`].

@@ -313,6 +313,13 @@ pub struct Job {
     pub stores: Vec<JobStore>,
 }
 
+impl Job {
+    /// Whether another worker has taken this egress over: it alone tells what becomes of it, and uploads it.
+    pub fn evicted(&self) -> bool {
+        self.end_reason == Some(EndReason::DuplicateIdentity)
+    }
+}
+
 /// Who asked for a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]

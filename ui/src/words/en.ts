@@ -345,6 +345,7 @@ export const en = {
   "end.streams_stopped": "Last stream removed",
   "end.source_closed": "Ended with its source",
   "end.room_lost": "Room lost",
+  "end.duplicate_identity": "Another recorder took over",
   "end.limit_reached": "Limit reached",
   "end.disk_full": "Disk nearly full",
   "end.process_killed": "Ended by the system",

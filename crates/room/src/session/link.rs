@@ -276,20 +276,6 @@ impl<T: MediaTransport> Session<T> {
     }
 }
 
-/// Whether this message of a LiveKit server's signalling, a `SignalResponse`, ends the room for the client that it is
-/// sent to: the room was deleted or closed, or the client removed. What a client may come back after is no such end,
-/// nor is another one under its name.
-pub fn ends_room(message: &[u8]) -> bool {
-    use proto::signal_response::Message;
-    let Ok(response) = proto::SignalResponse::decode(message) else { return false };
-    match response.message {
-        Some(Message::Leave(leave)) if leave.action() == Action::Disconnect => {
-            matches!(room_end(leave.reason()), Some(RoomEnd::RoomClosed | RoomEnd::Removed))
-        }
-        _ => false,
-    }
-}
-
 /// What an order to leave means for good; none if the room may be joined again.
 fn room_end(reason: DisconnectReason) -> Option<RoomEnd> {
     match reason {
@@ -298,6 +284,19 @@ fn room_end(reason: DisconnectReason) -> Option<RoomEnd> {
         DisconnectReason::ParticipantRemoved => Some(RoomEnd::Removed),
         DisconnectReason::RoomDeleted | DisconnectReason::RoomClosed => Some(RoomEnd::RoomClosed),
         _ => None,
+    }
+}
+
+impl RoomEnd {
+    /// Why a message of a server's signalling, in Protobuf, ends its client's session. None: it is another message,
+    /// or the room may be joined again.
+    pub fn from_signal(message: &[u8]) -> Option<Self> {
+        match proto::SignalResponse::decode(message).ok()?.message? {
+            proto::signal_response::Message::Leave(leave) if leave.action() == Action::Disconnect => {
+                room_end(leave.reason())
+            }
+            _ => None,
+        }
     }
 }
 
@@ -348,19 +347,23 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_ends_the_room_is_told_from_others() {
+    fn a_message_that_ends_the_session_is_told_from_others() {
         use DisconnectReason as Reason;
-        for reason in [Reason::RoomDeleted, Reason::RoomClosed, Reason::ParticipantRemoved] {
-            assert!(ends_room(&leave(reason, Action::Disconnect)), "{reason:?}");
-            assert!(!ends_room(&leave(reason, Action::Reconnect)), "{reason:?}");
+        for (reason, end) in [
+            (Reason::RoomDeleted, RoomEnd::RoomClosed),
+            (Reason::RoomClosed, RoomEnd::RoomClosed),
+            (Reason::ParticipantRemoved, RoomEnd::Removed),
+            (Reason::DuplicateIdentity, RoomEnd::DuplicateIdentity),
+        ] {
+            let told = |action| RoomEnd::from_signal(&leave(reason, action));
+            assert_eq!((told(Action::Disconnect), told(Action::Reconnect)), (Some(end), None), "{reason:?}");
         }
-        for reason in
-            [Reason::DuplicateIdentity, Reason::ServerShutdown, Reason::StateMismatch, Reason::Migration]
-        {
-            assert!(!ends_room(&leave(reason, Action::Disconnect)), "{reason:?}");
+        for reason in [Reason::ServerShutdown, Reason::StateMismatch, Reason::Migration] {
+            assert_eq!(RoomEnd::from_signal(&leave(reason, Action::Disconnect)), None, "{reason:?}");
         }
         let pong = proto::SignalResponse { message: Some(Message::Pong(1)) };
-        assert!(!ends_room(&pong.encode_to_vec()));
-        assert!(!ends_room(b"") && !ends_room(b"no message of LiveKit's"));
+        for other in [pong.encode_to_vec().as_slice(), b"", b"no message of LiveKit's"] {
+            assert_eq!(RoomEnd::from_signal(other), None);
+        }
     }
 }

@@ -21,7 +21,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::event::RoomEvent;
 #[doc(hidden)]
 pub use crate::transport::{Datagram, Impairment};
-pub use link::ends_room;
 #[doc(hidden)]
 pub use livekit_protocol::simulate_scenario::Scenario;
 

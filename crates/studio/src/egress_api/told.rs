@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use egress::error::ApiError;
-use egress::fact::OutputSet;
+use egress::fact::{EndReason, OutputSet};
 use egress::id::EgressId;
 use egress::info::{JobFacts, egress_info};
 use egress::names::LaunchNames;
@@ -93,6 +93,8 @@ struct Known {
     info: Option<Arc<EgressInfo>>,
     /// As others were told of it last.
     told: Option<Arc<EgressInfo>>,
+    /// Whether another worker has taken it over.
+    evicted: bool,
 }
 
 impl Default for Egresses {
@@ -118,6 +120,10 @@ impl Egresses {
 
     pub(crate) fn was_under_way(&self, id: &EgressId) -> bool {
         self.under_way.lock().contains(id)
+    }
+
+    pub(crate) fn evicted(&self, id: &EgressId) -> bool {
+        self.known.lock().get(id).is_some_and(|known| known.evicted)
     }
 
     /// Takes note of those that were under way when the studio was opened.
@@ -152,6 +158,7 @@ impl Egresses {
             facts: EgressInfo::default(),
             info: None,
             told: None,
+            evicted: false,
         };
         known.insert(job.egress_id.clone(), new);
         true
@@ -210,6 +217,7 @@ impl Inner {
                 names: &known.names,
             };
             known.facts = egress_info(&facts, state);
+            known.evicted = state.end_reason() == Some(EndReason::DuplicateIdentity);
         }
         // A job that nobody has pressed Record on is none to anybody else.
         if job.preview || known.facts.egress_id.is_empty() {
@@ -277,8 +285,8 @@ fn uploaded(info: &mut EgressInfo, job: &Job, uploads: &[Upload], told: Option<&
         }
         _ => {}
     }
-    // They are empty once everything is there.
-    if is_active(info) || job.stores.is_empty() {
+    // They are empty once everything is there. Of a job that was evicted nothing is uploaded.
+    if is_active(info) || job.stores.is_empty() || job.evicted() {
         return;
     }
     let on_its_way = uploads.iter().any(on_its_way);

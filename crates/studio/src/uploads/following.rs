@@ -252,6 +252,9 @@ impl Following {
 
     /// Puts on the list what of a job is not there and should be.
     async fn job(&mut self, job: &Job) {
+        if job.evicted() {
+            return self.withdraw(job).await;
+        }
         let goes = |output: &&JobOutput| output.destination.is_none() && output.id.as_str() != COPY_OUTPUT;
         for output in job.outputs.iter().filter(goes) {
             let to = match self.inner.route(job, output) {
@@ -279,6 +282,23 @@ impl Following {
         }
         if !job.stores.is_empty() {
             self.settle(&job.egress_id).await;
+        }
+    }
+
+    /// Another worker uploads this egress under the same names: what of it is on the list here is taken off, and the
+    /// keys that came with its request are forgotten.
+    async fn withdraw(&mut self, job: &Job) {
+        let listed = |upload: &&Upload| {
+            upload.owner == job.egress_id.as_str() && !matches!(upload.state, UploadState::Stored { .. })
+        };
+        let ids: Vec<UploadId> = self.uploads.values().filter(listed).map(|upload| upload.id.clone()).collect();
+        if !ids.is_empty()
+            && let Err(error) = self.queue.cancel_all(&ids).await
+        {
+            tracing::error!(egress_id = %job.egress_id, %error, "uploads of an egress that another worker has go on");
+        }
+        if ended(job.status) && !job.stores.is_empty() {
+            self.inner.forget_stores(job).await;
         }
     }
 

@@ -302,6 +302,9 @@ impl Inner {
 
     /// A job has changed. Only those that came over the bus are told there.
     fn changed(self: &Arc<Self>, info: Arc<EgressInfo>) {
+        if self.studio.was_evicted(&info.egress_id.as_str().into()) {
+            return self.yield_egress(&info.egress_id);
+        }
         let over = is_over(&info);
         {
             let mut state = self.state.lock();
@@ -321,11 +324,30 @@ impl Inner {
         self.outbox.offer(info);
     }
 
+    /// Another worker has taken an egress over: it answers for it and tells the server of it. What waits here to be
+    /// told would overwrite that.
+    fn yield_egress(self: &Arc<Self>, id: &str) {
+        if self.state.lock().ours.remove(id).is_none() {
+            return;
+        }
+        tracing::warn!(egress_id = id, "another worker has taken a job over; the server is told nothing more of it");
+        self.outbox.discard(id);
+        let (ledger, id) = (self.ledger.clone(), id.to_owned());
+        let settled = async move {
+            if let Err(error) = ledger.settled(&id).await {
+                tracing::warn!(egress_id = id, %error, "a job is looked at again at the next start");
+            }
+        };
+        self.tasks.lock().push(tokio::spawn(settled));
+    }
+
     /// A job answers for itself, unless it is over already.
     fn keep_serving(&self, id: &str, serving: Vec<Serving>) {
         match self.state.lock().ours.get_mut(id) {
             Some(ours) if !ours.told.as_ref().is_some_and(|told| is_over(told)) => ours.serving = serving,
-            _ => soon_silent(serving),
+            Some(_) => soon_silent(serving),
+            // Another worker has taken it over meanwhile, and answers.
+            None => {}
         }
     }
 

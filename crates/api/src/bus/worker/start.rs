@@ -32,6 +32,9 @@ impl Inner {
             return None;
         }
         let id = EgressId::from(request.egress_id.as_str());
+        if self.studio.was_evicted(&id) {
+            return None;
+        }
         // A second try for one that runs here: nobody else can answer it.
         if self.studio.egress(&id).is_ok() {
             return Some(1.0);
@@ -69,6 +72,9 @@ impl Inner {
                 "request has missing or invalid field: request",
             ));
         };
+        if self.studio.was_evicted(&id.as_str().into()) {
+            return Err(RpcError::new(Code::AlreadyExists, "egress runs on another worker"));
+        }
         // The server asks again for one that it had no answer for in time: it is told of the one that runs.
         if let Ok(info) = self.studio.egress(&id.as_str().into()) {
             return Ok(info);

@@ -6,7 +6,7 @@ pub mod tracks;
 
 use std::collections::HashSet;
 
-use egress::error::ApiError;
+use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EndReason, TrackFacts};
 use egress::wire::ToJob;
 use room::event::StreamId;
@@ -95,4 +95,15 @@ pub trait Feed {
 
     /// Losses and rates.
     fn stats(&self) -> RoomStats;
+}
+
+/// Another participant joined under the job's own identity, and the server removed the job for it.
+fn evicted() -> ApiError {
+    ApiError::new(
+        ErrorCode::AlreadyExists,
+        Fault::Server,
+        "Another recorder joined the room under the same identity and took this one's place.",
+        "The other one records on. What was recorded here until then stays on this computer and is not uploaded.",
+    )
+    .with_detail("duplicate identity")
 }

@@ -21,7 +21,7 @@ use crate::compose::decode::Decoded;
 use crate::compose::mix::Sides;
 use crate::job::Facts;
 use crate::job::engine::Core;
-use crate::job::feed::{Feed, Known};
+use crate::job::feed::{Feed, Known, evicted};
 use crate::job::ingest::FromMedia;
 use crate::job::link::Link;
 use crate::source::page::Captured;
@@ -43,6 +43,8 @@ pub enum PageNews {
         /// Its room has ended; otherwise the page said so.
         room: bool,
     },
+    /// Another participant has taken its place in the room.
+    Evicted,
     /// Something went wrong, and it is tried again.
     Trouble(ApiError),
     /// It is given up.
@@ -174,6 +176,11 @@ impl Feed for PageFeed {
                 self.over_ns = Some(now_ns);
                 self.room_over = room;
                 return Some(EndReason::SourceClosed);
+            }
+            PageNews::Evicted => {
+                core.stage.fail(evicted());
+                self.over_ns = Some(now_ns);
+                return Some(EndReason::DuplicateIdentity);
             }
             PageNews::Trouble(warning) => facts.record(Fact::Warning { warning }),
             PageNews::Failed(error) => core.stage.fail(error),

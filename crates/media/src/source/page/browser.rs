@@ -9,7 +9,7 @@ use chromiumoxide::browser::Browser as Connection;
 use chromiumoxide::cdp::browser_protocol::browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams};
 use chromiumoxide::cdp::browser_protocol::inspector::EventTargetCrashed;
 use chromiumoxide::cdp::browser_protocol::network::{
-    EventLoadingFailed, EventResponseReceived, EventWebSocketFrameReceived, ResourceType,
+    EventLoadingFailed, EventResponseReceived, EventWebSocketCreated, EventWebSocketFrameReceived, ResourceType,
 };
 use chromiumoxide::cdp::browser_protocol::page::{
     AddScriptToEvaluateOnNewDocumentParams, EventJavascriptDialogOpening, EventLoadEventFired,
@@ -227,13 +227,24 @@ async fn listen(
         }
     };
     let to = sender.clone();
-    listeners.spawn(each(page.event_listener::<EventConsoleApiCalled>().await?, move |event| {
-        heard::on_console(&event.args).for_each(|event| report(Some(event), &to));
-    }));
-    let to = sender.clone();
-    listeners.spawn(each(page.event_listener::<EventWebSocketFrameReceived>().await?, move |event| {
-        report(heard::from_room(&event.response), &to);
-    }));
+    let mut opened = page.event_listener::<EventWebSocketCreated>().await?;
+    let mut received = page.event_listener::<EventWebSocketFrameReceived>().await?;
+    let mut called = page.event_listener::<EventConsoleApiCalled>().await?;
+    listeners.spawn(async move {
+        let mut room = heard::Signalling::default();
+        // In this order: what the room says is known before what the page makes of it.
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = opened.next() => room.opened(&event),
+                Some(event) = received.next() => report(room.received(&event), &to),
+                Some(event) = called.next() => {
+                    heard::on_console(&event.args).for_each(|event| report(Some(event), &to));
+                }
+                else => break,
+            }
+        }
+    });
     let to = sender.clone();
     listeners.spawn(each(page.event_listener::<EventLoadEventFired>().await?, move |_| {
         report(Some(PageEvent::Loaded), &to);

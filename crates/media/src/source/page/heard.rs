@@ -3,8 +3,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chromiumoxide::cdp::browser_protocol::network::WebSocketFrame;
+use chromiumoxide::cdp::browser_protocol::network::{
+    EventWebSocketCreated, EventWebSocketFrameReceived, RequestId, WebSocketFrame,
+};
 use chromiumoxide::cdp::js_protocol::runtime::RemoteObject;
+use room::event::RoomEnd;
 
 /// What is heard of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub enum PageEvent {
     Layout(String),
     /// Its room has ended, or it was put out of it.
     RoomEnded,
+    /// The LiveKit server has removed its participant: another one joined under the same identity.
+    Evicted,
     /// Something has loaded: the page, or what its server sends with a refusal.
     Loaded,
     /// The page is there. Noted by who has looked.
@@ -61,14 +66,39 @@ fn signal(said: &str) -> Option<PageEvent> {
     }
 }
 
-/// What a LiveKit server's message to the page means. Only the end of the room is of concern: a template need not say
-/// anything when that comes.
-pub(super) fn from_room(frame: &WebSocketFrame) -> Option<PageEvent> {
+/// What LiveKit servers say to the page, on its connections for signalling. A template need not say anything when its
+/// room ends, and none says that another participant took its place.
+#[derive(Debug, Default)]
+pub(super) struct Signalling {
+    newest: Option<RequestId>,
+}
+
+impl Signalling {
+    /// The page has opened a connection.
+    pub(super) fn opened(&mut self, event: &EventWebSocketCreated) {
+        if event.url.contains("/rtc") {
+            self.newest = Some(event.request_id.clone());
+        }
+    }
+
+    /// The page was sent a message.
+    pub(super) fn received(&self, event: &EventWebSocketFrameReceived) -> Option<PageEvent> {
+        match end_of_room(&event.response)? {
+            RoomEnd::RoomClosed | RoomEnd::Removed => Some(PageEvent::RoomEnded),
+            // A page that joins anew takes the place of its own connection before.
+            RoomEnd::DuplicateIdentity => {
+                self.newest.as_ref().is_none_or(|newest| *newest == event.request_id).then_some(PageEvent::Evicted)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn end_of_room(frame: &WebSocketFrame) -> Option<RoomEnd> {
     if frame.opcode != BINARY || frame.payload_data.len() > LONGEST_MESSAGE {
         return None;
     }
-    let message = STANDARD.decode(&frame.payload_data).ok()?;
-    room::session::ends_room(&message).then_some(PageEvent::RoomEnded)
+    RoomEnd::from_signal(&STANDARD.decode(&frame.payload_data).ok()?)
 }
 
 #[cfg(test)]
@@ -118,14 +148,40 @@ mod tests {
         WebSocketFrame::new(opcode, false, STANDARD.encode(bytes))
     }
 
+    /// `SignalResponse { leave (8): LeaveRequest { reason (2): … } }`.
+    fn leave(reason: u8) -> [u8; 4] {
+        [0x42, 2, 0x10, reason]
+    }
+
+    const DUPLICATE_IDENTITY: u8 = 2;
+    const ROOM_DELETED: u8 = 5;
+
     #[test]
-    fn the_end_of_a_room_is_heard_among_its_messages() {
-        // SignalResponse { leave (8): LeaveRequest { reason (2): ROOM_DELETED (5) } }
-        let deleted = [0x42, 2, 0x10, 5];
-        assert_eq!(from_room(&frame(BINARY, &deleted)), Some(PageEvent::RoomEnded));
-        assert_eq!(from_room(&frame(1.0, &deleted)), None, "text is not LiveKit's");
-        assert_eq!(from_room(&frame(BINARY, b"anything else")), None);
-        assert_eq!(from_room(&frame(BINARY, &[deleted.as_slice(), &[0; LONGEST_MESSAGE]].concat())), None);
-        assert_eq!(from_room(&WebSocketFrame::new(BINARY, false, "no base64!")), None);
+    fn the_end_of_a_room_is_told_by_a_message_of_livekits() {
+        let deleted = leave(ROOM_DELETED);
+        assert_eq!(end_of_room(&frame(BINARY, &deleted)), Some(RoomEnd::RoomClosed));
+        assert_eq!(end_of_room(&frame(1.0, &deleted)), None, "text is not LiveKit's");
+        assert_eq!(end_of_room(&frame(BINARY, b"anything else")), None);
+        assert_eq!(end_of_room(&frame(BINARY, &[deleted.as_slice(), &[0; LONGEST_MESSAGE]].concat())), None);
+        assert_eq!(end_of_room(&WebSocketFrame::new(BINARY, false, "no base64!")), None);
+    }
+
+    #[test]
+    fn a_page_that_joins_anew_does_not_evict_itself() {
+        let opened = |id: &str, url: &str| -> EventWebSocketCreated {
+            serde_json::from_value(json!({ "requestId": id, "url": url })).unwrap()
+        };
+        let told = |id: &str, reason| {
+            let response = frame(BINARY, &leave(reason));
+            EventWebSocketFrameReceived { request_id: RequestId::new(id), timestamp: 0.0.into(), response }
+        };
+        let mut room = Signalling::default();
+        room.opened(&opened("1", "wss://livekit.example/rtc?access_token=t"));
+        room.opened(&opened("2", "wss://chat.example/socket"));
+        assert_eq!(room.received(&told("1", DUPLICATE_IDENTITY)), Some(PageEvent::Evicted));
+        room.opened(&opened("3", "wss://livekit.example/rtc/v1?access_token=t"));
+        assert_eq!(room.received(&told("1", DUPLICATE_IDENTITY)), None);
+        assert_eq!(room.received(&told("3", ROOM_DELETED)), Some(PageEvent::RoomEnded));
+        assert_eq!(room.received(&told("3", DUPLICATE_IDENTITY)), Some(PageEvent::Evicted));
     }
 }

@@ -185,6 +185,11 @@ async fn once(
                         tell(PageState::On).await;
                     }
                 }
+                Ok(PageEvent::Evicted) if show.of_room => {
+                    let _ = news.send(PageNews::Evicted).await;
+                    return closed(commands, news).await;
+                }
+                Ok(PageEvent::Evicted) => {}
                 Ok(PageEvent::EndSignal) => {
                     let _ = news.send(PageNews::Over { room: false }).await;
                     // The last pictures are still taken; the job closes the page when it has them.

@@ -9,6 +9,7 @@ use room::event::RoomEnd;
 use super::TracksFeed;
 use crate::job::Facts;
 use crate::job::engine::Core;
+use crate::job::feed::evicted;
 
 impl TracksFeed {
     /// The room has ended for this job: why, and what the operator should know of it.
@@ -27,11 +28,10 @@ impl TracksFeed {
                 "Somebody removed the recorder from the room.",
                 "Start the recording again if this was not meant.",
             ),
-            RoomEnd::DuplicateIdentity => warn(
-                ErrorCode::FailedPrecondition,
-                "Another recorder joined the room under the same id and took this one's place.",
-                "The other one records on. Look there for the rest.",
-            ),
+            RoomEnd::DuplicateIdentity => {
+                core.stage.fail(evicted());
+                EndReason::DuplicateIdentity
+            }
             RoomEnd::Lost(error) => {
                 core.stage.fail(error);
                 EndReason::RoomLost
