@@ -23,6 +23,9 @@ pub struct JobSpec {
     /// The room's sid where it is known beforehand: a page joins without telling. Otherwise empty.
     #[serde(default)]
     pub room_sid: String,
+    /// How often its request was tried before, by a LiveKit server's word.
+    #[serde(default)]
+    pub retry: u32,
     /// What its outputs are called, as far as that is known beforehand.
     #[serde(default)]
     pub names: LaunchNames,

@@ -64,6 +64,8 @@ pub struct Local {
     /// Whether each file must go to a storage that the request names: files may not stay on this computer, and no
     /// storage is configured.
     pub storage_required: bool,
+    /// How often the request was tried before: `{retry}` in names.
+    pub retry: u32,
 }
 
 /// A request that can be carried out.
@@ -94,6 +96,9 @@ pub enum RequestError {
         /// What to do.
         remedy: String,
     },
+    /// It was tried before, and an output has no name of its own for each try.
+    #[error("output configuration does not support retry")]
+    NotRetryable,
     /// What later versions of Tallylight bring.
     #[error("{feature} is not yet supported")]
     NotYet {
@@ -130,6 +135,13 @@ impl From<RequestError> for ApiError {
             RequestError::Field { message, remedy, .. } => {
                 Self::new(ErrorCode::InvalidArgument, Fault::Input, message, remedy).with_detail(detail)
             }
+            RequestError::NotRetryable => Self::new(
+                ErrorCode::FailedPrecondition,
+                Fault::Input,
+                "The egress was tried before, and its files would have the names of those of that try.",
+                "Put {retry} into the name of each output, or leave the names out.",
+            )
+            .with_detail(detail),
             RequestError::NotYet { feature, remedy } => Self::new(
                 ErrorCode::Unsupported,
                 Fault::Input,
@@ -516,6 +528,9 @@ fn accept(
         ));
     }
     let mut add = |output: OutputSpec, storage: Option<Asked>| {
+        if local.retry > 0 && !retryable(&output.kind) {
+            return Err(RequestError::NotRetryable);
+        }
         if storage.is_none() && local.storage_required {
             return Err(RequestError::field(
                 "output",
@@ -557,4 +572,20 @@ fn accept(
         secrets,
         storages,
     })
+}
+
+/// Whether the files of another try have other names, by LiveKit's rule: names that are made up do, others where they
+/// hold `{retry}`. Images are not held to it.
+fn retryable(output: &OutputKind) -> bool {
+    const RETRY: &str = "{retry}";
+    match output {
+        OutputKind::File(file) => {
+            file.name.is_empty() || file.name.ends_with('/') || file.name.contains(RETRY)
+        }
+        OutputKind::Segments(set) => {
+            let named = if set.prefix.is_empty() { &set.playlist } else { &set.prefix };
+            named.is_empty() || named.contains(RETRY)
+        }
+        OutputKind::Images(_) | OutputKind::Stream(_) | OutputKind::WebSocket(_) => true,
+    }
 }

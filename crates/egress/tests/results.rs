@@ -27,6 +27,7 @@ fn told(request: &EgressRequest, facts: &[Fact]) -> EgressInfo {
         url: String::new(),
         room_name: accepted.room_name.clone(),
         room_sid: "RM_1".into(),
+        retry: 0,
         names: LaunchNames::default(),
         task: Task::Egress(accepted.spec.clone()),
     };

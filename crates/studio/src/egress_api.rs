@@ -41,6 +41,8 @@ pub struct StartEgress {
     pub room_id: String,
     /// What is asked. Its secrets stay in memory and in the place for secrets.
     pub request: EgressRequest,
+    /// How often it was tried before: `{retry}` in names.
+    pub retry: u32,
     /// Who asks.
     pub origin: Origin,
 }

@@ -41,6 +41,8 @@ pub(crate) struct Launching {
     pub(crate) asked: Asked,
     /// The room's sid, where it is known. Otherwise empty.
     pub(crate) room_sid: String,
+    /// How often the request was tried before.
+    pub(crate) retry: u32,
     /// Nobody has pressed Record on it yet.
     pub(crate) preview: bool,
     pub(crate) origin: Origin,
@@ -302,6 +304,7 @@ impl Inner {
             record: request,
             asked: Asked::redacted(asked),
             room_sid: rule.as_ref().map(|rule| rule.start.room_sid.clone()).unwrap_or_default(),
+            retry: 0,
             preview,
             origin: if rule.is_some() { Origin::Auto } else { Origin::Window },
             rule,
@@ -350,6 +353,7 @@ impl Inner {
             url,
             room_name: request.room_name.clone(),
             room_sid,
+            retry: launching.retry,
             names: LaunchNames::default(),
             task: Task::Egress(egress.clone()),
         };

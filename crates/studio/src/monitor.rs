@@ -226,6 +226,7 @@ impl Monitor {
             url: server.url,
             room_name: self.name.clone(),
             room_sid: String::new(),
+            retry: 0,
             names: Default::default(),
             task: Task::Monitor(spec),
         };

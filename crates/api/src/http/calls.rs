@@ -72,7 +72,7 @@ async fn start(api: &Api, request: EgressRequest) -> Result<EgressInfo, TwirpErr
     let id = EgressId::random();
     let place = api.admission.reserve(id.as_str(), Kind::of(&request)).map_err(ApiError::from)?;
     let egress_id = Some(id);
-    let start = StartEgress { egress_id, room_id, request, origin: Origin::Api };
+    let start = StartEgress { egress_id, room_id, request, retry: 0, origin: Origin::Api };
     let info = api.studio.start_egress(start).await?;
     place.taken();
     Ok(info)

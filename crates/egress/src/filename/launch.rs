@@ -32,7 +32,7 @@ impl NameFacts {
                 awaited.extend(OF_TRACK);
             }
         }
-        Self { awaited, ..facts }
+        Self { awaited, retry: job.retry, ..facts }
     }
 
     /// Whether a template names something that is yet to come.
@@ -217,6 +217,7 @@ mod tests {
             url: String::new(),
             room_name: "show".into(),
             room_sid: "RM_1".into(),
+            retry: 0,
             names: LaunchNames::default(),
             task: Task::Egress(egress.clone()),
         };

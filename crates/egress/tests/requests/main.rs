@@ -515,3 +515,38 @@ fn enum_values_of_another_version() {
     assert!(strange(EncodingOptions { video_codec: 77, ..Default::default() }).ends_with(": video_codec"));
     assert!(strange(EncodingOptions { audio_codec: 77, ..Default::default() }).ends_with(": audio_codec"));
 }
+
+#[test]
+fn a_request_that_was_tried_before_needs_names_that_tell_its_tries_apart() {
+    let tried = |output: Value| {
+        let mut body = json!({"roomName": "show", "identity": "ada"});
+        for (key, value) in output.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        let ask = |retry| validate(&request("participant", body.clone()), &Local { retry, ..local() });
+        assert!(ask(0).is_ok(), "the first try of {body}");
+        ask(2)
+    };
+    let file = |filepath: &str| tried(json!({"fileOutputs": [{"filepath": filepath}]}));
+    let segments = |prefix: &str, playlist: &str| {
+        tried(json!({"segmentOutputs": [{"filenamePrefix": prefix, "playlistName": playlist}]}))
+    };
+    for held in ["", "shows/", "shows/{retry}/a.mp4", "a-{retry}.mp4"] {
+        assert!(file(held).is_ok(), "{held}");
+    }
+    for (prefix, playlist) in [("", ""), ("a-{retry}", "b"), ("", "b-{retry}"), ("a-{retry}", "")] {
+        assert!(segments(prefix, playlist).is_ok(), "{prefix} {playlist}");
+    }
+    assert!(tried(json!({"imageOutputs": [{"filenamePrefix": "a"}]})).is_ok());
+    let refused = [
+        file("shows/a.mp4"),
+        segments("a", "b-{retry}"),
+        segments("", "b"),
+        segments("a/", ""),
+    ];
+    for refused in refused {
+        let error = ApiError::from(refused.unwrap_err());
+        assert_eq!(error.detail, "output configuration does not support retry");
+        assert_eq!(error.code, ErrorCode::FailedPrecondition);
+    }
+}

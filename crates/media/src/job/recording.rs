@@ -56,6 +56,7 @@ pub async fn engine<F: Feed>(
         egress_id: launch.spec.egress_id.clone(),
         room_name: launch.spec.room_name.clone(),
         room_id: launch.spec.room_sid.clone(),
+        retry: launch.spec.retry,
         asked: spec.source.clone(),
         launch: launch.spec.names.clone(),
     };

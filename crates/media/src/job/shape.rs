@@ -27,6 +27,8 @@ pub struct NameContext {
     pub room_name: String,
     /// The room's id; empty until joined.
     pub room_id: String,
+    /// How often its request was tried before.
+    pub retry: u32,
     /// What was asked for.
     pub asked: Source,
     /// What its outputs were called at its launch.
@@ -73,15 +75,9 @@ impl NameContext {
     pub fn name_facts(&self, known: &Known, now_ns: i64) -> NameFacts {
         let zone = jiff::tz::TimeZone::system();
         let now_ns = if self.launch.at_ns > 0 { self.launch.at_ns } else { now_ns };
-        NameFacts::of(
-            &self.egress_id,
-            &self.room_name,
-            &self.room_id,
-            &self.asked,
-            &known.tracks,
-            now_ns,
-            zone,
-        )
+        let (id, room_name, room_id) = (&self.egress_id, &self.room_name, &self.room_id);
+        let facts = NameFacts::of(id, room_name, room_id, &self.asked, &known.tracks, now_ns, zone);
+        NameFacts { retry: self.retry, ..facts }
     }
 
     /// Writes the manifest of an output that has ended, beside it.

@@ -35,6 +35,7 @@ impl Studio {
             folder: folder.clone(),
             limits: defaults.limits,
             template_base: defaults.template_base.clone(),
+            retry: start.retry,
             storage_required: defaults.disallow_local
                 && defaults.storage.as_ref().is_none_or(|storage| storage.profile.storage.is_local()),
             ..Local::default()
@@ -65,6 +66,7 @@ impl Studio {
             record,
             asked: Asked::redacted(start.request),
             room_sid: start.room_id,
+            retry: start.retry,
             preview: false,
             origin: start.origin,
             rule: None,

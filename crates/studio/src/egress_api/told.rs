@@ -87,6 +87,7 @@ struct Known {
     /// What file names are relative to.
     folder: PathBuf,
     manifest: bool,
+    retry: u32,
     /// By the job's facts alone.
     facts: EgressInfo,
     /// With what became of its uploads.
@@ -155,6 +156,7 @@ impl Egresses {
             created_at_ns: job.created_at_ms * 1_000_000,
             folder: folder(spec).unwrap_or_else(|| PathBuf::from(&job.request.folder)),
             manifest: job.request.manifest,
+            retry: spec.retry,
             facts: EgressInfo::default(),
             info: None,
             told: None,
@@ -217,6 +219,7 @@ impl Inner {
                 names: &known.names,
             };
             known.facts = egress_info(&facts, state);
+            known.facts.retry_count = known.retry.try_into().unwrap_or(i32::MAX);
             known.evicted = state.end_reason() == Some(EndReason::DuplicateIdentity);
         }
         // A job that nobody has pressed Record on is none to anybody else.

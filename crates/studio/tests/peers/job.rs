@@ -226,7 +226,11 @@ async fn live(launch: Launch) {
                     job.send(&FromJob::Reply { request, error: None }).await;
                 }
             },
-            _ = tick.tick() => if job.tick().await { return job.finish(EndReason::SourceClosed).await },
+            _ = tick.tick() => if job.tick().await {
+                let evicted = room == "evicts";
+                let reason = if evicted { EndReason::DuplicateIdentity } else { EndReason::SourceClosed };
+                return job.finish(reason).await;
+            },
         }
     }
 }
@@ -334,7 +338,7 @@ impl Job {
                 self.frame(FRAME_THUMBNAIL, &Thumbnail { track_id, jpeg }.encode()).await;
             }
         }
-        self.launch.spec.room_name == "ends-soon" && self.ticks > 10
+        matches!(self.launch.spec.room_name.as_str(), "ends-soon" | "evicts") && self.ticks > 10
     }
 
     async fn finish(&mut self, reason: EndReason) {
@@ -355,7 +359,14 @@ impl Job {
             };
             self.say(Fact::OutputEnded { output: OutputId::from(output.id.as_str()), result }).await;
         }
-        self.say(Fact::Ended { status: EgressStatus::Complete, error: None }).await;
+        let ended = match reason {
+            EndReason::DuplicateIdentity => {
+                let error = ApiError::new(ErrorCode::AlreadyExists, Fault::Server, "Taken over.", "");
+                Fact::Ended { status: EgressStatus::Failed, error: Some(error) }
+            }
+            _ => Fact::Ended { status: EgressStatus::Complete, error: None },
+        };
+        self.say(ended).await;
     }
 }
 

@@ -26,7 +26,7 @@ pub fn participant(extra: Value) -> EgressRequest {
 }
 
 pub fn start(request: EgressRequest) -> StartEgress {
-    StartEgress { egress_id: None, room_id: "RM_1".into(), request, origin: Origin::Api }
+    StartEgress { egress_id: None, room_id: "RM_1".into(), request, retry: 0, origin: Origin::Api }
 }
 
 pub async fn open_with(bench: &Bench, egress: EgressDefaults) -> Studio {
@@ -100,6 +100,52 @@ async fn a_job_is_started_listed_stopped_and_told_in_livekits_words() {
     assert_eq!(studio.egress(&id.as_str().into()).unwrap(), over);
     let nobody = studio.egress(&EgressId::from("EG_nobody")).unwrap_err();
     assert_eq!(nobody.code, ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn another_try_is_told_as_one_and_needs_names_of_its_own() {
+    let bench = Bench::new();
+    let studio = bench.open().await;
+    let again = |filepath: &str| StartEgress {
+        retry: 2,
+        ..start(participant(json!({"fileOutputs": [{"filepath": filepath}]})))
+    };
+    let refused = studio.start_egress(again("show.mp4")).await.unwrap_err();
+    assert_eq!(refused.detail, "output configuration does not support retry");
+    let info = studio.start_egress(again("show_{retry}.mp4")).await.unwrap();
+    assert_eq!(info.retry_count, 2);
+    let id = info.egress_id.clone();
+    let active = told(&studio, &id, "active", |info| info.status() == EgressStatus::EgressActive).await;
+    assert_eq!(active.retry_count, 2);
+    assert!(active.file_results[0].filename.ends_with("show_2.mp4"), "{:?}", active.file_results);
+}
+
+#[tokio::test]
+async fn of_an_evicted_job_nothing_is_uploaded_and_its_keys_are_forgotten() {
+    let bench = Bench::new();
+    let defaults = EgressDefaults { storage: Some(folder(&bench)), ..EgressDefaults::default() };
+    let studio = open_with(&bench, defaults).await;
+    let mut asked = participant(json!({}));
+    if let EgressRequest::Participant(asked) = &mut asked {
+        asked.room_name = "evicts".into();
+    }
+    let info = studio.start_egress(start(asked)).await.unwrap();
+    let id = EgressId::from(info.egress_id.as_str());
+    let over = told(&studio, id.as_str(), "the end", |info| info.status() == EgressStatus::EgressFailed).await;
+    assert_eq!((over.error_code, over.details.as_str()), (409, "End reason: Duplicate identity"));
+    assert!(studio.was_evicted(&id));
+    // It is here, where it was written.
+    let here = over.file_results[0].location.clone();
+    assert!(Path::new(&here).starts_with(bench.recordings()) && Path::new(&here).exists());
+    until_job(&studio, &id, "nothing to upload", |job| job.stores.is_empty()).await;
+    assert!(studio.snapshot().uploads.is_empty());
+    studio.shut_down(true).await.unwrap();
+    let studio = bench.open().await;
+    assert!(studio.was_evicted(&id) && studio.egress(&id).unwrap() == over);
+    crate::bench::eventually("nothing is in the store", || {
+        all_files(&bench.dir.path().join("store")).into_iter().next().is_none()
+    })
+    .await;
 }
 
 #[tokio::test]

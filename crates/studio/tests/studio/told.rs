@@ -14,7 +14,7 @@ fn start(outputs: Value) -> StartEgress {
     let mut body = json!({"roomName": "named", "identity": "ada"});
     body.as_object_mut().unwrap().extend(outputs.as_object().unwrap().clone());
     let request = EgressRequest::Participant(serde_json::from_value(body).unwrap());
-    StartEgress { egress_id: None, room_id: "RM_1".into(), request, origin: Origin::Api }
+    StartEgress { egress_id: None, room_id: "RM_1".into(), request, retry: 0, origin: Origin::Api }
 }
 
 async fn reaches(studio: &Studio, id: &str, status: EgressStatus) -> EgressInfo {

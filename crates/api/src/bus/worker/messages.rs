@@ -39,6 +39,9 @@ pub struct StartEgressRequest {
     /// The room's sid.
     #[prost(string, tag = "3")]
     pub room_id: String,
+    /// How often it was tried before.
+    #[prost(int32, tag = "15")]
+    pub retry_count: i32,
     /// What to record.
     #[prost(oneof = "Asked", tags = "5, 6, 7, 11, 13, 16, 17")]
     pub request: Option<Asked>,

@@ -84,7 +84,7 @@ impl Inner {
         }
         let asked = EgressRequest::from(asked);
         let place = self.reserve(&id, Kind::of(&asked))?;
-        let started = self.clone().carry_out(&id, request.room_id, asked).await;
+        let started = self.clone().carry_out(&id, request.room_id, asked, request.retry_count).await;
         match &started {
             Ok(_) => {
                 place.taken();
@@ -145,6 +145,7 @@ impl Inner {
         id: &str,
         room_id: String,
         request: EgressRequest,
+        retry_count: i32,
     ) -> Result<EgressInfo, RpcError> {
         self.ledger.taken(id).await.map_err(|error| {
             tracing::error!(egress_id = id, %error, "the list of jobs cannot be written");
@@ -152,7 +153,8 @@ impl Inner {
         })?;
         self.outbox.reserve(id);
         let egress_id = Some(EgressId::from(id));
-        let start = StartEgress { egress_id, room_id: room_id.clone(), request, origin: Origin::Bus };
+        let retry = retry_count.try_into().unwrap_or_default();
+        let start = StartEgress { egress_id, room_id: room_id.clone(), request, retry, origin: Origin::Bus };
         let mut info = self.studio.start_egress(start).await?;
         // The job has not joined yet; whoever asked knows.
         if info.room_id.is_empty() {
