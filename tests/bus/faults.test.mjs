@@ -126,8 +126,8 @@ test('told to end at once, it finishes its job, and the server has heard of that
   const worker = await bus.worker({ config: { health_port } });
   const info = await start(bus, ada);
   await bus.reaches(info.egressId, EgressStatus.EGRESS_ACTIVE);
-  const page = await (await fetch(`http://127.0.0.1:${health_port}/`)).json();
-  assert.deepEqual([page.Bus.redis_error, page.Bus.running], [null, 1]);
+  const page = await (await fetch(`http://127.0.0.1:${health_port}/status`)).json();
+  assert.deepEqual([page.bus.redis_error, page.bus.running], [null, 1]);
   await sleep(1500);
   worker.child.kill('SIGINT');
   assert.equal((await worker.ended()).code, 0, worker.stderr);

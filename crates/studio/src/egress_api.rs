@@ -24,7 +24,7 @@ use crate::error::{no_such_job, precondition};
 use crate::fold::ended;
 use crate::history::now_ms;
 use crate::studio::Studio;
-use crate::surface::{ApiState, Change, Origin};
+use crate::surface::{ApiState, Change, Job, Origin};
 
 pub(crate) use start::known_already;
 pub(crate) use told::{Asked, Egresses};
@@ -93,6 +93,11 @@ impl Studio {
     /// Whether a job was under way when this studio was opened, as far as the one before had written down.
     pub fn was_under_way(&self, id: &EgressId) -> bool {
         self.inner.egresses.was_under_way(id)
+    }
+
+    /// A job as front ends see it, whoever asked for it. None: it is not known, or was forgotten.
+    pub fn job(&self, id: &EgressId) -> Option<Job> {
+        self.inner.board.job(id)
     }
 
     /// Whether another worker has taken a job over, by joining its room under the same identity. What becomes of the

@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 pub enum Kind {
     /// A room in a layout.
     RoomComposite,
-    /// A room's sound alone.
+    /// A room's sound alone, by a page.
     AudioRoomComposite,
+    /// A room's sound alone, mixed without a page.
+    SdkAudioRoomComposite,
     /// A web page.
     Web,
     /// A web page's sound alone.
@@ -33,17 +35,24 @@ pub enum Kind {
 impl Kind {
     /// What a request is.
     pub fn of(request: &EgressRequest) -> Self {
-        let composite =
-            |audio_only: bool| if audio_only { Self::AudioRoomComposite } else { Self::RoomComposite };
+        let composite = |audio_only: bool, video_only: bool, base_url: &str| match audio_only {
+            true if base_url.is_empty() && !video_only => Self::SdkAudioRoomComposite,
+            true => Self::AudioRoomComposite,
+            false => Self::RoomComposite,
+        };
         let web = |audio_only: bool| if audio_only { Self::AudioWeb } else { Self::Web };
         match request {
-            EgressRequest::RoomComposite(asked) => composite(asked.audio_only),
+            EgressRequest::RoomComposite(asked) => {
+                composite(asked.audio_only, asked.video_only, &asked.custom_base_url)
+            }
             EgressRequest::Web(asked) => web(asked.audio_only),
             EgressRequest::Participant(_) => Self::Participant,
             EgressRequest::TrackComposite(_) => Self::TrackComposite,
             EgressRequest::Track(_) | EgressRequest::Replay(_) => Self::Track,
             EgressRequest::Egress(asked) => match (&asked.source, &asked.encoding) {
-                (Some(Source::Template(asked)), _) => composite(asked.audio_only),
+                (Some(Source::Template(asked)), _) => {
+                    composite(asked.audio_only, asked.video_only, &asked.custom_base_url)
+                }
                 (Some(Source::Web(asked)), _) => web(asked.audio_only),
                 (_, Some(Encoding::Preset(preset)))
                     if *preset == EncodingOptionsPreset::Passthrough as i32 =>
@@ -64,12 +73,18 @@ pub struct CpuCost {
     pub max_cpu_utilization: f64,
     /// Memory that may be in use, GB; 0 for all.
     pub max_memory: f64,
+    /// What of the memory that counts against this.
+    pub memory_source: MemorySource,
     /// Memory that a job takes, GB; 0 for 0.3, or 1 with a page.
     pub memory_cost: f64,
     /// A room composite; 0 for 4.
     pub room_composite_cpu_cost: f64,
-    /// A room composite without picture; 0 for 1.
+    /// A room composite without picture, by a page; 0 for 1.
     pub audio_room_composite_cpu_cost: f64,
+    /// A room composite without picture and page; 0 for the same.
+    pub sdk_audio_room_composite_cpu_cost: f64,
+    /// Memory of that, GB; 0 for `memory_cost`.
+    pub sdk_audio_room_composite_memory_cost: f64,
     /// A web page; 0 for 4.
     pub web_cpu_cost: f64,
     /// A web page without picture; 0 for 1.
@@ -82,11 +97,39 @@ pub struct CpuCost {
     pub track_cpu_cost: f64,
 }
 
+/// What of the memory in use counts against a limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemorySource {
+    /// That of the jobs.
+    #[default]
+    ProcRss,
+    /// That of the container which the service runs in; of the jobs where it runs in none.
+    Cgroup,
+    /// A word that nobody knows. LiveKit takes it for the first.
+    #[serde(other)]
+    Unknown,
+}
+
 impl CpuCost {
+    /// Share of all cores that may be in use.
+    pub(crate) fn most_cores(&self) -> f64 {
+        positive(self.max_cpu_utilization).unwrap_or(0.8)
+    }
+
+    /// Memory that may be in use, bytes; none: all.
+    pub(crate) fn most_memory(&self) -> Option<f64> {
+        positive(self.max_memory).map(|gb| gb * GB)
+    }
+
     fn of(&self, kind: Kind) -> f64 {
         let (set, default) = match kind {
             Kind::RoomComposite => (self.room_composite_cpu_cost, 4.0),
             Kind::AudioRoomComposite => (self.audio_room_composite_cpu_cost, 1.0),
+            Kind::SdkAudioRoomComposite => {
+                let own = positive(self.sdk_audio_room_composite_cpu_cost);
+                (own.unwrap_or(self.audio_room_composite_cpu_cost), 1.0)
+            }
             Kind::Web => (self.web_cpu_cost, 4.0),
             Kind::AudioWeb => (self.audio_web_cpu_cost, 1.0),
             Kind::Participant => (self.participant_cpu_cost, 2.0),
@@ -110,8 +153,10 @@ pub struct Machine {
     pub used_cores: f64,
     /// Memory that programs can still have, bytes.
     pub memory_free_bytes: u64,
-    /// All memory, bytes.
-    pub memory_bytes: u64,
+    /// Memory that the jobs use, bytes.
+    pub jobs_bytes: u64,
+    /// Memory that the container uses which this runs in, bytes; none where it runs in none.
+    pub cgroup_bytes: Option<u64>,
     /// Room where recordings go, bytes; none while it is not known.
     pub disk_free_bytes: Option<u64>,
 }
@@ -176,11 +221,26 @@ pub struct Capacity {
     seen: BTreeMap<Kind, Seen>,
 }
 
+impl Machine {
+    /// The memory in use that counts against a limit, bytes.
+    pub fn counted_bytes(&self, source: MemorySource) -> u64 {
+        match source {
+            MemorySource::Cgroup => self.cgroup_bytes.unwrap_or(self.jobs_bytes),
+            MemorySource::ProcRss | MemorySource::Unknown => self.jobs_bytes,
+        }
+    }
+}
+
 impl Capacity {
     /// Knows what is configured, and what was seen before.
     pub fn new(config: CpuCost, seen: BTreeMap<Kind, Seen>) -> Self {
         let sound = |seen: &Seen| seen.cores.is_finite() && seen.cores >= 0.0 && seen.seconds.is_finite();
         Self { config, seen: seen.into_iter().filter(|(_, seen)| sound(seen)).collect() }
+    }
+
+    /// What is configured.
+    pub fn config(&self) -> &CpuCost {
+        &self.config
     }
 
     /// What was seen, to be kept.
@@ -225,12 +285,20 @@ impl Capacity {
         if running.is_empty() && pending.is_empty() {
             return Ok(());
         }
-        let limit = positive(self.config.max_cpu_utilization).unwrap_or(0.8) * machine.cores;
+        let available = self.available(machine, running, pending);
+        if self.cost(kind) <= available + 1e-9 { Ok(()) } else { Err(Full::Cpu) }
+    }
+
+    /// Cores that jobs can still have; below 0 when there are too many already. Where nothing runs, all.
+    pub fn available(&self, machine: &Machine, running: &[Running], pending: &[Kind]) -> f64 {
+        if running.is_empty() && pending.is_empty() {
+            return machine.cores;
+        }
         let own: f64 = running.iter().filter_map(|job| job.cores).sum();
         let others = (machine.used_cores - own).max(0.0);
         let held: f64 = running.iter().map(|job| self.held(job)).sum();
         let pending: f64 = pending.iter().map(|kind| self.cost(*kind)).sum();
-        if others + held + pending + self.cost(kind) <= limit + 1e-9 { Ok(()) } else { Err(Full::Cpu) }
+        self.config.most_cores() * machine.cores - others - held - pending
     }
 
     /// What a job that runs takes of the computer, cores.
@@ -244,146 +312,26 @@ impl Capacity {
     }
 
     fn memory(&self, kind: Kind, machine: &Machine, pending: &[Kind]) -> Result<(), Full> {
-        let page = |kind: &Kind| !matches!(kind, Kind::Participant | Kind::TrackComposite | Kind::Track);
-        let cost = |kind: &Kind| {
-            positive(self.config.memory_cost).unwrap_or(if page(kind) { 1.0 } else { 0.3 }) * GB
-        };
-        let wanted = cost(&kind) + pending.iter().map(cost).sum::<f64>();
+        let wanted = self.memory_cost(&kind) + pending.iter().map(|kind| self.memory_cost(kind)).sum::<f64>();
         let mut free = machine.memory_free_bytes as f64;
-        if let Some(most) = positive(self.config.max_memory) {
-            let used = machine.memory_bytes.saturating_sub(machine.memory_free_bytes) as f64;
-            free = free.min(most * GB - used);
+        if let Some(most) = self.config.most_memory() {
+            free = free.min(most - machine.counted_bytes(self.config.memory_source) as f64);
         }
         if wanted <= free { Ok(()) } else { Err(Full::Memory) }
+    }
+
+    /// What a job of a kind is taken to use of the memory, bytes.
+    fn memory_cost(&self, kind: &Kind) -> f64 {
+        use Kind::{Participant, SdkAudioRoomComposite, Track, TrackComposite};
+        let page = !matches!(kind, Participant | SdkAudioRoomComposite | TrackComposite | Track);
+        let own = match kind {
+            SdkAudioRoomComposite => positive(self.config.sdk_audio_room_composite_memory_cost),
+            _ => None,
+        };
+        let set = own.or_else(|| positive(self.config.memory_cost));
+        set.unwrap_or(if page { 1.0 } else { 0.3 }) * GB
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use livekit_protocol as proto;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const EIGHT: Machine = Machine {
-        cores: 8.0,
-        used_cores: 0.0,
-        memory_free_bytes: 16 << 30,
-        memory_bytes: 32 << 30,
-        disk_free_bytes: None,
-    };
-
-    fn running(kind: Kind, age_s: f64, cores: f64) -> Running {
-        Running { kind, age_s, cores: Some(cores) }
-    }
-
-    #[test]
-    fn it_begins_with_livekits_costs_and_the_configured_ones() {
-        let capacity = Capacity::default();
-        assert_eq!(capacity.cost(Kind::RoomComposite), 4.0);
-        assert_eq!(capacity.cost(Kind::Track), 0.5);
-        let config = CpuCost { web_cpu_cost: 2.5, track_cpu_cost: f64::NAN, ..CpuCost::default() };
-        let capacity = Capacity::new(config, BTreeMap::new());
-        assert_eq!(capacity.cost(Kind::Web), 2.5);
-        assert_eq!(capacity.cost(Kind::Track), 0.5);
-    }
-
-    #[test]
-    fn a_kind_costs_what_it_was_seen_to_use() {
-        let mut capacity = Capacity::default();
-        capacity.learn(&running(Kind::RoomComposite, 5.0, 3.9), 5.0);
-        assert_eq!(capacity.cost(Kind::RoomComposite), 4.0, "a page that loads says nothing");
-        for _ in 0..1000 {
-            capacity.learn(&running(Kind::RoomComposite, 60.0, 1.5), 1.0);
-        }
-        let cost = capacity.cost(Kind::RoomComposite);
-        assert!((1.8..2.0).contains(&cost), "{cost}");
-        for _ in 0..60 {
-            capacity.learn(&running(Kind::RoomComposite, 60.0, 3.0), 1.0);
-        }
-        assert!(capacity.cost(Kind::RoomComposite) > 3.4, "a rise is believed soon");
-        let kept = capacity.seen().clone();
-        let again = Capacity::new(CpuCost::default(), kept);
-        assert_eq!(again.cost(Kind::RoomComposite), capacity.cost(Kind::RoomComposite));
-    }
-
-    #[test]
-    fn an_idle_computer_takes_one_job_whatever_it_costs() {
-        let two = Machine { cores: 2.0, used_cores: 1.9, ..EIGHT };
-        let capacity = Capacity::default();
-        assert_eq!(capacity.fits(Kind::RoomComposite, &two, &[], &[]), Ok(()));
-        assert_eq!(capacity.fits(Kind::Track, &two, &[], &[Kind::RoomComposite]), Err(Full::Cpu));
-        let full = Machine { memory_free_bytes: 100 << 20, ..two };
-        assert_eq!(capacity.fits(Kind::Track, &full, &[], &[]), Err(Full::Memory));
-        let full = Machine { disk_free_bytes: Some(100 << 20), ..two };
-        assert_eq!(capacity.fits(Kind::Track, &full, &[], &[]), Err(Full::Disk));
-    }
-
-    #[test]
-    fn young_jobs_count_as_what_they_will_cost_and_old_ones_as_what_they_use() {
-        let capacity = Capacity::default();
-        let used = Machine { used_cores: 0.5, ..EIGHT };
-        let young = [running(Kind::RoomComposite, 3.0, 0.5)];
-        assert_eq!(capacity.fits(Kind::RoomComposite, &used, &young, &[]), Err(Full::Cpu));
-        assert_eq!(capacity.fits(Kind::Participant, &used, &young, &[]), Ok(()));
-        let old = [running(Kind::RoomComposite, 30.0, 0.5)];
-        assert_eq!(capacity.fits(Kind::RoomComposite, &used, &old, &[]), Ok(()));
-        let others = Machine { used_cores: 4.0, ..EIGHT };
-        assert_eq!(capacity.fits(Kind::RoomComposite, &others, &old, &[]), Err(Full::Cpu));
-    }
-
-    #[test]
-    fn a_limit_of_memory_counts_what_is_used() {
-        let config = CpuCost { max_memory: 16.5, ..CpuCost::default() };
-        let capacity = Capacity::new(config, BTreeMap::new());
-        assert_eq!(capacity.fits(Kind::Track, &EIGHT, &[], &[]), Ok(()));
-        assert_eq!(capacity.fits(Kind::Web, &EIGHT, &[], &[]), Err(Full::Memory));
-    }
-
-    #[test]
-    fn requests_are_of_the_kind_that_livekit_takes_them_for() {
-        let composite = |audio_only| {
-            Kind::of(&EgressRequest::RoomComposite(proto::RoomCompositeEgressRequest {
-                audio_only,
-                ..Default::default()
-            }))
-        };
-        assert_eq!((composite(false), composite(true)), (Kind::RoomComposite, Kind::AudioRoomComposite));
-        let unified = |source, encoding| {
-            Kind::of(&EgressRequest::Egress(proto::StartEgressRequest {
-                source: Some(source),
-                encoding,
-                ..Default::default()
-            }))
-        };
-        let media = || Source::Media(proto::MediaSource::default());
-        assert_eq!(unified(media(), None), Kind::Participant);
-        let passthrough = Encoding::Preset(EncodingOptionsPreset::Passthrough as i32);
-        assert_eq!(unified(media(), Some(passthrough)), Kind::Track);
-        assert_eq!(unified(Source::Web(proto::WebSource::default()), None), Kind::Web);
-    }
-
-    proptest! {
-        /// Whatever was measured, also nonsense: costs stay sane, and more load never makes room.
-        #[test]
-        fn more_load_never_makes_room(
-            measured in prop::collection::vec((any::<f64>(), 0.0..1e4_f64), 0..50),
-            used in 0.0..64.0_f64,
-            more in 0.0..64.0_f64,
-            jobs in 0_usize..5,
-        ) {
-            let mut capacity = Capacity::default();
-            for (cores, age) in measured {
-                capacity.learn(&Running { kind: Kind::Participant, age_s: age, cores: Some(cores) }, 1.0);
-            }
-            let cost = capacity.cost(Kind::Participant);
-            prop_assert!(cost >= LEAST && !cost.is_nan());
-            let jobs = vec![running(Kind::Participant, 60.0, 0.5); jobs];
-            let little = Machine { used_cores: used, ..EIGHT };
-            let much = Machine { used_cores: used + more, ..EIGHT };
-            if capacity.fits(Kind::Participant, &much, &jobs, &[]).is_ok() {
-                prop_assert!(capacity.fits(Kind::Participant, &little, &jobs, &[]).is_ok());
-            }
-        }
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ use studio::surface::Job;
 use sysinfo::System;
 
 use super::capacity::{Full, Kind, Machine, Running, Seen};
+use super::cgroup;
 use super::{Shared, State};
 
 /// Between two looks.
@@ -39,7 +40,12 @@ pub(super) async fn watch(shared: Arc<Shared>, studio: Studio) {
     loop {
         tokio::time::sleep(EVERY).await;
         let snapshot = studio.snapshot();
-        let machine = Machine { disk_free_bytes: snapshot.machine.disk_free_bytes, ..look(&mut system) };
+        let figures = snapshot.jobs.iter().filter_map(|job| job.figures.as_ref());
+        let machine = Machine {
+            disk_free_bytes: snapshot.machine.disk_free_bytes,
+            jobs_bytes: figures.map(|figures| figures.memory_bytes).sum(),
+            ..look(&mut system)
+        };
         {
             let mut state = shared.state.lock();
             state.machine = machine;
@@ -62,6 +68,11 @@ impl State {
         self.pending.retain(|id, _| jobs.iter().all(|job| job.egress_id.as_str() != id));
     }
 
+    pub(super) fn available(&self) -> f64 {
+        let pending: Vec<Kind> = self.pending.values().copied().collect();
+        self.capacity.available(&self.machine, &self.running, &pending)
+    }
+
     pub(super) fn fits(&self, kind: Kind) -> Result<(), Full> {
         let pending: Vec<Kind> = self.pending.values().copied().collect();
         self.capacity.fits(kind, &self.machine, &self.running, &pending)
@@ -79,6 +90,9 @@ fn of(job: &Job) -> Running {
 
 fn kind(request: &RecordRequest) -> Kind {
     match &request.source {
+        RecordSource::RoomComposite { parts: PageParts::Sound, base_url: None, .. } => {
+            Kind::SdkAudioRoomComposite
+        }
         RecordSource::RoomComposite { parts: PageParts::Sound, .. } => Kind::AudioRoomComposite,
         RecordSource::RoomComposite { .. } => Kind::RoomComposite,
         RecordSource::Web { parts: PageParts::Sound, .. } => Kind::AudioWeb,
@@ -98,13 +112,18 @@ fn look(system: &mut System) -> Machine {
     let all = system.cpus().len().max(1) as f64;
     // Of a container, what it may use of them.
     let cores = std::thread::available_parallelism().map_or(all, |cores| cores.get() as f64);
-    let (memory_bytes, memory_free_bytes) = match system.cgroup_limits() {
-        Some(limits) if limits.total_memory > 0 => (limits.total_memory, limits.free_memory),
-        _ => (system.total_memory(), system.available_memory()),
-    };
+    let limits = system.cgroup_limits().filter(|limits| limits.total_memory > 0);
+    let memory_free_bytes = limits.map_or(system.available_memory(), |limits| limits.free_memory);
     let used_cores = f64::from(system.global_cpu_usage()) / 100.0 * all;
     let used_cores = used_cores.min(cores);
-    Machine { cores, used_cores, memory_free_bytes, memory_bytes, disk_free_bytes: None }
+    Machine {
+        cores,
+        used_cores,
+        memory_free_bytes,
+        jobs_bytes: 0,
+        cgroup_bytes: cgroup::working_set_bytes(),
+        disk_free_bytes: None,
+    }
 }
 
 /// What was seen by earlier runs; nothing where that cannot be read.

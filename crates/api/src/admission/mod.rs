@@ -3,6 +3,7 @@
 //! The bus and the calls over HTTP share one [`Admission`]: what one of them has given away, the other does not have.
 
 mod capacity;
+mod cgroup;
 mod gauge;
 
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use tokio::task::JoinHandle;
 use capacity::{Capacity, Machine, Running};
 use gauge::SEEN_FILE;
 
-pub use capacity::{CpuCost, Full, Kind};
+pub use capacity::{CpuCost, Full, Kind, MemorySource};
 
 /// Lets jobs in as far as the computer carries them. A cheap handle; it looks at the computer until
 /// [`Admission::close`].
@@ -85,6 +86,25 @@ impl Admission {
         Ok(Place { shared: self.shared.clone(), id: id.to_owned(), taken: false })
     }
 
+    /// How full the computer is.
+    pub fn load(&self) -> Load {
+        let state = self.shared.state.lock();
+        let (config, machine) = (state.capacity.config(), &state.machine);
+        let used = (machine.used_cores / machine.cores.max(1.0)).clamp(0.0, 1.0);
+        let counted = machine.counted_bytes(config.memory_source) as f64;
+        let most = config.most_memory();
+        let by_cgroup = machine.cgroup_bytes.zip(most).map(|(used, most)| used as f64 >= most);
+        Load {
+            cpu: used,
+            cpu_ratio: used / config.most_cores(),
+            memory_ratio: most.map(|most| counted / most),
+            available_cores: state.available(),
+            jobs_bytes: machine.jobs_bytes,
+            cgroup_bytes: machine.cgroup_bytes,
+            full_by_cgroup: by_cgroup.unwrap_or_default(),
+        }
+    }
+
     /// How many jobs there was no room for.
     pub fn refused(&self) -> u64 {
         self.shared.state.lock().refused
@@ -97,6 +117,25 @@ impl Admission {
         }
         gauge::save(&self.shared).await;
     }
+}
+
+/// How full the computer is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Load {
+    /// Share of all cores in use, 0 to 1.
+    pub cpu: f64,
+    /// Cores in use of those that may be; above 1 when there are more.
+    pub cpu_ratio: f64,
+    /// Memory in use of what may be; above 1 when there is more. None: all may.
+    pub memory_ratio: Option<f64>,
+    /// Cores that jobs can still have: all where nothing runs.
+    pub available_cores: f64,
+    /// Memory of the jobs, bytes.
+    pub jobs_bytes: u64,
+    /// Memory of the container, bytes; none where this runs in none.
+    pub cgroup_bytes: Option<u64>,
+    /// Whether the container's memory alone would keep jobs out.
+    pub full_by_cgroup: bool,
 }
 
 /// Room for a job that is about to be started. Dropped, it is given back.
@@ -152,9 +191,10 @@ mod tests {
     use super::*;
 
     fn admission(cores: f64) -> Admission {
-        let (memory_free_bytes, memory_bytes) = (1 << 40, 1 << 40);
+        let (memory_free_bytes, jobs_bytes) = (1 << 40, 0);
+        let (cgroup_bytes, disk_free_bytes) = (None, None);
         let machine =
-            Machine { cores, used_cores: 0.0, memory_free_bytes, memory_bytes, disk_free_bytes: None };
+            Machine { cores, used_cores: 0.0, memory_free_bytes, jobs_bytes, cgroup_bytes, disk_free_bytes };
         let capacity = Capacity::new(CpuCost::default(), BTreeMap::new());
         Admission::new(capacity, machine, PathBuf::new())
     }
