@@ -7,17 +7,20 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { EncodedFileOutput, EncodedFileType } from 'livekit-server-sdk';
 import { freePort } from '../harness/livekit.mjs';
 import { probe } from '../harness/media.mjs';
 import { Scene } from '../harness/scene.mjs';
 import { Hooks, Service, STATUS } from '../harness/service.mjs';
+import { pythonProgram } from '../harness/python.mjs';
 import { Minio } from '../harness/stores.mjs';
 import { Worker } from '../harness/studio.mjs';
 import { sleep, until } from '../harness/wait.mjs';
 
 const run = promisify(execFile);
+const METRICS = fileURLToPath(new URL('./metrics.py', import.meta.url));
 const file = (filepath) => ({ file: new EncodedFileOutput({ filepath, fileType: EncodedFileType.OGG }) });
 
 async function recording(t, config) {
@@ -74,31 +77,93 @@ test('killed, the next start has what was recorded, and knows what it was', { ti
   assert.ok((await probe(join(scene.folder, 'show.ogg'))).durationS > 2);
 });
 
-test('health and metrics', { timeout: 120_000 }, async (t) => {
-  const [health, metrics] = [await freePort(), await freePort()];
-  const { service, egressId } = await recording(t, { health_port: health, prometheus_port: metrics, cluster_id: 'a "cluster"' });
-  const page = await (await fetch(`http://127.0.0.1:${health}/`)).json();
-  assert.ok(page.CpuLoad >= 0);
-  assert.equal(page[egressId].participant.identity, 'person-1');
-  const text = await until('figures', async () => {
-    const said = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
-    return said.includes('tallylight_output_bytes_total{') && said;
-  });
-  const value = (line) => Number(new RegExp(`^${line} (.*)$`, 'm').exec(text)?.[1]);
-  const node = 'node_id="NE_\\w+",cluster_id="a \\\\"cluster\\\\""';
-  assert.equal(value(`livekit_egress_available\\{${node}\\}`), 0, text);
-  assert.equal(value(`livekit_egress_can_accept_request\\{${node}\\}`), 1);
-  assert.equal(value(`livekit_egress_requests\\{${node},type="participant"\\}`), 1);
-  assert.ok(value(`tallylight_output_bytes_total\\{${node},egress_id="${egressId}",output="file"\\}`) > 0);
-  // The form is Prometheus's: each line a comment, or a name with labels and a number.
-  for (const line of text.trim().split('\n')) {
-    assert.match(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+="(\\.|[^"\\])*",?)*\})? -?[\d.e+-]+)$/);
+/** The metrics, read by Prometheus's own parser: `{name: {type, samples: [{name, labels, value}]}}`. */
+async function metricsAt(port) {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const reader = execFile(await pythonProgram(), [METRICS]);
+  reader.stdin.end(text);
+  const parts = [];
+  for await (const part of reader.stdout) parts.push(part);
+  return JSON.parse(parts.join(''));
+}
+
+/** The labels that every sample has, but for those of a histogram's buckets. */
+function labelsOf(samples) {
+  const all = new Set(samples.map(({ labels }) => Object.keys(labels).filter((label) => label !== 'le').sort().join()));
+  assert.ok(all.size <= 1, [...all].join(' and '));
+  return [...all].flatMap((labels) => labels.split(','));
+}
+
+test('health and metrics: names, labels and types are LiveKit\'s', { timeout: 120_000 }, async (t) => {
+  const [health_port, prometheus_port] = [await freePort(), await freePort()];
+  const minio = await Minio.start();
+  t.after(() => minio.stop());
+  const s3 = { access_key: minio.key, secret: minio.secret, endpoint: minio.url, bucket: minio.bucket, region: 'us-east-1', force_path_style: true };
+  const scene = await Scene.open(t);
+  await scene.person(1, { audio: true });
+  // So little that any use is too much.
+  const cpu_cost = { max_cpu_utilization: 0.001 };
+  const service = await Service.start(scene, { config: { health_port, prometheus_port, cluster_id: 'a "cluster"', storage: { s3 }, cpu_cost } });
+  const page = async (path) => (await fetch(`http://127.0.0.1:${health_port}${path}`)).json();
+  // Whatever path a probe asks for.
+  for (const path of ['/', '/healthz']) {
+    const idle = await page(path);
+    assert.deepEqual(Object.keys(idle), ['CpuLoad']);
+    assert.ok(idle.CpuLoad >= 1, `all cores: ${idle.CpuLoad}`);
   }
-  await service.finish(egressId);
-  await until('it is counted', async () => {
-    const said = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
-    return /handler_results_total\{.*type="participant",result="completed"\} 1/.test(said);
+  assert.deepEqual([(await page('/status')).bus, (await page('/status')).running], [null, 0]);
+
+  const { egressId } = await service.egress.startParticipantEgress(scene.room, 'person-1', file('show.ogg'));
+  await service.reaches(egressId, 'ACTIVE');
+  const busy = await page('/');
+  assert.deepEqual(Object.keys(busy).sort(), ['CpuLoad', egressId].sort());
+  assert.equal(busy[egressId].participant.identity, 'person-1');
+  const running = await until('figures', async () => {
+    const now = await metricsAt(prometheus_port);
+    return now.tallylight_output_bytes?.samples.length && now.livekit_load_ratio.samples[0].value > 1 && now;
   });
+  const has = (labels, wanted) => Object.entries(wanted).every(([key, value]) => labels[key] === value);
+  const value = (name, labels = {}) => running[name].samples.find((sample) => has(sample.labels, labels)).value;
+  assert.equal(value('livekit_egress_available'), 0);
+  assert.equal(value('livekit_egress_requests', { type: 'participant' }), 1);
+  assert.ok(value('tallylight_output_bytes', { egress_id: egressId, output: 'file' }) > 0);
+
+  await service.finish(egressId);
+  const now = await until('it is counted', async () => {
+    const found = await metricsAt(prometheus_port);
+    return found.livekit_egress_handler_results.samples.length && found.livekit_egress_pipeline_uploads.samples.length >= 2 && found;
+  });
+  const livekits = Object.entries(now).filter(([name]) => name.startsWith('livekit_'));
+  const found = Object.fromEntries(livekits.map(([name, { type, samples }]) => [name, [type, labelsOf(samples)]]));
+  const node = ['cluster_id', 'node_id'];
+  const gauge = (...labels) => ['gauge', [...labels, ...node].sort()];
+  const upload = ['custom_endpoint', 'status', 'type', ...node].sort();
+  // As pkg/stats of LiveKit Egress has them. Prometheus's parser takes `_total` off the names of counters.
+  assert.deepEqual(found, {
+    livekit_egress_available: gauge(),
+    livekit_egress_can_accept_request: gauge(),
+    livekit_egress_is_disabled: gauge(),
+    livekit_egress_is_terminating: gauge(),
+    livekit_node_cpu_load: gauge('node_type'),
+    livekit_load_ratio: gauge('type'),
+    livekit_egress_requests: ['gauge', []],
+    livekit_egress_proc_rss_bytes: gauge(),
+    livekit_egress_cgroup_read_success: gauge(),
+    livekit_egress_cgroup_memory_bytes: gauge(),
+    livekit_egress_would_reject_cgroup: gauge(),
+    livekit_egress_handler_results: ['counter', ['result', 'type', ...node].sort()],
+    livekit_egress_pipeline_uploads: ['counter', upload],
+    livekit_egress_pipline_upload_response_time_ms: ['histogram', upload],
+    livekit_egress_backup_storage_writes: ['counter', []],
+  });
+  const [result] = now.livekit_egress_handler_results.samples;
+  assert.equal(result.name, 'livekit_egress_handler_results_total');
+  assert.ok(has(result.labels, { type: 'participant', result: 'completed', cluster_id: 'a "cluster"' }), JSON.stringify(result));
+  const uploads = now.livekit_egress_pipeline_uploads.samples.map(({ labels }) => `${labels.type} ${labels.status} ${labels.custom_endpoint}`);
+  assert.deepEqual(uploads.sort(), ['application/json success true', 'audio/ogg success true']);
+  const times = now.livekit_egress_pipline_upload_response_time_ms.samples;
+  const buckets = times.filter(({ labels }) => labels.type === 'audio/ogg' && labels.le).map(({ labels }) => labels.le);
+  assert.deepEqual(buckets, ['10', '20', '50', '100', '200', '500', '1000', '2000', '5000', '10000', '15000', '20000', '30000', '+Inf']);
 });
 
 test('limits and storage of the configuration hold', { timeout: 120_000 }, async (t) => {
@@ -180,12 +245,13 @@ test('the configuration by the environment, and what is unknown in it is warned 
   scene.onClose(() => rm(home, { recursive: true, force: true }));
   const file = join(home, 'c.yaml');
   const env = { LIVEKIT_WS_URL: scene.server.url, EGRESS_CONFIG_FILE: file };
-  await writeFile(file, 'api:\n  port: 0\nhelth_port: 7\ninsecure: true\nlatency:\n  pipeline_latency: 3s\n');
+  await writeFile(file, 'api: &api\n  port: 0\nhelth_port: 7\ninsecure: yes\nlatency:\n  pipeline_latency: 3s\n<<: { logging: { json: no } }\n');
   const worker = await Worker.start(['serve'], { server: scene.server, home, env });
   t.after(() => worker.clean());
   await worker.says(/the API is at/, 60_000);
   assert.match(worker.stderr, /helth_port is not known/);
-  assert.match(worker.stderr, /insecure has no effect here/);
+  assert.match(worker.stderr, /latency has no effect here/);
+  assert.doesNotMatch(worker.stderr, /insecure/);
   worker.child.kill('SIGTERM');
   assert.equal((await worker.ended()).code, 0, worker.stderr);
 });

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::ApiError;
 use crate::fact::{Event, Figures};
@@ -30,8 +30,69 @@ pub struct Launch {
     /// What outputs of the specification need and it must not hold: full addresses with their keys.
     #[serde(default)]
     pub secrets: BTreeMap<OutputId, Secret>,
+    /// How its programs run.
+    #[serde(default)]
+    pub tuning: Tuning,
     /// The job's own folder, which exists: it holds `events.jsonl`, `job.log` and `socket`.
     pub folder: PathBuf,
+}
+
+/// How the programs of a job run, as far as who runs the service has a say in it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tuning {
+    /// Threads of a software encoder; 0 for as many as it likes.
+    #[serde(default)]
+    pub encoder_threads: u32,
+    /// What Chromium is started with besides, by the names of its switches without dashes.
+    #[serde(default)]
+    pub browser_flags: BTreeMap<String, BrowserFlag>,
+    /// Whether a page may be at an address without a good certificate, and use what is not encrypted.
+    #[serde(default)]
+    pub insecure_pages: bool,
+}
+
+/// A switch of Chromium.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum BrowserFlag {
+    /// It is there or not, without a value.
+    Set(bool),
+    /// It is there with this value.
+    Value(String),
+}
+
+impl<'de> Deserialize<'de> for BrowserFlag {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Flag;
+        impl de::Visitor<'_> for Flag {
+            type Value = BrowserFlag;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("true, false, or a value")
+            }
+
+            fn visit_bool<E>(self, set: bool) -> Result<BrowserFlag, E> {
+                Ok(BrowserFlag::Set(set))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<BrowserFlag, E> {
+                Ok(BrowserFlag::Value(value.to_owned()))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<BrowserFlag, E> {
+                Ok(BrowserFlag::Value(value.to_string()))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<BrowserFlag, E> {
+                Ok(BrowserFlag::Value(value.to_string()))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<BrowserFlag, E> {
+                Ok(BrowserFlag::Value(value.to_string()))
+            }
+        }
+        from.deserialize_any(Flag)
+    }
 }
 
 /// Serialises a secret where it has to travel: from the studio to its own child.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use egress::wire::SCREEN_KEY_FILE;
+use egress::wire::Tuning;
 use media::job::clock::RoomClock;
 use media::source::page::{CaptureSize, Captured, PageEvent, PageSource};
 
@@ -128,7 +129,10 @@ fn told(name: &str) -> String {
 async fn shown() {
     media::init().unwrap();
     let clock = RoomClock::start();
-    let page = PageSource::start(Path::new(&told(FOLDER)), SIZE, || clock.now_ns(), |_| {}).await.unwrap();
+    let page =
+        PageSource::start(Path::new(&told(FOLDER)), SIZE, &Tuning::default(), || clock.now_ns(), |_| {})
+            .await
+            .unwrap();
     page.open(&told(URL));
     println!("shown now");
     std::future::pending::<()>().await;
@@ -187,7 +191,9 @@ async fn captured() {
     let taking = seen.clone();
     let deliver = move |captured| taking.lock().unwrap().take(captured);
     let mut page =
-        PageSource::start(Path::new(&told(FOLDER)), SIZE, || clock.now_ns(), deliver).await.unwrap();
+        PageSource::start(Path::new(&told(FOLDER)), SIZE, &Tuning::default(), || clock.now_ns(), deliver)
+            .await
+            .unwrap();
     page.open(&told(URL));
     loop {
         match page.event().await.unwrap() {

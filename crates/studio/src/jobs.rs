@@ -417,7 +417,13 @@ impl Inner {
         };
         self.board.publish(Change::Job { job });
         self.tell_egress(&id, Some(&JobState::default()));
-        let launch = Launch { spec, token, secrets, folder: folder.short.clone() };
+        let launch = Launch {
+            spec,
+            token,
+            secrets,
+            tuning: self.defaults.tuning.clone(),
+            folder: folder.short.clone(),
+        };
         match Process::spawn(&self.program, &launch, &folder).await {
             Ok(process) => {
                 let conversation = Conversation::new(process, folder.clone());

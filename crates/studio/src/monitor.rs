@@ -231,7 +231,8 @@ impl Monitor {
             task: Task::Monitor(spec),
         };
         let folder = tokio::task::spawn_blocking(move || JobFolder::open(path)).await.map_err(internal)??;
-        let launch = Launch { spec, token, secrets: Default::default(), folder: folder.short.clone() };
+        let (secrets, tuning) = (Default::default(), Default::default());
+        let launch = Launch { spec, token, secrets, tuning, folder: folder.short.clone() };
         let process = Process::spawn(&self.inner.program, &launch, &folder).await?;
         Ok((Conversation::new(process, folder.clone()), folder))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use egress::storage::{StorageProfile, StorageSecret};
 use egress::validate::SessionLimits;
+use egress::wire::Tuning;
 use secrecy::SecretString;
 
 use crate::projects::ProjectStore;
@@ -32,6 +33,8 @@ pub struct EgressDefaults {
     pub limits: SessionLimits,
     /// The page that draws layouts where a request names none; none for the one that comes with the program.
     pub template_base: Option<String>,
+    /// How the programs of jobs run.
+    pub tuning: Tuning,
 }
 
 /// A role of AWS for requests.

@@ -538,12 +538,7 @@ fn a_request_that_was_tried_before_needs_names_that_tell_its_tries_apart() {
         assert!(segments(prefix, playlist).is_ok(), "{prefix} {playlist}");
     }
     assert!(tried(json!({"imageOutputs": [{"filenamePrefix": "a"}]})).is_ok());
-    let refused = [
-        file("shows/a.mp4"),
-        segments("a", "b-{retry}"),
-        segments("", "b"),
-        segments("a/", ""),
-    ];
+    let refused = [file("shows/a.mp4"), segments("a", "b-{retry}"), segments("", "b"), segments("a/", "")];
     for refused in refused {
         let error = ApiError::from(refused.unwrap_err());
         assert_eq!(error.detail, "output configuration does not support retry");

@@ -27,7 +27,10 @@ pub enum VideoEncoder {
     /// Windows Media Foundation.
     MediaFoundation,
     /// Software.
-    X264,
+    X264 {
+        /// Threads; 0 for as many as it likes.
+        threads: u32,
+    },
 }
 
 /// Hardware, in order of preference.
@@ -47,7 +50,7 @@ impl VideoEncoder {
             Self::Va | Self::Vaapi => "VA-API",
             Self::VideoToolbox => "VideoToolbox",
             Self::MediaFoundation => "Media Foundation",
-            Self::X264 => "x264",
+            Self::X264 { .. } => "x264",
         }
     }
 
@@ -59,7 +62,7 @@ impl VideoEncoder {
             Self::Vaapi => "vaapih264enc",
             Self::VideoToolbox => "vtenc_h264",
             Self::MediaFoundation => "mfh264enc",
-            Self::X264 => "x264enc",
+            Self::X264 { .. } => "x264enc",
         }
     }
 
@@ -70,11 +73,12 @@ impl VideoEncoder {
             // No B-frames, a short look-ahead, threads on slices and not on frames: what is inside the
             // encoder is lost when the process is killed, and is the time from Record to the first
             // picture on the disk. `veryfast` and the rest are LiveKit Egress's settings.
-            Self::X264 => {
+            Self::X264 { threads } => {
                 let scenecut = if fixed { "scenecut=0" } else { "" };
                 format!(
                     "x264enc speed-preset=veryfast bitrate={kbps} vbv-buf-capacity=2000 key-int-max={key_int} \
-                     bframes=0 rc-lookahead=4 sync-lookahead=0 sliced-threads=true option-string=\"{scenecut}\""
+                     bframes=0 rc-lookahead=4 sync-lookahead=0 sliced-threads=true threads={threads} \
+                     option-string=\"{scenecut}\""
                 )
             }
             Self::Nvenc => format!("videoconvert ! {element} bitrate={kbps} gop-size={key_int} bframes=0"),
@@ -127,9 +131,10 @@ impl VideoEncoder {
     }
 }
 
-/// Finds the encoder to use. Tries each hardware encoder that is installed; takes some 100 ms for each.
-pub fn best_encoder() -> VideoEncoder {
-    HARDWARE.into_iter().find(|e| e.works()).unwrap_or(VideoEncoder::X264)
+/// Finds the encoder to use. Tries each hardware encoder that is installed; takes some 100 ms for each. `threads`: of
+/// the software that is used where there is none, 0 for as many as it likes.
+pub fn best_encoder(threads: u32) -> VideoEncoder {
+    HARDWARE.into_iter().find(|e| e.works()).unwrap_or(VideoEncoder::X264 { threads })
 }
 
 /// What `tallylight-job probe` prints.
@@ -145,7 +150,7 @@ pub struct Probe {
 
 /// What this machine can do.
 pub fn probe() -> Probe {
-    let best = best_encoder();
+    let best = best_encoder(0);
     let needed = [
         (best.element(), "Recording in H.264", "the GStreamer “ugly” plugins (x264)"),
         ("voaacenc", "Sound in MP4 files", "the GStreamer “bad” plugins"),
@@ -177,5 +182,5 @@ pub fn probe() -> Probe {
             .with_detail(format!("element {element} not found"))
         })
         .collect();
-    Probe { encoder: best.name(), hardware: best != VideoEncoder::X264, problems }
+    Probe { encoder: best.name(), hardware: !matches!(best, VideoEncoder::X264 { .. }), problems }
 }

@@ -106,7 +106,9 @@ impl<F: Feed> Engine<F> {
         };
         // A source that went away ends when it went, not when we were sure of it.
         let end_ns = match reason {
-            EndReason::SourceClosed | EndReason::DuplicateIdentity => self.feed.away_since_ns().unwrap_or(now_ns),
+            EndReason::SourceClosed | EndReason::DuplicateIdentity => {
+                self.feed.away_since_ns().unwrap_or(now_ns)
+            }
             _ => now_ns,
         };
         self.core.lanes.hold(Some(end_ns));

@@ -114,6 +114,7 @@ async fn show(
         folder: launch.folder.clone(),
         size,
         await_start_signal: page.await_start_signal,
+        tuning: launch.tuning.clone(),
         of_room: matches!(page.address, PageAddress::Template { .. }),
         after_crash: page.after_crash,
         clock,

@@ -46,10 +46,12 @@ pub async fn engine<F: Feed>(
 ) -> Engine<F> {
     // Trying hardware takes a moment, and only an encoded picture needs it.
     let encodes = matches!(&spec.treatment, egress::spec::Treatment::Encode { video: Some(_), .. });
+    let threads = launch.tuning.encoder_threads;
+    let software = VideoEncoder::X264 { threads };
     let encoder = if encodes {
-        tokio::task::spawn_blocking(best_encoder).await.unwrap_or(VideoEncoder::X264)
+        tokio::task::spawn_blocking(move || best_encoder(threads)).await.unwrap_or(software)
     } else {
-        VideoEncoder::X264
+        software
     };
     let lanes = Lanes::new(spec, encoder, media.clone(), clock.now_ns());
     let names = NameContext {

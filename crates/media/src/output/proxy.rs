@@ -167,7 +167,7 @@ impl Proxy {
         };
         // In software always: a small picture costs little, and hardware takes few pictures at a time, which are the
         // master's.
-        let video = Arc::new(Encoder::video(&small, &VideoEncoder::X264, deliver())?);
+        let video = Arc::new(Encoder::video(&small, &VideoEncoder::X264 { threads: 0 }, deliver())?);
         let audio = plan.audio.then(|| Encoder::audio(&SOUND, deliver())).transpose()?;
         let dropped = Arc::new(AtomicU64::new(0));
         let scaler = scaler(plan.program, &small, video.clone(), rest, dropped.clone())?;

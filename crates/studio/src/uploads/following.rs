@@ -291,7 +291,8 @@ impl Following {
         let listed = |upload: &&Upload| {
             upload.owner == job.egress_id.as_str() && !matches!(upload.state, UploadState::Stored { .. })
         };
-        let ids: Vec<UploadId> = self.uploads.values().filter(listed).map(|upload| upload.id.clone()).collect();
+        let ids: Vec<UploadId> =
+            self.uploads.values().filter(listed).map(|upload| upload.id.clone()).collect();
         if !ids.is_empty()
             && let Err(error) = self.queue.cancel_all(&ids).await
         {

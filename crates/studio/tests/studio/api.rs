@@ -131,7 +131,8 @@ async fn of_an_evicted_job_nothing_is_uploaded_and_its_keys_are_forgotten() {
     }
     let info = studio.start_egress(start(asked)).await.unwrap();
     let id = EgressId::from(info.egress_id.as_str());
-    let over = told(&studio, id.as_str(), "the end", |info| info.status() == EgressStatus::EgressFailed).await;
+    let over =
+        told(&studio, id.as_str(), "the end", |info| info.status() == EgressStatus::EgressFailed).await;
     assert_eq!((over.error_code, over.details.as_str()), (409, "End reason: Duplicate identity"));
     assert!(studio.was_evicted(&id));
     // It is here, where it was written.

@@ -1,43 +1,25 @@
 //! The configuration of the service: LiveKit Egress's own `config.yaml`, and what is ours beside it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod read;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use api::admission::CpuCost;
 use api::bus::redis::RedisConfig;
-use egress::error::ApiError;
+use egress::wire::BrowserFlag;
 use jiff::SignedDuration;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
 
 use super::storage::{AliOss, Azure, Gcp, S3, Secret, StorageConfig};
-use crate::args::invalid;
 
-/// Keys of LiveKit Egress that change nothing here, most of them because what they tune is not there.
-const WITHOUT_EFFECT: &[&str] = &[
-    "audio_tempo_controller",
-    "chrome_flags",
-    // Sound without a picture takes the same way here, whoever draws.
-    "cpu_cost.sdk_audio_room_composite_cpu_cost",
-    "debug",
-    "debug_handler_port",
-    "enable_chrome_sandbox",
-    "enable_one_shot_sender_report_sync",
-    "enable_sync_engine",
-    "insecure",
-    "io_create_timeout",
-    "io_selection_timeout",
-    "io_update_timeout",
-    "io_workers",
-    "latency",
-    "latency_overrides",
-    "max_upload_queue",
-    "pulse_sink_reap_grace_sec",
-    "test_overrides",
-    "video_encoder_threads",
-];
+pub use read::{Read, read, text};
 
 /// What stands in the file.
 #[derive(Debug, Default, Deserialize)]
@@ -63,6 +45,12 @@ pub struct Config {
     pub log_level: Option<Level>,
     /// What is logged, and how.
     pub logging: Logging,
+    /// What Chromium is started with besides, by the names of its switches without dashes.
+    pub chrome_flags: BTreeMap<String, BrowserFlag>,
+    /// Whether a page may be at an address without a good certificate, and use what is not encrypted.
+    pub insecure: bool,
+    /// Threads of the H.264 encoder; 0 for as many as it likes.
+    pub video_encoder_threads: u32,
     /// Where recordings go on this computer.
     pub local_directory: Option<PathBuf>,
     /// Where they are uploaded to.
@@ -153,13 +141,35 @@ pub struct Logging {
 }
 
 /// `backup_storage`.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub enum Backup {
     /// A folder.
     Folder(PathBuf),
     /// A storage.
     Storage(Box<StorageConfig>),
+}
+
+impl<'de> Deserialize<'de> for Backup {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> de::Visitor<'de> for Either {
+            type Value = Backup;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a folder or a storage")
+            }
+
+            fn visit_str<E>(self, folder: &str) -> Result<Backup, E> {
+                Ok(Backup::Folder(folder.into()))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Backup, A::Error> {
+                let storage = StorageConfig::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(Backup::Storage(Box::new(storage)))
+            }
+        }
+        from.deserialize_any(Either)
+    }
 }
 
 /// `session_limits`. Durations as Go writes them: `90m`, `1h30m`.
@@ -224,82 +234,6 @@ impl Default for Http {
     }
 }
 
-/// A configuration, and what in it should be looked at.
-#[derive(Debug)]
-pub struct Read {
-    /// What is configured.
-    pub config: Config,
-    /// A line each.
-    pub warnings: Vec<String>,
-}
-
-/// Reads a configuration.
-///
-/// # Errors
-/// It is no YAML, a value is of the wrong kind, or what is needed is missing.
-pub fn read(text: &str, from: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Read, ApiError> {
-    let mut unknown = BTreeSet::new();
-    // An empty file says nothing, and is none of YAML's.
-    let text = if text.trim().is_empty() { "{}" } else { text };
-    let document = yaml_serde::Deserializer::from_str(text);
-    let config: Result<Config, _> = serde_ignored::deserialize(document, |path| {
-        // What may be missing is a step of its own in there, by the name of a question mark.
-        unknown.insert(path.to_string().replace(".?", ""));
-    });
-    let mut config = config.map_err(|error| {
-        invalid(
-            format!("The configuration in {from} cannot be used."),
-            "Correct the value at the place named below; the keys are those of LiveKit Egress's config.yaml.",
-        )
-        .with_detail(without_values(&error.to_string()))
-    })?;
-    let or = |value: &mut String, name: &str| {
-        if value.is_empty()
-            && let Some(found) = environment(name)
-        {
-            *value = found;
-        }
-    };
-    or(&mut config.api_key, "LIVEKIT_API_KEY");
-    or(&mut config.ws_url, "LIVEKIT_WS_URL");
-    if config.api_secret.as_ref().is_none_or(|secret| secret.expose_secret().is_empty()) {
-        config.api_secret =
-            environment("LIVEKIT_API_SECRET").filter(|s| !s.is_empty()).map(SecretString::from);
-    }
-    for (missing, key, name) in [
-        (config.api_key.is_empty(), "api_key", "LIVEKIT_API_KEY"),
-        (config.api_secret.is_none(), "api_secret", "LIVEKIT_API_SECRET"),
-        (config.ws_url.is_empty(), "ws_url", "LIVEKIT_WS_URL"),
-    ] {
-        if missing {
-            let remedy = format!("Write {key} into the file, or {name} into the environment.");
-            return Err(invalid(format!("The configuration in {from} holds no {key}."), remedy));
-        }
-    }
-    let warnings = unknown.iter().map(|key| warning(key)).collect();
-    Ok(Read { config, warnings })
-}
-
-fn warning(key: &str) -> String {
-    let top = key.split('.').next().unwrap_or(key);
-    if [top, key].iter().any(|key| WITHOUT_EFFECT.contains(key)) {
-        format!("{key} has no effect here")
-    } else if matches!(top, "s3" | "azure" | "gcp" | "alioss") {
-        format!("{key} is not known: a storage stands below the key storage")
-    } else {
-        format!("{key} is not known")
-    }
-}
-
-/// What a parser says, without the texts that it found: one of them may be a secret in the wrong place.
-fn without_values(words: &str) -> String {
-    let Some((before, rest)) = words.split_once("string \"") else { return words.to_owned() };
-    match rest.rsplit_once("\", expected") {
-        Some((_, after)) => format!("{before}a text, expected{after}"),
-        None => format!("{before}a text"),
-    }
-}
-
 /// A duration as Go writes it, or nanoseconds, as its YAML takes them too. 0 is none.
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     struct Written;
@@ -322,169 +256,4 @@ fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::E
     }
     let duration = from.deserialize_any(Written)?;
     Ok((!duration.is_zero()).then_some(duration))
-}
-
-/// The text of the configuration, and where it is from: `--config`, else `EGRESS_CONFIG_BODY`, else the file that
-/// `EGRESS_CONFIG_FILE` names.
-///
-/// # Errors
-/// None is named, or the file cannot be read.
-pub fn text(
-    file: Option<&Path>,
-    environment: impl Fn(&str) -> Option<String>,
-) -> Result<(String, String), ApiError> {
-    let named = match file {
-        Some(file) => Some(file.to_owned()),
-        None => match environment("EGRESS_CONFIG_BODY").filter(|body| !body.is_empty()) {
-            Some(body) => return Ok((body, "EGRESS_CONFIG_BODY".to_owned())),
-            None => environment("EGRESS_CONFIG_FILE").filter(|file| !file.is_empty()).map(PathBuf::from),
-        },
-    };
-    let Some(file) = named else {
-        return Err(invalid(
-            "No configuration is named.",
-            "Name one with --config, EGRESS_CONFIG_FILE or EGRESS_CONFIG_BODY.",
-        ));
-    };
-    let from = file.display().to_string();
-    std::fs::read_to_string(&file).map(|text| (text, from.clone())).map_err(|error| {
-        invalid(format!("The configuration {from} cannot be read."), "Check its name and its rights.")
-            .with_detail(error)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NEEDED: &str = "api_key: key\napi_secret: secret\nws_url: ws://localhost:7880\n";
-
-    fn nothing(_: &str) -> Option<String> {
-        None
-    }
-
-    fn config(more: &str) -> Result<Read, ApiError> {
-        read(&format!("{NEEDED}{more}"), "config.yaml", nothing)
-    }
-
-    #[test]
-    fn livekits_own_example_is_read() {
-        let read = config(
-            "
-redis:
-  address: localhost:6379
-  db: 1
-health_port: 9090
-template_port: 7980
-prometheus_port: 9091
-log_level: debug
-logging: { level: warn, json: true }
-template_base: http://localhost:7980/
-enable_chrome_sandbox: true
-insecure: true
-cluster_id: eu
-cpu_cost: { room_composite_cpu_cost: 3.0, track_cpu_cost: 1, sdk_audio_room_composite_cpu_cost: 0.5 }
-session_limits:
-  file_output_max_duration: 1h
-  stream_output_max_duration: 90m
-  segment_output_max_duration: 1h30m
-  image_output_max_duration: 60000000000
-  file_output_max_size: 300000
-storage:
-  prefix: shows
-  s3: { access_key: a, secret: b, region: eu-west-1, bucket: c, max_retries: 3 }
-webhook: { api_key: key, urls: [https://example.com/hook], filter_params: { exclude_events: [egress_updated] } }
-api: { bind: '::1', port: 8443, tls_cert: /c.pem, tls_key: /k.pem }
-",
-        )
-        .unwrap();
-        let Read { config, warnings } = read;
-        assert_eq!((config.health_port, config.prometheus_port), (9090, 9091));
-        assert_eq!((config.log_level, config.logging.level), (Some(Level::Debug), Some(Level::Warn)));
-        assert_eq!(config.template_base(), None, "that is LiveKit's own page");
-        let redis = config.redis.unwrap();
-        assert_eq!((redis.address.as_str(), redis.db), ("localhost:6379", 1));
-        let limits = config.session_limits;
-        let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
-        assert_eq!(
-            (limits.file_output_max_duration, limits.stream_output_max_duration),
-            (minutes(60), minutes(90))
-        );
-        assert_eq!(
-            (limits.segment_output_max_duration, limits.image_output_max_duration),
-            (minutes(90), minutes(1))
-        );
-        assert_eq!(limits.file_output_max_size, 300_000);
-        assert!((config.cpu_cost.room_composite_cpu_cost - 3.0).abs() < 1e-9);
-        assert!((config.cpu_cost.track_cpu_cost - 1.0).abs() < 1e-9);
-        assert_eq!(config.api.unwrap().port, 8443);
-        assert_eq!(config.storage.unwrap().prefix, "shows");
-        assert_eq!(
-            warnings,
-            [
-                "cpu_cost.sdk_audio_room_composite_cpu_cost has no effect here",
-                "enable_chrome_sandbox has no effect here",
-                "insecure has no effect here",
-                "storage.s3.max_retries is not known",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_is_missing_comes_from_the_environment_or_is_named() {
-        let environment = |name: &str| match name {
-            "LIVEKIT_API_KEY" => Some("of the environment".to_owned()),
-            "LIVEKIT_API_SECRET" => Some("s".to_owned()),
-            "LIVEKIT_WS_URL" => Some("wss://example.com".to_owned()),
-            _ => None,
-        };
-        assert_eq!(read("", "f", environment).unwrap().config.api_key, "of the environment");
-        assert_eq!(read("api_key: of the file", "f", environment).unwrap().config.api_key, "of the file");
-        for (text, key) in [
-            ("", "api_key"),
-            ("api_key: a", "api_secret"),
-            ("api_key: a\napi_secret: b", "ws_url"),
-            ("api_key: a\napi_secret: ''\nws_url: c", "api_secret"),
-        ] {
-            let error = read(text, "config.yaml", nothing).unwrap_err();
-            assert!(error.message.contains(key) && error.message.contains("config.yaml"), "{error:?}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_value_is_named_by_its_place_and_not_repeated() {
-        for (text, place) in [
-            ("health_port: many", "health_port"),
-            ("health_port: 70000", "health_port"),
-            ("session_limits: { file_output_max_duration: soonish }", "file_output_max_duration"),
-            ("storage: { s3: hunter2 }", "storage.s3"),
-            ("api: { bind: hunter2 }", "api.bind"),
-            ("logging: { level: loud }", "logging.level"),
-        ] {
-            let error = config(text).unwrap_err();
-            assert!(error.detail.contains(place), "{text}: {}", error.detail);
-            assert!(!format!("{error:?}").contains("hunter2"), "{}", error.detail);
-        }
-        assert!(config("a: [").is_err());
-    }
-
-    #[test]
-    fn unknown_keys_are_warned_of() {
-        let warnings = config("s3: { buckt: a }\nhelth_port: 1\napi: { prt: 1 }").unwrap().warnings;
-        assert_eq!(warnings.len(), 3, "{warnings:?}");
-        assert!(warnings.iter().any(|line| line.contains("below the key storage")), "{warnings:?}");
-    }
-
-    #[test]
-    fn a_backup_is_a_folder_or_a_storage() {
-        let backup = config("backup_storage: /mnt/backup").unwrap().config.backup_storage;
-        assert!(matches!(backup, Some(Backup::Folder(folder)) if folder == Path::new("/mnt/backup")));
-    }
-
-    #[test]
-    fn nothing_of_a_secret_is_shown() {
-        let read = config("storage: { s3: { access_key: AKIAXX, secret: hunter2, bucket: b } }").unwrap();
-        let shown = format!("{read:?}");
-        assert!(!shown.contains("hunter2") && !shown.contains("AKIAXX"), "{shown}");
-    }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::admission::Admission;
+use api::bus::redis::RedisConfig;
 use api::bus::worker::{Worker, WorkerOptions};
 use api::http::status::Status;
 use api::http::{Api, Endpoint, Server, Tls};
@@ -19,6 +20,7 @@ use api::webhook::{Configured, Patience, Webhooks};
 use egress::error::ApiError;
 use egress::id::EgressId;
 use egress::validate::SessionLimits;
+use egress::wire::Tuning;
 use secrecy::SecretString;
 use studio::surface::ProjectInput;
 use studio::{EgressDefaults, Studio};
@@ -71,9 +73,7 @@ pub fn prepare(file: Option<&Path>) -> Result<Prepared, ApiError> {
     let (of_places, of_storage) = places(&mut config, environment)?;
     warnings.extend(of_storage);
     let defaults = defaults(&config, of_places);
-    if let Some(redis) = &config.redis {
-        redis.check()?;
-    }
+    config.redis = config.redis.take().map(RedisConfig::resolved).transpose()?;
     Ok(Prepared { config, warnings, defaults, keys })
 }
 
@@ -97,6 +97,11 @@ fn defaults(config: &Config, of_places: EgressDefaults) -> EgressDefaults {
             images_max_s: seconds(image_output_max_duration),
         },
         template_base: config.template_base().map(str::to_owned),
+        tuning: Tuning {
+            encoder_threads: config.video_encoder_threads,
+            browser_flags: config.chrome_flags.clone(),
+            insecure_pages: config.insecure,
+        },
         ..of_places
     }
 }

@@ -3,4 +3,4 @@
 /**
  * Why a job ended.
  */
-export type EndReason = "stop_requested" | "streams_stopped" | "source_closed" | "room_lost" | "limit_reached" | "disk_full" | "process_killed" | "failure";
+export type EndReason = "stop_requested" | "streams_stopped" | "source_closed" | "room_lost" | "duplicate_identity" | "limit_reached" | "disk_full" | "process_killed" | "failure";

@@ -123,7 +123,7 @@ impl Worker {
     /// # Errors
     /// The configuration makes no sense, or the data folder cannot be written.
     pub async fn open(studio: Studio, options: WorkerOptions) -> Result<Self, ApiError> {
-        options.redis.check()?;
+        let redis = options.redis.resolved()?;
         let folder = options.data_dir;
         let cannot = |error: std::io::Error| {
             ApiError::new(
@@ -136,7 +136,7 @@ impl Worker {
         };
         let read = tokio::task::spawn_blocking(move || Ledger::open(&folder)).await;
         let ledger = read.map_err(std::io::Error::other).and_then(|read| read).map_err(cannot)?;
-        let line = Line::open(options.redis);
+        let line = Line::open(redis);
         let io = Client::new(line.clone(), IO);
         let inner = Arc::new(Inner {
             outbox: Outbox::new(io, ledger.clone(), line.state()),
@@ -330,7 +330,10 @@ impl Inner {
         if self.state.lock().ours.remove(id).is_none() {
             return;
         }
-        tracing::warn!(egress_id = id, "another worker has taken a job over; the server is told nothing more of it");
+        tracing::warn!(
+            egress_id = id,
+            "another worker has taken a job over; the server is told nothing more of it"
+        );
         self.outbox.discard(id);
         let (ledger, id) = (self.ledger.clone(), id.to_owned());
         let settled = async move {

@@ -19,6 +19,7 @@ use chromiumoxide::cdp::browser_protocol::target::{CloseTargetParams, EventTarge
 use chromiumoxide::cdp::js_protocol::runtime::{EvaluateParams, EventConsoleApiCalled};
 use chromiumoxide::handler::HandlerConfig;
 use chromiumoxide::page::Page;
+use egress::wire::Tuning;
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
@@ -30,6 +31,7 @@ use super::heard::{self, PageEvent};
 use super::sandbox::{HOME, Sandbox, Share, which};
 use super::screen::Screen;
 use super::sound::Loudspeaker;
+use super::switches::tuned;
 
 /// How long Chromium may take to start.
 const STARTS: Duration = Duration::from_secs(20);
@@ -59,6 +61,7 @@ impl Browser {
         screen: &Screen,
         loudspeaker: &Loudspeaker,
         (width, height): (u32, u32),
+        tuning: &Tuning,
     ) -> Result<Self, StageError> {
         let program = find().ok_or(StageError::NoBrowser)?;
         let shares = [
@@ -70,7 +73,8 @@ impl Browser {
         // A fresh profile: in memory where there is a sandbox, in the job's folder elsewhere.
         let profile =
             if sandbox.isolates() { Path::new(HOME).join("profile") } else { folder.join("profile") };
-        command.args(flags(width, height, sandbox, &profile)).arg("about:blank");
+        let flags = tuned(flags(width, height, sandbox, &profile), tuning);
+        command.args(flags).arg("about:blank");
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process =
             command.spawn().map_err(|source| StageError::Missing { program: "chromium", source })?;

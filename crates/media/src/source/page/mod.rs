@@ -8,9 +8,12 @@ mod sandbox;
 mod screen;
 pub mod site;
 mod sound;
+mod switches;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+
+use egress::wire::Tuning;
 
 pub use capture::{CaptureSize, Captured};
 pub use heard::PageEvent;
@@ -84,6 +87,7 @@ impl PageSource {
     pub async fn start(
         folder: &Path,
         size: CaptureSize,
+        tuning: &Tuning,
         unix_ns: impl Fn() -> i64,
         deliver: impl Fn(Captured) + Send + Sync + 'static,
     ) -> Result<Self, StageError> {
@@ -91,7 +95,7 @@ impl PageSource {
         let pixels = (size.width, size.height);
         let (screen, loudspeaker) =
             tokio::try_join!(Screen::start(sandbox, folder, pixels), Loudspeaker::start(sandbox, folder))?;
-        let browser = Browser::start(sandbox, folder, &screen, &loudspeaker, pixels).await?;
+        let browser = Browser::start(sandbox, folder, &screen, &loudspeaker, pixels, tuning).await?;
         let capture = Capture::start(&screen, &loudspeaker, size, unix_ns, deliver)?;
         Ok(Self { _capture: capture, browser, screen, loudspeaker, isolated: sandbox.isolates() })
     }

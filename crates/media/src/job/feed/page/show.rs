@@ -9,7 +9,7 @@ use std::time::Duration;
 use egress::error::ApiError;
 use egress::fact::PageState;
 use egress::spec::AfterCrash;
-use egress::wire::LayoutChange;
+use egress::wire::{LayoutChange, Tuning};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
@@ -47,6 +47,8 @@ pub struct Show {
     pub size: CaptureSize,
     /// Whether the page is on only when it says so.
     pub await_start_signal: bool,
+    /// How its programs run.
+    pub tuning: Tuning,
     /// Whether it belongs to a room, and is nothing without it.
     pub of_room: bool,
     /// What to do when it breaks while it is on.
@@ -142,7 +144,8 @@ async fn once(
         }
     };
     let clock = show.clock;
-    let started = PageSource::start(&show.folder, show.size, move || clock.now_ns(), deliver).await;
+    let started =
+        PageSource::start(&show.folder, show.size, &show.tuning, move || clock.now_ns(), deliver).await;
     let mut page = started.map_err(|error| broken(words::stage(&error), None))?;
     tell(PageState::Loading).await;
     page.open(&show.url);
