@@ -29,7 +29,8 @@ test('names with everything in them, and a room whose name is a path', { timeout
   };
   const segments = { filename_prefix: '{room_name}/seg #1: 100%+|"?', playlist_name: '{room_name}/list ?#', segment_duration: 2 };
   const stored = await start({
-    file_outputs: [{ file_type: 'MP4', filepath: '/ rec: *?"<>\\%41+#/./{room_name}//\u{1F469} a. .mp4', s3 }],
+    // Where recordings go on this computer means nothing in a bucket.
+    file_outputs: [{ file_type: 'MP4', filepath: `${scene.folder}/ rec: *?"<>\\%41+#/./{room_name}//\u{1F469} a. .mp4`, s3 }],
     segment_outputs: [{ ...segments, s3 }],
   });
   const here = await start({ file_outputs: [{ file_type: 'MP4', filepath: '{room_name}/ .a:b|c*d?"<>\\e%41 .mp4' }], segment_outputs: [segments] });
@@ -38,7 +39,7 @@ test('names with everything in them, and a room whose name is a path', { timeout
   await Promise.all([stored, here].map(({ egress_id }) => service.finish(egress_id)));
 
   const [file] = (await service.info(stored.egress_id)).fileResults;
-  const key = ' rec: *?"<>\\%41+#/acme/daily|ep:1/\u{1F469} a. .mp4';
+  const key = `${scene.folder.slice(1)}/ rec: *?"<>\\%41+#/acme/daily|ep:1/\u{1F469} a. .mp4`;
   assert.ok(file.filename.endsWith(key), file.filename);
   assert.equal(stored.file_results[0].filename, file.filename, 'from the first answer on');
   assert.ok((await minio.object(key)).length > 10_000, 'in the bucket');

@@ -84,18 +84,21 @@ impl Studio {
 }
 
 /// The folder of an output on a disk. A name that begins with that folder, as callers of LiveKit's own service write
-/// it, is one below it. `uploaded`: whether the output goes to a storage.
+/// it, is one below it where the output stays here. `uploaded`: whether it goes to a storage, where the name is kept.
 fn names_of<'a>(
     output: &'a mut OutputSpec,
     folder: &Path,
     uploaded: bool,
 ) -> Result<Option<&'a mut PathBuf>, RequestError> {
     let below = |field: &'static str, name: &mut String| {
+        if uploaded {
+            return check_template(field, name);
+        }
         let rest = folder.to_str().and_then(|folder| name.strip_prefix(folder.trim_end_matches('/')));
         if let Some(rest) = rest.filter(|rest| rest.starts_with('/')) {
             *name = rest.to_owned();
         }
-        if uploaded { check_template(field, name) } else { Ok(()) }
+        Ok(())
     };
     Ok(match &mut output.kind {
         OutputKind::File(file) => {
