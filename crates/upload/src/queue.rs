@@ -147,7 +147,19 @@ impl Queue {
         row.seq = self.inner.board.lock().take_seq();
         let written = row.clone();
         self.inner.journal.run(move |c| journal::add(c, &written, body.as_deref())).await?;
-        self.inner.board.lock().put(row);
+        // Its group may have been paused, or let go on, while it was written down: one that is not like the others would
+        // turn all that come after it.
+        let paused_now = {
+            let mut board = self.inner.board.lock();
+            row.paused = row.group.as_ref().is_some_and(|group| board.group_paused(group));
+            let paused_now = row.paused;
+            board.put(row);
+            paused_now
+        };
+        if paused_now != paused {
+            // Only to the disk: it may have been changed again.
+            self.inner.update(&id, |_| ()).await?;
+        }
         self.inner.tell(&id);
         self.inner.wake.notify_one();
         Ok(id)

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use egress::storage::{LocalFolder, Storage, StorageSecret};
 use parking_lot::Mutex;
-use upload::{Content, NewUpload, Order, What};
+use upload::{Content, NewUpload, Order, Upload, UploadState, What};
 
 use crate::proxy::{Act, Faults};
-use crate::servers::Server;
+use crate::servers::{Server, profile};
 use crate::tools::Bench;
 
 #[tokio::test]
@@ -86,4 +87,46 @@ async fn a_playlist_comes_after_its_segments() {
     assert_eq!(server.object("list.m3u8").await, None);
     bench.queue.cancel(&stuck).await.unwrap();
     bench.stored(&behind).await;
+}
+
+/// Whoever pauses a set while files come to it pauses it whole: one that was being written down meanwhile would let all
+/// that come after it go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_joins_a_group_while_it_is_paused_is_paused() {
+    let root = tempfile::TempDir::new().unwrap();
+    let storage = Storage::Local(LocalFolder { folder: root.path().join("away/not there") });
+    let bench = Bench::new(profile(storage), StorageSecret::default()).await;
+    let (path, _) = bench.file("segment.ts", 100);
+    for round in 0..20 {
+        let new = |index: usize| {
+            let name = format!("{round}/segment_{index}.ts");
+            NewUpload { order: Order::In(format!("set {round}")), ..bench.new_upload(&path, &name) }
+        };
+        let first = bench.queue.add(new(0)).await.unwrap();
+        let adding: Vec<_> = (1..16)
+            .map(|index| {
+                let (queue, new) = (bench.queue.clone(), new(index));
+                tokio::spawn(async move { queue.add(new).await.unwrap() })
+            })
+            .collect();
+        let of_round = |upload: &&Upload| upload.key.starts_with(&format!("{round}/"));
+        let paused = |upload: &Upload| upload.state == UploadState::Paused;
+        let uploads = || bench.queue.snapshot().uploads;
+        loop {
+            let all = uploads();
+            let going = all.iter().filter(of_round).filter(|upload| !paused(upload));
+            let ids: Vec<_> = going.map(|upload| upload.id.clone()).collect();
+            if ids.is_empty() {
+                break;
+            }
+            bench.queue.pause_all(&ids, true).await.unwrap();
+        }
+        for added in adding {
+            added.await.unwrap();
+        }
+        let all = uploads();
+        assert!(all.iter().any(|upload| upload.id == first));
+        let going: Vec<_> = all.iter().filter(of_round).filter(|upload| !paused(upload)).collect();
+        assert!(going.is_empty(), "round {round}: {} of 16 go: {going:?}", going.len());
+    }
 }
