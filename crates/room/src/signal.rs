@@ -152,6 +152,14 @@ impl Resumption {
     }
 }
 
+/// Whether the server says that the fault is its own (HTTP 5xx), as LiveKit's does while it has lost its Redis.
+pub(crate) fn is_server_error(error: &SignalError) -> bool {
+    match error {
+        SignalError::Server(status, _) | SignalError::Handshake { status } => status.is_server_error(),
+        _ => false,
+    }
+}
+
 /// What a failed join means. The server's words can hold the token, so they go through `token` first.
 pub(crate) fn join_error(error: &SignalError, token: &SecretString) -> ApiError {
     let detail = error.to_string().replace(token.expose_secret(), "…");
@@ -208,6 +216,13 @@ pub(crate) fn join_error(error: &SignalError, token: &SecretString) -> ApiError 
             "There is no such room, and the server makes none for us.",
             "Wait until somebody is in the room, then start again.",
         ),
+        error if is_server_error(error) => ApiError::new(
+            ErrorCode::Unreachable,
+            Fault::Server,
+            "The LiveKit server is there, and cannot let anybody in right now.",
+            "Try again in a moment. If it stays so, look into the server's log: its Redis or its disk may be away.",
+        )
+        .retryable(),
         SignalError::Client(..) | SignalError::Handshake { .. } => ApiError::new(
             ErrorCode::NotLiveKit,
             Fault::Input,

@@ -9,12 +9,13 @@ use egress::fact::ConnectionState;
 use egress::id::TrackId;
 use egress::roster::{LayerQuality, Roster};
 use livekit_protocol as proto;
+use livekit_signaling::SignalError;
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info};
 
-use super::link::{Link, Outcome};
+use super::link::{Link, Outcome, delay};
 use super::media::Media;
 use super::outlet::{CAPACITY, Outlet};
 use super::subscriptions::Subscriptions;
@@ -22,7 +23,7 @@ use super::{Order, Room, RoomOptions, RoomStats};
 use crate::event::{RoomEnd, RoomEvent};
 use crate::roster::People;
 use crate::service::address;
-use crate::signal::{self, Incoming, Signal, join_error};
+use crate::signal::{self, Incoming, Signal, is_server_error, join_error};
 use crate::stream::clock::LocalClock;
 use crate::transport::{MediaTransport, RtcTransport, TransportEvent, TransportOptions};
 
@@ -80,7 +81,7 @@ impl From<RoomEnd> for End {
 /// Joins and starts the task.
 pub(super) async fn start(mut options: RoomOptions) -> Result<(Room, mpsc::Receiver<RoomEvent>), ApiError> {
     options.url = address(&options.url, true)?;
-    let joining = signal::join(&options.url, &options.token);
+    let joining = join_patiently(&options);
     let (signal, joined) = match tokio::time::timeout(options.join_timeout, joining).await {
         Ok(joined) => joined.map_err(|error| join_error(&error, &options.token))?,
         Err(_) => {
@@ -125,6 +126,22 @@ pub(super) async fn start(mut options: RoomOptions) -> Result<(Room, mpsc::Recei
     session.send_roster(now);
     tokio::spawn(session.run());
     Ok((Room { orders: order_sender, roster, stats }, events))
+}
+
+/// Joins; again for a while if the server says that the fault is its own: a job that begins just when a server has come
+/// back begins all the same.
+async fn join_patiently(options: &RoomOptions) -> Result<(Signal, proto::JoinResponse), SignalError> {
+    let until = Instant::now() + options.join_timeout * 2 / 3;
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let wait = delay(attempt);
+        match signal::join(&options.url, &options.token).await {
+            Err(error) if is_server_error(&error) && Instant::now() + wait < until => {}
+            joined => return joined,
+        }
+        tokio::time::sleep(wait).await;
+    }
 }
 
 /// Opens a media connection.

@@ -301,7 +301,7 @@ impl RoomEnd {
 }
 
 /// Grows to five seconds; jittered, so that the jobs of a server that restarts do not come all at once.
-fn delay(attempt: u32) -> Duration {
+pub(super) fn delay(attempt: u32) -> Duration {
     if attempt == 0 {
         return Duration::ZERO;
     }

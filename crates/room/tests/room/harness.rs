@@ -474,6 +474,8 @@ pub struct Proxy {
     cut: watch::Sender<u64>,
     dead: Arc<AtomicBool>,
     pub accepted: Arc<AtomicU64>,
+    /// How many connections are answered with HTTP 500 from now on, as by a server that has lost its Redis.
+    pub failing: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -483,12 +485,18 @@ impl Proxy {
         let (cut, cuts) = watch::channel(0);
         let dead = Arc::new(AtomicBool::new(false));
         let accepted = Arc::new(AtomicU64::new(0));
-        let (is_dead, count) = (dead.clone(), accepted.clone());
+        let failing = Arc::new(AtomicU64::new(0));
+        let (is_dead, count, refused) = (dead.clone(), accepted.clone(), failing.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
                 let (is_dead, mut cuts) = (is_dead.clone(), cuts.clone());
                 cuts.mark_unchanged();
+                let less = |left: u64| left.checked_sub(1);
+                if refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+                    tokio::spawn(fail(client));
+                    continue;
+                }
                 tokio::spawn(async move {
                     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else { return };
                     let (from_client, to_client) = client.into_split();
@@ -501,7 +509,7 @@ impl Proxy {
                 });
             }
         });
-        Self { address, cut, dead, accepted }
+        Self { address, cut, dead, accepted, failing }
     }
 
     pub fn url(&self) -> String {
@@ -517,6 +525,18 @@ impl Proxy {
     pub fn set_dead(&self, dead: bool) {
         self.dead.store(dead, Ordering::SeqCst);
     }
+}
+
+async fn fail(mut client: TcpStream) {
+    let mut head = BufReader::new(&mut client).lines();
+    while let Ok(Some(line)) = head.next_line().await {
+        if line.is_empty() {
+            break;
+        }
+    }
+    let answer = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    // Whoever has gone meanwhile needs no answer.
+    let _ = client.write_all(answer.as_bytes()).await;
 }
 
 async fn pump(

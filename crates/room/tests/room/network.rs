@@ -278,6 +278,24 @@ async fn a_join_that_cannot_be_says_why() {
     assert_eq!(code(format!("ws://{free}"), token(KEY, SECRET)).await, ErrorCode::Unreachable);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_has_trouble_of_its_own_is_asked_again() {
+    let server = Server::start().await;
+    let proxy = Proxy::to(server.port).await;
+    let options = || RoomOptions { url: proxy.url(), ..server.options("show") };
+    // The library asks twice each time.
+    proxy.failing.store(5, Ordering::SeqCst);
+    let mut witness = Witness::join(options()).await;
+    assert!(proxy.accepted.load(Ordering::SeqCst) > 5);
+    witness.leave().await;
+
+    proxy.failing.store(u64::MAX, Ordering::SeqCst);
+    let hurried = RoomOptions { join_timeout: Duration::from_secs(3), ..options() };
+    let error = join(hurried).await.unwrap_err();
+    assert_eq!((error.code, error.retryable), (ErrorCode::Unreachable, true), "{error:?}");
+    assert!(error.message.contains("cannot let anybody in"), "{error:?}");
+}
+
 /// What a server can do to its clients, played by the server itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_server_orders_is_followed() {
