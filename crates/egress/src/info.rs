@@ -9,7 +9,7 @@ use proto::{EgressInfo, EgressSourceType};
 
 use crate::error::{ApiError, ErrorCode};
 use crate::fact::{EgressStatus, EndReason, OutputSet, OutputState};
-use crate::id::EgressId;
+use crate::id::{EgressId, OutputId};
 use crate::manifest::manifest_path;
 use crate::names::LaunchNames;
 use crate::redact::redact;
@@ -43,6 +43,8 @@ pub struct JobFacts<'a> {
     pub outputs: &'a [OutputSpec],
     /// What they are called.
     pub names: &'a LaunchNames,
+    /// Those that go to a storage.
+    pub uploaded: &'a [OutputId],
 }
 
 /// The job in LiveKit's words.

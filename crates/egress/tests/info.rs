@@ -49,6 +49,7 @@ fn info(facts: &[Fact]) -> EgressInfo {
         room_id: "",
         outputs: &[],
         names: &LaunchNames::default(),
+        uploaded: &[],
     };
     egress_info(&job, &JobState::of(&events))
 }
@@ -223,6 +224,7 @@ fn a_disk_that_is_nearly_full_is_no_limit_that_somebody_set() {
         room_id: "",
         outputs: &[],
         names: &LaunchNames::default(),
+        uploaded: &[],
     };
     let info = egress_info(&job, &JobState::of(&events));
     assert_eq!((info.error.as_str(), info.error_code), ("The disk was full. Free some space.", 507));
@@ -247,6 +249,7 @@ fn secrets_of_the_request_do_not_come_out() {
         room_id: "",
         outputs: &[],
         names: &LaunchNames::default(),
+        uploaded: &[],
     };
     let info = egress_info(&job, &JobState::default());
     assert!(!format!("{info:?}").contains("planted"));

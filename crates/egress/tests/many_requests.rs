@@ -170,6 +170,7 @@ fn results_are_told_as_livekit_tells_them() {
         room_id: "",
         outputs: &[],
         names: &LaunchNames::default(),
+        uploaded: &[],
     };
     let info = egress_info(&job, &state);
     assert!(info.file_results.is_empty());

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use egress::fact::{EgressStatus, EndReason, Event, Fact};
 use egress::filename::{NameFacts, launch_names};
+use egress::id::OutputId;
 use egress::info::{JobFacts, egress_info};
 use egress::names::LaunchNames;
 use egress::spec::{JobSpec, Task};
@@ -20,6 +21,11 @@ const AT_NS: i64 = 1_772_600_767_089_000_000;
 
 /// What is told of a request whose job has said this.
 fn told(request: &EgressRequest, facts: &[Fact]) -> EgressInfo {
+    told_with(request, facts, &[])
+}
+
+/// `uploaded`: the outputs that go to a storage.
+fn told_with(request: &EgressRequest, facts: &[Fact], uploaded: &[OutputId]) -> EgressInfo {
     let local = Local { folder: "/recordings".into(), ..Local::default() };
     let accepted = validate(request, &local).unwrap();
     let job = JobSpec {
@@ -46,6 +52,7 @@ fn told(request: &EgressRequest, facts: &[Fact]) -> EgressInfo {
         manifest: true,
         outputs: &accepted.spec.outputs,
         names: &names,
+        uploaded,
     };
     egress_info(&job, &JobState::of(&events))
 }
@@ -83,6 +90,31 @@ fn every_result_is_named_in_the_first_answer() {
     #[allow(deprecated)]
     let single = info.result;
     assert_eq!(single, None, "older SDKs are told of a kind alone");
+}
+
+#[test]
+fn a_name_keeps_the_slash_that_it_was_asked_for_with() {
+    let names = |set: Value, uploaded: &[OutputId]| {
+        let asked = participant(json!({
+            "fileOutputs": [{"filepath": "/a/{room_name}.mp4"}],
+            "segmentOutputs": [set],
+            "imageOutputs": [{"filenamePrefix": "/shots/s"}],
+        }));
+        let info = told_with(&asked, &[], uploaded);
+        let set = &info.segment_results[0];
+        let (file, images) = (&info.file_results[0].filename, &info.image_results[0].filename_prefix);
+        [file, &set.playlist_name, &set.live_playlist_name, images].map(String::clone)
+    };
+    let outputs = ["file", "segments", "images-1"].map(OutputId::from);
+    for set in [
+        json!({"filenamePrefix": "/hls/part", "playlistName": "list", "livePlaylistName": "live"}),
+        json!({"filenamePrefix": "part", "playlistName": "/hls/list", "livePlaylistName": "live"}),
+    ] {
+        let stored = ["/a/show.mp4", "/hls/list.m3u8", "/hls/live.m3u8", "/shots/s"];
+        assert_eq!(names(set.clone(), &outputs), stored);
+        let here = stored.map(|name| format!("/recordings{name}"));
+        assert_eq!(names(set, &[]), here, "a file that stays on this computer is told with its whole path");
+    }
 }
 
 #[test]

@@ -123,6 +123,7 @@ fn info(facts: &[Fact]) -> EgressInfo {
         room_id: "",
         outputs: &[],
         names: &LaunchNames::default(),
+        uploaded: &[],
     };
     egress_info(&job, &JobState::of(&events))
 }

@@ -27,6 +27,8 @@ pub(super) struct Results {
 struct Told<'a> {
     names: Option<&'a FileNames>,
     folder: &'a Path,
+    /// Whether it goes to a storage.
+    uploaded: bool,
     output: Option<Output<'a>>,
 }
 
@@ -38,16 +40,12 @@ impl Results {
         for spec in job.outputs {
             let output = outputs.iter().find(|output| *output.id == spec.id).copied();
             let names = job.names.shown(&spec.id);
+            let uploaded = job.uploaded.contains(&spec.id);
+            let told = |folder| Told { names, folder, uploaded, output };
             match &spec.kind {
-                OutputKind::File(file) => {
-                    results.files.push(Told { names, folder: &file.folder, output }.file());
-                }
-                OutputKind::Segments(set) => {
-                    results.segments.push(Told { names, folder: &set.folder, output }.segments(Some(set)));
-                }
-                OutputKind::Images(set) => {
-                    results.images.push(Told { names, folder: &set.folder, output }.images());
-                }
+                OutputKind::File(file) => results.files.push(told(&file.folder).file(&file.name)),
+                OutputKind::Segments(set) => results.segments.push(told(&set.folder).segments(Some(set))),
+                OutputKind::Images(set) => results.images.push(told(&set.folder).images(&set.prefix)),
                 OutputKind::Stream(stream) => {
                     results.streams.extend(of_stream(&stream.address, output.as_ref()));
                 }
@@ -58,14 +56,15 @@ impl Results {
         }
         let asked = |output: &&Output<'_>| job.outputs.iter().any(|spec| spec.id == *output.id);
         for output in outputs.iter().filter(|output| !asked(output)) {
-            let told = Told { names: None, folder: job.folder, output: Some(*output) };
+            let uploaded = job.uploaded.contains(output.id);
+            let told = Told { names: None, folder: job.folder, uploaded, output: Some(*output) };
             match (output.destination, output.set) {
                 (Some(destination), _) => {
                     results.streams.extend(of_stream(&destination.address, Some(output)));
                 }
                 (None, Some(OutputSet::Segments { .. })) => results.segments.push(told.segments(None)),
-                (None, Some(OutputSet::Images { .. })) => results.images.push(told.images()),
-                (None, None) => results.files.push(told.file()),
+                (None, Some(OutputSet::Images { .. })) => results.images.push(told.images("")),
+                (None, None) => results.files.push(told.file("")),
             }
         }
         results
@@ -101,11 +100,24 @@ impl Told<'_> {
         opened.or_else(|| self.names.and_then(name)).unwrap_or_default()
     }
 
-    fn file(self) -> FileInfo {
+    /// A path as LiveKit has it: one that was asked for with a slash before it has that, too. Of a file that stays on
+    /// this computer it is then the whole path.
+    fn as_asked(&self, path: String, template: &str) -> String {
+        if !template.starts_with('/') || path.is_empty() || path.starts_with('/') {
+            path
+        } else if self.uploaded {
+            format!("/{path}")
+        } else {
+            self.folder.join(path).display().to_string()
+        }
+    }
+
+    fn file(self, template: &str) -> FileInfo {
         let filename = self.path(|names| match names {
             FileNames::File { path } => Some(relative(path, self.folder)),
             FileNames::Segments { .. } | FileNames::Images { .. } => None,
         });
+        let filename = self.as_asked(filename, template);
         let mut info = FileInfo { filename, started_at: self.started_at(), ..FileInfo::default() };
         if let Some(result) = self.output.and_then(|output| output.result) {
             info.started_at = result.started_at_ns;
@@ -132,9 +144,12 @@ impl Told<'_> {
                 names.and_then(|names| names.live_playlist_path()).map(|path| relative(&path, self.folder))
             }
         };
+        // The playlist lies in the folder of the segments if it is asked for by its bare name.
+        let template =
+            spec.map_or("", |spec| if spec.playlist.contains('/') { &spec.playlist } else { &spec.prefix });
         let mut info = SegmentsInfo {
-            playlist_name,
-            live_playlist_name: live_playlist_name.unwrap_or_default(),
+            playlist_name: self.as_asked(playlist_name, template),
+            live_playlist_name: self.as_asked(live_playlist_name.unwrap_or_default(), template),
             segment_count: i64::try_from(count).unwrap_or(i64::MAX),
             started_at: self.started_at(),
             ..SegmentsInfo::default()
@@ -153,7 +168,7 @@ impl Told<'_> {
         info
     }
 
-    fn images(self) -> ImagesInfo {
+    fn images(self, template: &str) -> ImagesInfo {
         let (filename_prefix, count) = match (self.output.and_then(|output| output.set), self.names) {
             (Some(OutputSet::Images { prefix, count }), _) => (prefix.clone(), *count),
             (_, Some(FileNames::Images { folder, prefix })) => {
@@ -161,6 +176,7 @@ impl Told<'_> {
             }
             _ => (String::new(), 0),
         };
+        let filename_prefix = self.as_asked(filename_prefix, template);
         let (started_at, ended_at) = match self.output.and_then(|output| output.result) {
             Some(result) => (result.started_at_ns, result.ended_at_ns),
             None => (self.started_at(), 0),

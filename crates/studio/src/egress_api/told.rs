@@ -217,6 +217,7 @@ impl Inner {
                 manifest: known.manifest,
                 outputs: &known.outputs,
                 names: &known.names,
+                uploaded: &job.stores.iter().map(|store| store.output.clone()).collect::<Vec<_>>(),
             };
             known.facts = egress_info(&facts, state);
             known.facts.retry_count = known.retry.try_into().unwrap_or(i32::MAX);
