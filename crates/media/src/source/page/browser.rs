@@ -9,7 +9,8 @@ use chromiumoxide::browser::Browser as Connection;
 use chromiumoxide::cdp::browser_protocol::browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams};
 use chromiumoxide::cdp::browser_protocol::inspector::EventTargetCrashed;
 use chromiumoxide::cdp::browser_protocol::network::{
-    EventLoadingFailed, EventResponseReceived, EventWebSocketCreated, EventWebSocketFrameReceived, ResourceType,
+    EventLoadingFailed, EventResponseReceived, EventWebSocketCreated, EventWebSocketFrameReceived,
+    ResourceType,
 };
 use chromiumoxide::cdp::browser_protocol::page::{
     AddScriptToEvaluateOnNewDocumentParams, EventJavascriptDialogOpening, EventLoadEventFired,

@@ -86,9 +86,11 @@ impl Signalling {
         match end_of_room(&event.response)? {
             RoomEnd::RoomClosed | RoomEnd::Removed => Some(PageEvent::RoomEnded),
             // A page that joins anew takes the place of its own connection before.
-            RoomEnd::DuplicateIdentity => {
-                self.newest.as_ref().is_none_or(|newest| *newest == event.request_id).then_some(PageEvent::Evicted)
-            }
+            RoomEnd::DuplicateIdentity => self
+                .newest
+                .as_ref()
+                .is_none_or(|newest| *newest == event.request_id)
+                .then_some(PageEvent::Evicted),
             _ => None,
         }
     }
@@ -104,6 +106,7 @@ fn end_of_room(frame: &WebSocketFrame) -> Option<RoomEnd> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chromiumoxide::cdp::browser_protocol::network::MonotonicTime;
     use serde_json::{Value, json};
 
     fn said(args: Value) -> Vec<PageEvent> {
@@ -173,7 +176,11 @@ mod tests {
         };
         let told = |id: &str, reason| {
             let response = frame(BINARY, &leave(reason));
-            EventWebSocketFrameReceived { request_id: RequestId::new(id), timestamp: 0.0.into(), response }
+            EventWebSocketFrameReceived {
+                request_id: RequestId::new(id),
+                timestamp: MonotonicTime::new(0.0),
+                response,
+            }
         };
         let mut room = Signalling::default();
         room.opened(&opened("1", "wss://livekit.example/rtc?access_token=t"));
