@@ -19,6 +19,7 @@ const LIGHT = { max_cpu_utilization: 50, room_composite_cpu_cost: 0.1, participa
 
 /** What a worker itself says of an egress, over its own API. */
 async function own(bus, worker, egressId) {
+  await worker.says(/the API is at/);
   const said = worker.stderr.replaceAll(/\x1b\[[0-9;]*m/g, '');
   const [, url] = /the API is at (https?:\/\/[^\s"]+)/.exec(said);
   const [info] = await new EgressClient(url, bus.server.key, bus.server.secret).listEgress({ egressId });
