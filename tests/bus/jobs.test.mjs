@@ -160,6 +160,25 @@ test('what cannot be done is refused at once, in words', async (t) => {
   assert.equal(worker.exit, undefined);
 });
 
+test('a further try: its names hold its number, and others than it are refused', async (t) => {
+  const bus = await BusScene.open(t);
+  const ada = await bus.person(1, { audio: true });
+  await bus.worker();
+  const [{ sid }] = await bus.rooms.listRooms([bus.room]);
+  const again = (egressId, filepath) => {
+    const participant = { roomName: bus.room, identity: ada.identity, fileOutputs: [{ filepath }] };
+    return bus.sendAgain({ egressId, roomId: sid, retryCount: 2, participant });
+  };
+  const { info } = await again('EG_again1', 'show_{retry}.mp4');
+  assert.deepEqual([info.egressId, info.retryCount], ['EG_again1', 2]);
+  assert.equal(info.fileResults[0].filename, 'show_2.mp4');
+  const done = await bus.finish(info.egressId, 1000);
+  assert.deepEqual([done.retryCount, done.fileResults[0].filename], [2, 'show_2.mp4']);
+  await whole(done);
+  const { refused: why } = await again('EG_again2', 'show.mp4');
+  assert.match(why, /output configuration does not support retry/);
+});
+
 test('keys of storages are in one file that nobody else may read, for as long as an upload needs them', async (t) => {
   const bus = await BusScene.open(t);
   const ada = await bus.person(1, { audio: true });

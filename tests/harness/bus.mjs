@@ -8,7 +8,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EgressClient, EgressStatus, RoomServiceClient, WebhookReceiver } from 'livekit-server-sdk';
-import { freePort } from './livekit.mjs';
+import { freePort, startProgram } from './livekit.mjs';
 import { Scene } from './scene.mjs';
 import { Worker } from './studio.mjs';
 import { sleep, until } from './wait.mjs';
@@ -130,6 +130,16 @@ export class BusScene {
       if (worker.exit) throw new Error(`the worker ended\n${worker.stderr}`);
       return this.redis.workers() >= workers;
     }, { withinMs: 60_000 });
+  }
+
+  /** Sends a request as servers do that try an egress again; comes back with the answer, or why there is none. */
+  async sendAgain(request) {
+    const child = spawn(await startProgram(), [this.redis.address], { stdio: 'pipe' });
+    child.stdin.end(JSON.stringify(request));
+    const said = { stdout: '', stderr: '' };
+    for (const stream of ['stdout', 'stderr']) child[stream].on('data', (data) => (said[stream] += data));
+    const [code] = await once(child, 'close');
+    return code === 0 ? { info: JSON.parse(said.stdout) } : { refused: said.stderr.trim() };
   }
 
   async info(egressId) {

@@ -42,6 +42,11 @@ export function livekitProgram() {
   return goProgram('livekit', 'github.com/livekit/livekit-server/cmd/server', 'livekit-server');
 }
 
+/** Sends workers on a Redis requests of its own (tests/servers/livekit/start.go). */
+export function startProgram() {
+  return goProgram('livekit', '.', 'start-egress');
+}
+
 /** A TCP port that was free a moment ago. */
 export async function freePort(host = '127.0.0.1') {
   const server = createServer();

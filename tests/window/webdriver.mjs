@@ -35,6 +35,9 @@ export async function openWindow(desktop, binary, env = {}) {
     const options = { binary, args: [] };
     const capabilities = { alwaysMatch: { "webkitgtk:browserOptions": options } };
     const { sessionId } = await call("POST", "/session", { capabilities }, 60_000);
+    // On a busy machine a script's answer may be lost on its way. By itself the driver waits for it for as long as a
+    // test does, and nothing is asked again.
+    await call("POST", `/session/${sessionId}/timeouts`, { script: 10_000 });
     return session(call, `/session/${sessionId}`, driver);
   } catch (error) {
     await end(driver, "SIGKILL");
