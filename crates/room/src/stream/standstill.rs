@@ -58,8 +58,10 @@ pub(crate) struct Standstill {
 #[derive(Debug, Clone, Copy)]
 struct Suspicion {
     first_arrived_ns: i64,
-    /// Least lateness over the usual so far, and when it last fell.
+    /// Least lateness over the usual so far.
     least_ns: i64,
+    /// What it was when it last fell by more than packets scatter, and when that was.
+    fell_to_ns: i64,
     fell_at_ns: i64,
     /// Packets are no longer held for it.
     passing: bool,
@@ -95,12 +97,14 @@ impl Standstill {
         let suspicion = self.suspicion.get_or_insert(Suspicion {
             first_arrived_ns: arrived_ns,
             least_ns: excess_ns,
+            fell_to_ns: excess_ns,
             fell_at_ns: arrived_ns,
             passing: false,
         });
-        if excess_ns < suspicion.least_ns - CATCH_UP_NS {
+        suspicion.least_ns = suspicion.least_ns.min(excess_ns);
+        if excess_ns < suspicion.fell_to_ns - CATCH_UP_NS {
             suspicion.fell_at_ns = arrived_ns;
-            suspicion.least_ns = excess_ns;
+            suspicion.fell_to_ns = excess_ns;
         }
         if arrived_ns - suspicion.fell_at_ns >= SETTLED_NS {
             return self.decide();
@@ -147,6 +151,13 @@ mod tests {
             assert_eq!(at, Some(5), "{pause}: {after:?}");
             assert!(after[..5].iter().all(|v| *v == Verdict::Hold), "{after:?}");
         }
+    }
+
+    #[test]
+    fn a_first_packet_that_is_a_little_late_moves_nothing() {
+        let after = (1000..1400).step_by(20).map(|at| (at, at + 3005 + if at == 1000 { 15 } else { 0 }));
+        let found = verdicts(TrackKind::Audio, steady(0, 1000).chain(after));
+        assert!(found.contains(&Verdict::StoodStill(3000 * MS)), "{found:?}");
     }
 
     #[test]
