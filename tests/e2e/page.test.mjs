@@ -38,6 +38,7 @@ test('a web page: whole, in time, in sync', { timeout: 180_000 }, async (t) => {
   for (const list of [seen, heard]) {
     for (let i = 1; i < list.length; i++) atMost('off a second, s', Math.abs(list[i] - list[i - 1] - 1), 0.1);
   }
+  t.diagnostic(`flash against beep, ms: ${both.pairs.map(({ offsetMs }) => offsetMs.toFixed()).join(', ')}`);
   atMost('flash against beep, p80, ms', both.p80Ms, 40);
   assert.deepEqual(black(list), []);
   await nothingLeft(job);
@@ -62,7 +63,8 @@ test('a room in a grid: everybody in their place, and the layout changes on air'
   const after = (await pictures(result.path)).filter(({ ptsS }) => ptsS > changed + 1.5);
   const speaker = cadence(after, { person: 2, fps: 15 });
   assert.ok(speaker.frames > after.length * 0.9, `the speaker: ${speaker.frames} of ${after.length}`);
-  const { p80Ms } = sync(flashes(after), beeps(await sound(result.path), 2));
+  const { p80Ms, pairs } = sync(flashes(after), beeps(await sound(result.path), 2));
+  t.diagnostic(`flash against beep, ms: ${pairs.map(({ offsetMs }) => offsetMs.toFixed()).join(', ')}`);
   atMost('flash against beep, p80, ms', p80Ms, 40);
   await nothingLeft(job);
 });
