@@ -27,7 +27,7 @@ const PAGES = {
 for (const path of ['/alerts', '/popups', '/closes', '/leaves', '/downloads', '/fullscreen', '/unload']) {
   test(`a page that ${path.slice(1)}: what it shows is recorded, and nothing else happens`, { timeout: 120_000 }, async (t) => {
     const scene = await Scene.open(t);
-    const { base } = await site(scene, PAGES);
+    const { base, asked } = await site(scene, PAGES);
     const job = await scene.job(webEgress(base + path), [fileOutput(scene.folder)], { room: '' });
     await job.elapsed(5000);
     const result = await job.stop();
@@ -35,6 +35,7 @@ for (const path of ['/alerts', '/popups', '/closes', '/leaves', '/downloads', '/
     await assertWhole(result, { container: 'mp4' });
     const dark = (await pictures(result.path)).filter(({ luma }) => luma < 200);
     assert.equal(dark.length, 0, `${dark.length} pictures are not the page`);
+    assert.ok(!asked.includes('/dark'), 'a second window was opened, and stood before the page until it was closed');
     assert.deepEqual(readdirSync(scene.folder), ['show.mp4']);
     assert.ok(!job.events.some(({ fact }) => fact.type === 'warning'), JSON.stringify(job.events));
   });

@@ -132,7 +132,7 @@ impl Browser {
         let mut params = EvaluateParams::new(script);
         params.await_promise = Some(true);
         params.return_by_value = Some(true);
-        params.user_gesture = Some(true);
+        // Never as a gesture of a user's: Chromium opens no window for a page without one.
         async move {
             let answer = page.execute(params).await?.result;
             Ok(answer.result.value.unwrap_or_default())
