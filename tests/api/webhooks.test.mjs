@@ -55,18 +55,27 @@ test('a life is told in order: configured, and by the request, through faults an
   assert.ok(end.fileResults[0].location.endsWith('a.ogg'));
 });
 
-test('what fails is told too', { timeout: 120_000 }, async (t) => {
+test('what fails is told too, and once', { timeout: 120_000 }, async (t) => {
   const scene = await Scene.open(t);
   await scene.person(1, { audio: true });
   const hooks = await Hooks.start(scene);
   const service = await Service.start(scene, { config: { webhook: { urls: [hooks.url] } } });
-  const { egressId } = await service.egress.startParticipantEgress(scene.room, 'nobody', file('a'));
-  await service.egress.stopEgress(egressId);
-  await hooks.ended(egressId);
-  const end = hooks.events.at(-1).egressInfo;
-  assert.ok(['ABORTED', 'FAILED'].includes(STATUS[end.status]), STATUS[end.status]);
-  assert.deepEqual(hooks.statuses(egressId), ['STARTING', STATUS[end.status]], 'straight to its end');
-  assert.notEqual(end.error, '');
+  const told = new Map();
+  // Stopped before it runs, while it joins, and when it is there.
+  for (const afterMs of [0, 30, 60, 100, 150, 1000]) {
+    const { egressId } = await service.egress.startParticipantEgress(scene.room, 'nobody', file(`after-${afterMs}`));
+    await sleep(afterMs);
+    await service.egress.stopEgress(egressId);
+    await hooks.ended(egressId);
+    const end = hooks.events.findLast(({ egressInfo }) => egressInfo.egressId === egressId).egressInfo;
+    assert.equal(STATUS[end.status], 'ABORTED');
+    assert.match(end.error, /^(Start signal not received|Stop called before pipeline could start)/);
+    assert.equal(end.details, 'End reason: StopEgress API');
+    told.set(egressId, afterMs);
+  }
+  for (const [egressId, afterMs] of told) {
+    assert.deepEqual(hooks.statuses(egressId), ['STARTING', 'ABORTED'], `straight to its end, stopped after ${afterMs} ms`);
+  }
 });
 
 test('an end that came while no service ran is told by the next', { timeout: 120_000 }, async (t) => {

@@ -368,7 +368,7 @@ async fn save(
     mut state: JobState,
     exit: Option<Exit>,
 ) -> Option<Job> {
-    let seq = state.last_seq() + 1;
+    let (seq, over) = (state.last_seq() + 1, state.is_over());
     let room_sid = state.room_sid().unwrap_or_default().to_owned();
     let destinations = state.outputs().into_iter();
     let lives: HashMap<OutputId, u32> =
@@ -377,11 +377,14 @@ async fn save(
         state.apply(&recovery::ours(fact, seq));
         inner.show_job(id, &state)
     };
-    // Says nothing new where the job itself began to end.
-    say(Fact::Ending { reason: recovery::reason(exit) });
+    // Of a job that said its end itself this changes nothing that was told: its outputs alone are closed.
+    if !over {
+        // Says nothing new where the job itself began to end.
+        say(Fact::Ending { reason: recovery::reason(exit) });
+    }
     let open = inner.board.edit_job(id, |job| {
         job.figures = None;
-        job.recovered = !recovery::unfinished(job).is_empty();
+        job.recovered = !over && !recovery::unfinished(job).is_empty();
     })?;
     for (output, destination) in recovery::cut_off(&open) {
         let life = lives.get(&output).copied().unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{ConnectionState, EgressStatus, Fact};
+use egress::fact::{ConnectionState, EgressStatus, EndReason, Fact};
 use egress::spec::{EgressSpec, PageAddress, PageSpec, Selection, Source, Task, Treatment};
 use egress::wire::Launch;
 use room::session::{Room, RoomOptions, join};
@@ -55,6 +55,7 @@ pub async fn run(launch: Launch) -> std::io::Result<()> {
     };
     if let Err(error) = outcome {
         facts.record(Fact::Connection { state: ConnectionState::Disconnected });
+        facts.record(Fact::Ending { reason: EndReason::Failure });
         facts.record(Fact::Ended { status: EgressStatus::Failed, error: Some(error) });
     }
     facts.tell(&link);
@@ -175,7 +176,7 @@ async fn joined(launch: &Launch, facts: &mut Facts, link: &mut Link) -> Result<O
     let joining = join(RoomOptions::new(launch.spec.url.clone(), launch.token.clone()));
     tokio::pin!(joining);
     let mut end = EndSignal::new();
-    loop {
+    let reason = loop {
         tokio::select! {
             joined = &mut joining => {
                 let (room, events) = joined?;
@@ -189,15 +190,16 @@ async fn joined(launch: &Launch, facts: &mut Facts, link: &mut Link) -> Result<O
                 FromStudio::Connected { after } => facts.tell_after(after, link),
                 FromStudio::Command(egress::wire::ToJob::Stop { request }) => {
                     link.reply(request, None);
-                    break;
+                    break EndReason::StopRequested;
                 }
                 // Commands before the join are for a job that knows its room: answered as soon as it does.
                 FromStudio::Command(command) => link.put_back(command),
                 FromStudio::Gone => {}
             },
-            () = end.wait() => break,
+            () = end.wait() => break EndReason::ProcessKilled,
         }
-    }
+    };
+    facts.record(Fact::Ending { reason });
     facts.record(Fact::Ended { status: EgressStatus::Aborted, error: None });
     Ok(None)
 }
