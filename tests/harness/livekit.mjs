@@ -1,6 +1,6 @@
 // A real LiveKit server for tests and the demo: built once from its Go module, own random loopback ports.
 
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -11,6 +11,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { spawnFirst } from './process.mjs';
 
 const run = promisify(execFile);
 const SERVERS = fileURLToPath(new URL('../servers/', import.meta.url));
@@ -100,7 +101,7 @@ export class LiveKit {
     await writeFile(config, JSON.stringify(this.#config()));
     this.#log = await open(join(this.folder, 'server.log'), 'a');
     // Its sender reports are everybody's clock.
-    this.#child = spawn('nice', ['-n', '-10', program, '--config', config], { stdio: ['ignore', this.#log.fd, this.#log.fd] });
+    this.#child = spawnFirst(program, ['--config', config], { stdio: ['ignore', this.#log.fd, this.#log.fd] });
     await this.#answering();
   }
 

@@ -1,9 +1,9 @@
 // Synthetic people for tests and the demo: each a process of its own on LiveKit's own SDK (person.mjs).
 
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { spawnFirst } from './process.mjs';
 import { token } from './token.mjs';
 import { nowMs } from './schedule.mjs';
 import { sleep } from './wait.mjs';
@@ -40,10 +40,7 @@ export class Person {
       originMs: this.originMs,
       secret: who.secret,
     };
-    // Before everything else on the machine: pictures that are drawn late carry a late time, and what would be measured
-    // is the machine's load. Without the right to it, nice goes on without.
-    const node = [process.execPath, '--no-warnings', SCRIPT, JSON.stringify(config)];
-    this.#child = spawn('nice', ['-n', '-15', ...node], {
+    this.#child = spawnFirst(process.execPath, ['--no-warnings', SCRIPT, JSON.stringify(config)], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, RUST_LOG: process.env.PERSON_LOG ?? 'off' },
     });

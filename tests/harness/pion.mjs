@@ -1,7 +1,6 @@
 // Participants who publish sound by Pion (tests/servers/witness/publish.go): what LiveKit's SDK for Node cannot, G.711 as
 // a telephone bridge does, and stereo as a music studio does.
 
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
@@ -9,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../build.mjs';
 import { SIDES } from './content.mjs';
+import { spawnFirst } from './process.mjs';
 import { nowMs } from './schedule.mjs';
 import { token } from './token.mjs';
 import { until } from './wait.mjs';
@@ -24,7 +24,7 @@ export class PionPublisher {
 
   /** Joins and publishes `codec`: 'pcmu', 'pcma' or 'opus' (stereo). */
   async join(server, room, identity, codec) {
-    const child = spawn(await witnessProgram(), [server.url, codec], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawnFirst(await witnessProgram(), [server.url, codec], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
     this.identity = identity;
     child.stdin.on('error', () => {});

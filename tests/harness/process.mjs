@@ -74,6 +74,16 @@ export function peakMemoryBytes(pid) {
   return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
 }
 
+/**
+ * Starts a program that comes before everything else on the machine, as `spawn` does. Who publishes late says so in the
+ * times that it sends, and what would be measured then is the machine's load. Without the right to it, it is a program
+ * like any other.
+ */
+export function spawnFirst(program, args, options) {
+  const first = 'chrt --rr --pid 1 $$ 2>/dev/null || renice -n -15 -p $$ >/dev/null 2>&1; exec "$@"';
+  return spawn('sh', ['-c', first, 'sh', program, ...args], options);
+}
+
 /** Keeps the machine busy with `loops` processes that do nothing else; the call that ends them. They end by themselves after 90 s. */
 export function load(loops) {
   const busy = Array.from({ length: loops }, () => spawn('timeout', ['90', 'sh', '-c', 'while :; do :; done'], { stdio: 'ignore' }));
