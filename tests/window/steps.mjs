@@ -1,7 +1,7 @@
 // What a producer does in the window, step by step, through what they see there.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "./desktop.mjs";
 import { until } from "./processes.mjs";
@@ -201,6 +201,21 @@ export async function history(window) {
     },
     patient,
   );
+}
+
+/** What a file holds: nothing if it is gone, which files of browsers and of processes may be at any time. */
+export function contentOf(path) {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (error.code === "ENOENT" || error.code === "ESRCH") return Buffer.alloc(0);
+    throw error;
+  }
+}
+
+/** Fails if the secret is in any file below a folder. */
+export function assertInNoFile(folder, secret) {
+  for (const path of filesBelow(folder)) assert.ok(!contentOf(path).includes(secret), `the secret is in ${path}`);
 }
 
 /** All files below a folder. */
