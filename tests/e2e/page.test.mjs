@@ -52,7 +52,7 @@ test('a room in a grid: everybody in their place, and the layout changes on air'
   const changed = job.figures.outputs[0].elapsed_ms / 1000;
   await job.updateLayout({ name: 'single-speaker' });
   await job.fact('layout', { where: (fact) => fact.layout === 'single-speaker' });
-  await job.elapsed(changed * 1000 + 5000);
+  await job.elapsed(changed * 1000 + 9000);
   const result = await job.stop();
   await assertWhole(result, { container: 'mp4' });
   for (const [person, crop] of QUARTERS.entries()) {

@@ -87,18 +87,20 @@ export function compareUnits(ofFile, ofWitness) {
 }
 
 /**
- * How far the times of a file's frames stray from the RTP times of the same frames at the witness, ms, after the best
- * common offset. `from`: of `compareUnits`.
+ * How far the times of a file's frames are from the RTP times of the same frames at the witness, ms: `strayMs`, from
+ * `settledS` on and after the best common offset; `stepMs`, the most that is led in from any frame to the next. `from`:
+ * of `compareUnits`.
  */
-export function timingErrorMs(ptsS, witnessUnits, from, rateHz = 90_000) {
+export function timingError(ptsS, witnessUnits, from, { settledS = 2, rateHz = 90_000 } = {}) {
   // `from` counts coded units, of which a frame may have several.
   let frame = 0;
   for (let seen = 0; seen < from; frame++) seen += witnessUnits[frame].hashes.length;
   const base = witnessUnits[frame].rtp;
   const errors = ptsS
     .slice(0, witnessUnits.length - frame)
-    .map((pts, i) => (pts - ((witnessUnits[frame + i].rtp - base) | 0) / rateHz) * 1000)
-    .sort((a, b) => a - b);
-  const middle = errors[errors.length >> 1];
-  return Math.max(middle - errors[0], errors.at(-1) - middle);
+    .map((pts, i) => (pts - ((witnessUnits[frame + i].rtp - base) | 0) / rateHz) * 1000);
+  const steps = errors.slice(1).map((error, i) => Math.abs(error - errors[i]));
+  const settled = errors.filter((_, i) => ptsS[i] - ptsS[0] >= settledS).sort((a, b) => a - b);
+  const middle = settled[settled.length >> 1];
+  return { strayMs: Math.max(middle - settled[0], settled.at(-1) - middle), stepMs: Math.max(...steps) };
 }
