@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { beeps, black, cadence, flashes, pictures, sync } from '../harness/content.mjs';
+import { beeps, black, cadence, flashes, percentile, pictures, sync } from '../harness/content.mjs';
 import { fileOutput, roomComposite, webEgress } from '../harness/job.mjs';
 import { cornerLight, sound } from '../harness/media.mjs';
 import { killChromium, processesOf } from '../harness/process.mjs';
@@ -36,7 +36,9 @@ test('a web page: whole, in time, in sync', { timeout: 180_000 }, async (t) => {
   atMost('flashes missing', 13 - seen.length, 0);
   atMost('beeps missing', 13 - heard.length, 0);
   for (const list of [seen, heard]) {
-    for (let i = 1; i < list.length; i++) atMost('off a second, s', Math.abs(list[i] - list[i - 1] - 1), 0.1);
+    // One that the machine draws late is off twice.
+    const off = list.slice(1).map((at, i) => Math.abs(at - list[i] - 1));
+    atMost('off a second, p80, s', percentile(off, 0.8), 0.1);
   }
   t.diagnostic(`flash against beep, ms: ${both.pairs.map(({ offsetMs }) => offsetMs.toFixed()).join(', ')}`);
   atMost('flash against beep, p80, ms', both.p80Ms, 40);
