@@ -72,7 +72,8 @@ test('a template with no framework: who is in the room, in sync, until the room 
   }
   assert.deepEqual(seen.toSorted(), [0, 1]);
   const speaker = await pictures(result.path, { crop: sides[seen.indexOf(0)] });
-  const { p80Ms } = sync(flashes(speaker), beeps(await sound(result.path), 0));
+  const { p80Ms, pairs } = sync(flashes(speaker), beeps(await sound(result.path), 0));
+  t.diagnostic(`flash against beep, ms: ${pairs.map(({ offsetMs }) => offsetMs.toFixed()).join(', ')}`);
   atMost('flash against beep, p80, ms', p80Ms, 40);
 });
 

@@ -94,7 +94,7 @@ test('pictures follow sound that piles up on a busy machine, and that a mute let
   assert.ok(page.everyMs <= 500, `a look each ${page.everyMs} ms`);
   page.track('PA_ada', 'audio');
   const camera = page.track('PA_ada', 'video');
-  assert.equal(camera.jitterBufferTarget, 210, 'before anything was measured');
+  assert.equal(camera.jitterBufferTarget, 220, 'before anything was measured');
   let before = null;
   let longest = 0;
   for (const [play, sound] of BUSY) {
@@ -103,7 +103,7 @@ test('pictures follow sound that piles up on a busy machine, and that a mute let
       const mean = (now, old) => (now[1] > old[1] ? (1000 * (now[0] - old[0])) / (now[1] - old[1]) : null);
       const [played, buffered] = [mean(play, before[0]), mean(sound, before[1])];
       if (played === null || buffered === null) continue;
-      const off = Math.abs(camera.jitterBufferTarget - played - buffered - 10);
+      const off = Math.abs(camera.jitterBufferTarget - played - buffered - 20);
       assert.ok(off < 41, `${off} ms beside a sound that takes ${Math.round(played + buffered)} ms`);
       longest = Math.max(longest, camera.jitterBufferTarget);
     }
@@ -116,19 +116,19 @@ test('a sound that swings about its time moves no picture', async () => {
   const swing = Array.from({ length: 60 }, (_, n) => 120 + [0, 14, -9, 5, -12, 8, -6, 11][n % 8]);
   const found = await targets(swing);
   assert.ok(new Set(found.slice(4)).size <= 2, found.join());
-  assert.ok(Math.abs(found.at(-1) - 231) <= 12, `${found.at(-1)} ms`);
+  assert.ok(Math.abs(found.at(-1) - 241) <= 12, `${found.at(-1)} ms`);
 });
 
 test('a small difference that stays is put right within 3 s', async () => {
   const found = await targets([...Array(10).fill(120), ...Array(10).fill(145)]);
-  assert.equal(found[9], 230);
-  assert.equal(found[16], 255, found.join());
+  assert.equal(found[9], 240);
+  assert.equal(found[16], 265, found.join());
   assert.ok(new Set(found.slice(10)).size <= 3, found.join());
 });
 
 test('while nothing is heard pictures wait as they did', async () => {
   const found = await targets([120, 120, 120, 120, 120, null, null, null, null, 320, 320]);
-  assert.deepEqual(found.slice(4), [230, 230, 230, 230, 230, 430, 430]);
+  assert.deepEqual(found.slice(4), [240, 240, 240, 240, 240, 440, 440]);
 });
 
 test('whoever has no sound waits for as long as the others do, and a page that decides by itself is left to', async () => {
@@ -139,5 +139,5 @@ test('whoever has no sound waits for as long as the others do, and a page that d
   own.jitterBufferTarget = 55;
   const [play, quick, slow] = [sums([100, 100]), sums([100, 100]), sums([300, 300])];
   for (const _ of [1, 2]) await page.look(play.next().value, { PA_ada: quick.next().value, PA_ben: slow.next().value });
-  assert.deepEqual([ada, cleo, own].map(({ jitterBufferTarget }) => jitterBufferTarget), [210, 310, 55]);
+  assert.deepEqual([ada, cleo, own].map(({ jitterBufferTarget }) => jitterBufferTarget), [220, 320, 55]);
 });
