@@ -56,7 +56,10 @@ export async function buildBinaries(packages, { release = false, quiet = false }
   const all = !release && canBuildAll();
   if (all || packages.includes('tallylight')) await buildUi();
   const named = packages.flatMap((name) => ['-p', name]);
-  const args = ['build', ...(all ? ['--workspace', '--bins'] : named), ...(release ? ['--release'] : [])];
+  // With the examples, which tests start, come the features that tests' own libraries ask of others: without them the
+  // tests would build everything once more.
+  const everything = ['--workspace', '--bins', ...(process.env.TALLYLIGHT_TESTS ? ['--examples'] : [])];
+  const args = ['build', ...(all ? everything : named), ...(release ? ['--release'] : [])];
   await run('cargo', quiet ? [...args, '--quiet'] : args);
   const profile = release ? 'release' : 'debug';
   const folder = join(WORK, 'bin', profile);

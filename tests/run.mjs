@@ -1,11 +1,10 @@
 // npm test: every check there is, the fast ones first. `npm test -- NAME…` runs the stages named.
 
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { run as nodeTests } from 'node:test';
-import { spec } from 'node:test/reporters';
+import { cpus } from 'node:os';
 import { buildBinaries, buildLayouts, buildUi, run } from './build.mjs';
-import { ROOT, say, setup } from './setup.mjs';
+import { testFiles, told } from './lanes.mjs';
+import { rustTests } from './rust.mjs';
+import { setup } from './setup.mjs';
 
 const cargo = (...args) => run('cargo', args);
 const npm = (script, workspace) => run('npm', ['run', script, '-w', workspace, '--silent']);
@@ -16,8 +15,6 @@ const buildPrograms = () => {
   return programs;
 };
 
-const slow = [];
-
 /** In order. */
 const STAGES = {
   format: () => cargo('fmt', '--all', '--check'),
@@ -27,102 +24,85 @@ const STAGES = {
       await npm('test', workspace);
     }
   },
-  harness: () => files('unit'),
-  layouts: async () => {
-    await buildLayouts();
-    await files('layouts');
-  },
+  house: () => testFiles([{ folder: 'house' }]),
   clippy: async () => {
     await buildUi();
+    await buildLayouts();
     await cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings');
   },
-  house: () => files('house'),
   rust: async () => {
     await buildPrograms();
-    // One at a time: media tests measure time, and two cores are soon full.
-    await cargo('test', '--workspace', '--quiet', '--', '--test-threads=1');
-  },
-  e2e: async () => {
-    await buildPrograms();
-    await files('e2e');
-  },
-  api: async () => {
-    await buildLayouts();
-    await buildPrograms();
-    await files('api');
-  },
-  fault: async () => {
-    await buildPrograms();
-    await files('fault');
-  },
-  bus: async () => {
-    await buildLayouts();
-    await buildPrograms();
-    await files('bus');
-  },
-  window: async () => {
-    await buildPrograms();
-    await files('window');
+    await rustTests();
+    await cargo('test', '--doc', '-p', 'upload', '--quiet');
   },
 };
 
-/** Runs the test files of a folder one after the other, in order of name. */
-async function files(folder) {
-  const at = join(ROOT, 'tests', folder);
-  const list = readdirSync(at)
-    .filter((name) => name.endsWith('.test.mjs') && (!only || name.includes(only)))
-    .map((name) => join(at, name));
-  if (!list.length) throw new Error(`no tests in tests/${folder}`);
-  let failed = 0;
-  await new Promise((resolve, reject) => {
-    const stream = nodeTests({ files: list, concurrency: 1, timeout: 15 * 60_000 });
-    stream.on('test:fail', ({ name }) => {
-      failed += 1;
-      process.exitCode = 1;
-      say(`failed: ${name}`);
-    });
-    const done = ({ name, nesting, details }) => {
-      if (details?.type !== 'suite' && !name.endsWith('.mjs')) slow.push({ name, ms: details.duration_ms, nesting });
-    };
-    stream.on('test:pass', done).on('test:fail', done);
-    stream.compose(new spec()).on('error', reject).on('end', resolve).pipe(process.stdout, { end: false });
-  });
-  if (failed) throw new Error(`${failed} failed in tests/${folder}`);
+/** Stages of test files that meet the real programs: in one go, since their files wait for different things. */
+const LIVE = ['unit', 'layouts', 'e2e', 'api', 'fault', 'bus', 'window'];
+
+async function live(folders) {
+  await buildLayouts();
+  await buildPrograms();
+  await testFiles(folders);
 }
 
 // `npm test -- e2e:sync` runs the files of a stage whose names hold `sync`.
-let only;
 const asked = process.argv.slice(2).map((text) => text.split(':'));
-const unknown = asked.filter(([name]) => !STAGES[name]);
+const known = [...Object.keys(STAGES), ...LIVE];
+const unknown = asked.filter(([name]) => !known.includes(name));
 if (unknown.length) {
-  console.error(`No such stage: ${unknown.join(' ')}. There are: ${Object.keys(STAGES).join(' ')}`);
+  console.error(`No such stage: ${unknown.join(' ')}. There are: ${known.join(' ')}`);
   process.exit(2);
 }
 
-const began = performance.now();
-await setup('test');
-const results = [['setup', 'ok', performance.now() - began]];
-for (const [name, part] of asked.length ? asked : Object.keys(STAGES).map((stage) => [stage])) {
-  only = part;
-  const from = performance.now();
-  console.log(`\n── ${name}`);
+/** What is to be done: `[name, act]`, in order. */
+const wanted = asked.length ? asked : known.map((name) => [name]);
+const steps = wanted.filter(([name]) => STAGES[name]).map(([name]) => [name, STAGES[name]]);
+const folders = wanted.filter(([name]) => LIVE.includes(name)).map(([folder, part]) => ({ folder, part }));
+if (folders.length) steps.push([folders.map(({ folder }) => folder).join(' '), () => live(folders)]);
+
+/** Seconds that the processors were used and were there, so far. */
+function processors() {
+  const times = cpus().map(({ times }) => times);
+  const all = times.reduce((sum, of) => sum + Object.values(of).reduce((a, b) => a + b), 0);
+  return { all, idle: times.reduce((sum, { idle }) => sum + idle, 0) };
+}
+
+const results = [];
+async function step(name, act) {
+  const [from, before] = [performance.now(), processors()];
+  const done = (result, why) => {
+    const now = processors();
+    const busy = 1 - (now.idle - before.idle) / (now.all - before.all);
+    results.push([name, result, performance.now() - from, busy, why]);
+  };
   try {
-    await STAGES[name]();
-    results.push([name, 'ok', performance.now() - from]);
+    await act();
+    done('ok');
+    return true;
   } catch (error) {
-    results.push([name, 'FAILED', performance.now() - from, error.message]);
-    // Everything after would be built on sand, but what is asked for by name is run.
-    if (!asked.length && ['clippy', 'rust'].includes(name)) break;
+    done('FAILED', error.message);
+    return false;
   }
 }
 
-console.log('\n── what took how long');
-for (const [name, result, ms, why] of results) {
-  console.log(`${name.padEnd(10)} ${(ms / 1000).toFixed(1).padStart(7)} s  ${result}${why ? `  ${why}` : ''}`);
+await step('setup', () => setup('test')).then((good) => good || process.exit(1));
+for (const [name, act] of steps) {
+  console.log(`\n── ${name}`);
+  const good = await step(name, act);
+  // Everything after would be built on sand, but what is asked for by name is run.
+  if (!good && !asked.length && ['clippy', 'rust'].includes(name)) break;
 }
-const slowest = slow.sort((a, b) => b.ms - a.ms).slice(0, 10);
+
+console.log('\n── what took how long, and how busy the processors were');
+for (const [name, result, ms, busy, why] of results) {
+  console.log(`${(ms / 1000).toFixed(1).padStart(7)} s ${(busy * 100).toFixed().padStart(4)} %  ${result}  ${name}${why ? `  ${why}` : ''}`);
+}
+const slowest = told.tests.sort((a, b) => b.ms - a.ms).slice(0, 10);
 if (slowest.length) console.log('\n── slowest tests');
 for (const { name, ms } of slowest) console.log(`${(ms / 1000).toFixed(1).padStart(7)} s  ${name}`);
+if (told.again.length) console.log('\n── passed only when run again');
+for (const text of told.again) console.log(`  ${text}`);
 const failed = results.some(([, result]) => result === 'FAILED');
 console.log(failed ? '\nNot everything holds.' : '\nEverything holds.');
 process.exit(failed ? 1 : 0);

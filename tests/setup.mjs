@@ -66,6 +66,9 @@ export async function setup(what = 'test') {
   const { livekitProgram } = await import('./harness/livekit.mjs');
   process.env.TALLYLIGHT_LIVEKIT_SERVER = await once('the LiveKit server', livekitProgram);
   if (what === 'test') {
+    process.env.TALLYLIGHT_TESTS = '1';
+    // What it would keep for a next build of the same clone fills the folder that all clones share, and takes its time.
+    process.env.CARGO_INCREMENTAL ??= '0';
     const { witnessProgram } = await import('./harness/witness.mjs');
     await once('the second receiver', witnessProgram);
     const { azuriteProgram, minioProgram } = await import('./harness/stores.mjs');
@@ -133,7 +136,7 @@ function nodeModules() {
   const stamp = join(ROOT, 'node_modules/.tallylight-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   say('installing npm packages');
-  execFileSync('npm', ['ci', '--loglevel=error'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('npm', ['ci', '--loglevel=error', '--prefer-offline', '--no-audit', '--no-fund'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
   writeFileSync(stamp, lock);
 }
 

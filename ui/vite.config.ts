@@ -11,6 +11,8 @@ export default defineConfig({
   build: { target: "safari16.4", chunkSizeWarningLimit: 900 },
   test: {
     environment: "jsdom",
+    // By itself it leaves one processor to others, which on two of them doubles the time.
+    maxWorkers: "100%",
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/test-setup.ts"],
     // Component tests wait for conditions, never for a time; the limit only ends a hung one.

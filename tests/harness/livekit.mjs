@@ -1,7 +1,7 @@
 // A real LiveKit server for tests and the demo: built once from its Go module, own random loopback ports.
 
 import { execFile } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -48,25 +48,35 @@ export function startProgram() {
   return goProgram('livekit', '.', 'start-egress');
 }
 
+/**
+ * A port that was free a moment ago, below those that the system gives out by itself: nobody who merely connects, in a
+ * test beside this one, takes it in that moment.
+ */
+async function free(bind) {
+  for (;;) {
+    const port = randomInt(12_000, 32_000);
+    if (await bind(port)) return port;
+  }
+}
+
 /** A TCP port that was free a moment ago. */
-export async function freePort(host = '127.0.0.1') {
-  const server = createServer();
-  server.listen(0, host);
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+export function freePort(host = '127.0.0.1') {
+  return free(async (port) => {
+    const server = createServer();
+    const bound = await new Promise((resolve) => server.once('error', () => resolve(false)).listen(port, host, () => resolve(true)));
+    if (bound) await new Promise((resolve) => server.close(resolve));
+    return bound;
+  });
 }
 
 /** A UDP port that was free a moment ago. */
-export async function freeUdpPort(host = '127.0.0.1') {
-  const socket = createSocket('udp4');
-  socket.bind(0, host);
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
+export function freeUdpPort(host = '127.0.0.1') {
+  return free(async (port) => {
+    const socket = createSocket('udp4');
+    const bound = await new Promise((resolve) => socket.once('error', () => resolve(false)).bind(port, host, () => resolve(true)));
+    socket.close();
+    return bound;
+  });
 }
 
 /** A running LiveKit server. Make one with `LiveKit.start()`. */

@@ -3,7 +3,7 @@
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Asks again and again until `is()` is truthy, and returns that. Fails with `what` in words after `withinMs`. */
-export async function until(what, is, { withinMs = 30_000, everyMs = 20 } = {}) {
+export async function until(what, is, { withinMs = 60_000, everyMs = 20 } = {}) {
   const end = Date.now() + withinMs;
   for (;;) {
     const value = await is();

@@ -1,18 +1,10 @@
 // A small WebDriver client for WebKitWebDriver, which drives the real window.
 
-import { createServer } from "node:net";
 import { writeFileSync } from "node:fs";
+import { freePort } from "../harness/livekit.mjs";
 import { end, start, until } from "./processes.mjs";
 
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Starts `binary` on the desktop under WebDriver and gives the session. */
 export async function openWindow(desktop, binary, env = {}) {
