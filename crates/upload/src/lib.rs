@@ -5,34 +5,7 @@
 //! restarts and kills, lost networks and wrong keys. The local file stays until the object's size and
 //! checksum are those of the file; then it is kept or removed, as was asked.
 //!
-//! ```no_run
-//! # use std::sync::Arc;
-//! # use upload::{Afterwards, Content, Growth, NewUpload, Options, Order, Queue, Secrets, Target};
-//! # async fn example(secrets: Arc<dyn Secrets>, target: Target) -> Result<(), egress::error::ApiError> {
-//! let queue = Queue::open("/var/lib/tallylight/uploads".as_ref(), secrets, Options::default()).await?;
-//! let mut events = queue.events();
-//! let id = queue
-//!     .add(NewUpload {
-//!         path: "/srv/shows/evening.mp4".into(),
-//!         name: "evening.mp4".into(),
-//!         target,
-//!         backup: None,
-//!         owner: "EG_…".into(),
-//!         content: Content::Growing,
-//!         order: Order::Free,
-//!         afterwards: Afterwards::Keep,
-//!     })
-//!     .await?;
-//! // While it is recorded, with what the recorder tells:
-//! queue.grow(&id, Growth { final_bytes: 100 << 20, rewritten: 32..8192 })?;
-//! // When the file is complete:
-//! queue.finish(&id).await?;
-//! while let Ok(event) = events.recv().await {
-//!     println!("{event:?}");
-//! }
-//! # Ok(())
-//! # }
-//! ```
+//! `tests/peers/queue.rs` is a whole program that uses one.
 //!
 //! [`check`] tells whether a storage can be used, before anything depends on it.
 
