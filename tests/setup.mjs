@@ -67,6 +67,7 @@ export async function setup(what = 'test') {
   process.env.TALLYLIGHT_LIVEKIT_SERVER = await once('the LiveKit server', livekitProgram);
   if (what === 'test') {
     process.env.TALLYLIGHT_TESTS = '1';
+    gstreamerRegistry();
     // What it would keep for a next build of the same clone fills the folder that all clones share, and takes its time.
     process.env.CARGO_INCREMENTAL ??= '0';
     const { witnessProgram } = await import('./harness/witness.mjs');
@@ -77,6 +78,15 @@ export async function setup(what = 'test') {
     const { pythonProgram } = await import('./harness/python.mjs');
     await once("LiveKit's SDK for Python", pythonProgram);
   }
+}
+
+/**
+ * What GStreamer knows of its plugins, once for all tests: each of their homes is new, and every program that is started
+ * in one would look through all plugins first, for seconds.
+ */
+function gstreamerRegistry() {
+  process.env.GST_REGISTRY = join(WORK, 'gstreamer.bin');
+  spawnSync('gst-inspect-1.0', ['fakesink']);
 }
 
 /** `long`: it is said beforehand that it is being built. */

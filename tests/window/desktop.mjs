@@ -55,6 +55,7 @@ export async function openDesktop({ keyring = true, tray = true, width = 1360, h
     ...places,
     // By this every process of the desktop is known at the end, also one that left its group.
     TALLYLIGHT_TEST_DESKTOP: folder,
+    ...(process.env.GST_REGISTRY && { GST_REGISTRY: process.env.GST_REGISTRY }),
     NO_AT_BRIDGE: "1",
     GTK_USE_PORTAL: "0",
     GSETTINGS_BACKEND: "memory",

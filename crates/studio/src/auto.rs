@@ -14,6 +14,7 @@ use egress::id::{ProjectId, RuleId};
 use egress::request::{Mixing, PageParts, Preset, RecordFormat, RecordRequest, RecordSource};
 use egress::roster::{Participant, ParticipantKind, RoomSummary, Roster};
 use egress::spec::AfterCrash;
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use room::service::Server;
 use wildmatch::WildMatch;
@@ -59,49 +60,55 @@ impl Studio {
     ///
     /// # Errors
     /// No project is open, the rule makes no sense, or the list cannot be saved.
-    pub async fn save_rule(&self, input: AutoEgress) -> Result<RuleId, ApiError> {
-        let inner = &self.inner;
-        let project_id = inner.board.read(|snapshot| snapshot.projects.current.clone());
-        let project_id = project_id
-            .ok_or_else(|| crate::error::precondition("No project is open.", "Open a project first."))?;
-        let what = inner.check_rule(input)?;
-        let id = RuleId::random();
-        inner.saved.lock().rules.push(SavedRule { id: id.clone(), project_id, what });
-        inner.keep_rules().await?;
-        Ok(id)
+    pub fn save_rule(&self, input: AutoEgress) -> BoxFuture<'_, Result<RuleId, ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let project_id = inner.board.read(|snapshot| snapshot.projects.current.clone());
+            let project_id = project_id
+                .ok_or_else(|| crate::error::precondition("No project is open.", "Open a project first."))?;
+            let what = inner.check_rule(input)?;
+            let id = RuleId::random();
+            inner.saved.lock().rules.push(SavedRule { id: id.clone(), project_id, what });
+            inner.keep_rules().await?;
+            Ok(id)
+        })
     }
 
     /// Changes a rule. What it has started goes on as it is.
     ///
     /// # Errors
     /// As [`Studio::save_rule`], and there is no such rule.
-    pub async fn edit_rule(&self, id: RuleId, input: AutoEgress) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        let what = inner.check_rule(input)?;
-        {
-            let mut saved = inner.saved.lock();
-            let rule = saved.rules.iter_mut().find(|rule| rule.id == id).ok_or_else(no_such_rule)?;
-            rule.what = what;
-        }
-        // Whatever was in the way may be gone with the change.
-        inner.auto.troubles.lock().remove(&id);
-        inner.auto.starts.lock().retain(|start, _| start.rule != id || inner.job_of(start).is_some());
-        inner.keep_rules().await
+    pub fn edit_rule(&self, id: RuleId, input: AutoEgress) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let what = inner.check_rule(input)?;
+            {
+                let mut saved = inner.saved.lock();
+                let rule = saved.rules.iter_mut().find(|rule| rule.id == id).ok_or_else(no_such_rule)?;
+                rule.what = what;
+            }
+            // Whatever was in the way may be gone with the change.
+            inner.auto.troubles.lock().remove(&id);
+            inner.auto.starts.lock().retain(|start, _| start.rule != id || inner.job_of(start).is_some());
+            inner.keep_rules().await
+        })
     }
 
     /// Forgets a rule. What it has started goes on.
     ///
     /// # Errors
     /// There is no such rule, or the list cannot be saved.
-    pub async fn forget_rule(&self, id: RuleId) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        {
-            let mut saved = inner.saved.lock();
-            let at = saved.rules.iter().position(|rule| rule.id == id).ok_or_else(no_such_rule)?;
-            saved.rules.remove(at);
-        }
-        inner.auto.troubles.lock().remove(&id);
-        inner.keep_rules().await
+    pub fn forget_rule(&self, id: RuleId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            {
+                let mut saved = inner.saved.lock();
+                let at = saved.rules.iter().position(|rule| rule.id == id).ok_or_else(no_such_rule)?;
+                saved.rules.remove(at);
+            }
+            inner.auto.troubles.lock().remove(&id);
+            inner.keep_rules().await
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use egress::id::{DestinationId, EgressId, OutputId};
 use egress::live_url::LiveUrl;
 use egress::spec::{SoundFormat, StreamProtocol};
 use egress::wire::Secret;
+use futures_util::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{no_such_job, precondition};
@@ -23,10 +24,16 @@ impl Studio {
     ///
     /// # Errors
     /// There is no such job or destination, the job is over, the address is none, or the key is not at hand.
-    pub async fn add_stream(&self, egress_id: EgressId, stream: StreamInput) -> Result<OutputId, ApiError> {
-        let (url, any_certificate, sound) = self.inner.stream_input(stream).await?;
-        let url = LiveUrl::parse(url.expose_secret())?;
-        self.attach_stream(&egress_id, &url, any_certificate, sound).await
+    pub fn add_stream(
+        &self,
+        egress_id: EgressId,
+        stream: StreamInput,
+    ) -> BoxFuture<'_, Result<OutputId, ApiError>> {
+        Box::pin(async move {
+            let (url, any_certificate, sound) = self.inner.stream_input(stream).await?;
+            let url = LiveUrl::parse(url.expose_secret())?;
+            self.attach_stream(&egress_id, &url, any_certificate, sound).await
+        })
     }
 
     /// Finishes one output of a job. The job goes on with the others; one that streams and nothing else ends with
@@ -34,18 +41,26 @@ impl Studio {
     ///
     /// # Errors
     /// There is no such job or output, or it is over.
-    pub async fn remove_output(&self, egress_id: EgressId, output: OutputId) -> Result<(), ApiError> {
-        let handle = self.inner.handle(&egress_id)?;
-        call(&handle, |reply| Command::Detach { output, reply }).await
+    pub fn remove_output(
+        &self,
+        egress_id: EgressId,
+        output: OutputId,
+    ) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let handle = self.inner.handle(&egress_id)?;
+            call(&handle, |reply| Command::Detach { output, reply }).await
+        })
     }
 
     /// Tries a destination again that was refused, or that waits for its next try.
     ///
     /// # Errors
     /// There is no such job or output, or there is nothing to try again.
-    pub async fn retry_output(&self, egress_id: EgressId, output: OutputId) -> Result<(), ApiError> {
-        let handle = self.inner.handle(&egress_id)?;
-        call(&handle, |reply| Command::Retry { output, reply }).await
+    pub fn retry_output(&self, egress_id: EgressId, output: OutputId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let handle = self.inner.handle(&egress_id)?;
+            call(&handle, |reply| Command::Retry { output, reply }).await
+        })
     }
 
     /// LiveKit's `UpdateStream`: streams to some addresses more, and to some no longer. What can be done is done,
@@ -54,38 +69,40 @@ impl Studio {
     /// # Errors
     /// There is no such job, or it is over; an address to add is none; an address to remove is not streamed to. Of
     /// several errors the first is told, with the details of all.
-    pub async fn update_stream(
+    pub fn update_stream(
         &self,
         egress_id: EgressId,
         add: Vec<SecretString>,
         remove: Vec<SecretString>,
-    ) -> Result<(), ApiError> {
-        let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
-        let handle = self.inner.handle(&egress_id)?;
-        if add.is_empty() && job.outputs.iter().all(|output| output.destination.is_none()) {
-            return Err(precondition("Nothing is streamed by this job.", "Add a destination first.")
-                .with_detail("UpdateStream called on non-streaming egress"));
-        }
-        let mut errors: Vec<ApiError> = Vec::new();
-        for raw in add {
-            let added = match LiveUrl::parse(raw.expose_secret()) {
-                Ok(url) => {
-                    self.attach_stream(&egress_id, &url, false, SoundFormat::default()).await.map(drop)
-                }
-                Err(error) => Err(error),
-            };
-            errors.extend(added.err());
-        }
-        for raw in remove {
-            let url = Secret(raw);
-            errors.extend(call(&handle, |reply| Command::DetachStream { url, reply }).await.err());
-        }
-        let details: Vec<&str> = errors.iter().map(|error| error.detail.as_str()).collect();
-        let detail = details.join("\n");
-        match errors.into_iter().next() {
-            Some(first) => Err(first.with_detail(detail)),
-            None => Ok(()),
-        }
+    ) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+            let handle = self.inner.handle(&egress_id)?;
+            if add.is_empty() && job.outputs.iter().all(|output| output.destination.is_none()) {
+                return Err(precondition("Nothing is streamed by this job.", "Add a destination first.")
+                    .with_detail("UpdateStream called on non-streaming egress"));
+            }
+            let mut errors: Vec<ApiError> = Vec::new();
+            for raw in add {
+                let added = match LiveUrl::parse(raw.expose_secret()) {
+                    Ok(url) => {
+                        self.attach_stream(&egress_id, &url, false, SoundFormat::default()).await.map(drop)
+                    }
+                    Err(error) => Err(error),
+                };
+                errors.extend(added.err());
+            }
+            for raw in remove {
+                let url = Secret(raw);
+                errors.extend(call(&handle, |reply| Command::DetachStream { url, reply }).await.err());
+            }
+            let details: Vec<&str> = errors.iter().map(|error| error.detail.as_str()).collect();
+            let detail = details.join("\n");
+            match errors.into_iter().next() {
+                Some(first) => Err(first.with_detail(detail)),
+                None => Ok(()),
+            }
+        })
     }
 
     async fn attach_stream(
@@ -140,19 +157,30 @@ impl Studio {
     ///
     /// # Errors
     /// The address is none, the keyring refuses, or the list cannot be saved.
-    pub async fn save_destination(&self, input: DestinationInput) -> Result<DestinationId, ApiError> {
-        let id = DestinationId::random();
-        self.put_destination(id.clone(), input, None).await?;
-        Ok(id)
+    pub fn save_destination(
+        &self,
+        input: DestinationInput,
+    ) -> BoxFuture<'_, Result<DestinationId, ApiError>> {
+        Box::pin(async move {
+            let id = DestinationId::random();
+            self.put_destination(id.clone(), input, None).await?;
+            Ok(id)
+        })
     }
 
     /// Saves new values for a destination. Jobs that stream to it go on as they are.
     ///
     /// # Errors
     /// As [`Studio::save_destination`], and there is no such destination.
-    pub async fn edit_destination(&self, id: DestinationId, input: DestinationInput) -> Result<(), ApiError> {
-        let before = self.inner.saved_destination(&id)?;
-        self.put_destination(id, input, Some(before)).await
+    pub fn edit_destination(
+        &self,
+        id: DestinationId,
+        input: DestinationInput,
+    ) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let before = self.inner.saved_destination(&id)?;
+            self.put_destination(id, input, Some(before)).await
+        })
     }
 
     async fn put_destination(
@@ -198,13 +226,15 @@ impl Studio {
     /// # Errors
     /// There is no such destination; the keyring refuses to give the key up, so that it stays; the list cannot be
     /// saved.
-    pub async fn forget_destination(&self, id: DestinationId) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        let in_keyring = inner.saved_destination(&id)?.in_keyring;
-        inner.forget_key(id.as_str(), in_keyring).await?;
-        inner.saved.lock().destinations.retain(|known| known.id != id);
-        inner.publish_destinations();
-        inner.save().await
+    pub fn forget_destination(&self, id: DestinationId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let in_keyring = inner.saved_destination(&id)?.in_keyring;
+            inner.forget_key(id.as_str(), in_keyring).await?;
+            inner.saved.lock().destinations.retain(|known| known.id != id);
+            inner.publish_destinations();
+            inner.save().await
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use egress::fact::EgressStatus;
 use egress::id::EgressId;
 use egress::redact::redact_url;
 use egress::validate::EgressRequest;
+use futures_util::future::BoxFuture;
 use livekit_protocol::stream_info::Status as StreamStatus;
 use livekit_protocol::{EgressInfo, EgressStatus as LiveKitStatus};
 use secrecy::{ExposeSecret, SecretString};
@@ -117,89 +118,99 @@ impl Studio {
     ///
     /// # Errors
     /// There is no such job, or it is over or ending already.
-    pub async fn stop_egress(&self, id: EgressId) -> Result<EgressInfo, ApiError> {
-        let info = self.egress(&id)?;
-        let job = self.inner.board.job(&id).ok_or_else(no_such_job)?;
-        if ended(job.status) || job.status == EgressStatus::Ending {
-            let status = info.status().as_str_name();
-            return Err(precondition(
-                "This recording is over or ending already.",
-                "There is nothing to stop.",
-            )
-            .with_detail(format!("egress with status {status} cannot be stopped")));
-        }
-        self.stop(id.clone()).await?;
-        let mut info = self.egress(&id)?;
-        // It was asked to; its own word of that may still be on its way.
-        if info.status() < LiveKitStatus::EgressEnding {
-            info.set_status(LiveKitStatus::EgressEnding);
-        }
-        Ok(info)
+    pub fn stop_egress(&self, id: EgressId) -> BoxFuture<'_, Result<EgressInfo, ApiError>> {
+        Box::pin(async move {
+            let info = self.egress(&id)?;
+            let job = self.inner.board.job(&id).ok_or_else(no_such_job)?;
+            if ended(job.status) || job.status == EgressStatus::Ending {
+                let status = info.status().as_str_name();
+                return Err(precondition(
+                    "This recording is over or ending already.",
+                    "There is nothing to stop.",
+                )
+                .with_detail(format!("egress with status {status} cannot be stopped")));
+            }
+            self.stop(id.clone()).await?;
+            let mut info = self.egress(&id)?;
+            // It was asked to; its own word of that may still be on its way.
+            if info.status() < LiveKitStatus::EgressEnding {
+                info.set_status(LiveKitStatus::EgressEnding);
+            }
+            Ok(info)
+        })
     }
 
     /// LiveKit's `UpdateLayout`.
     ///
     /// # Errors
     /// As [`Studio::update_layout`].
-    pub async fn update_egress_layout(&self, id: EgressId, layout: String) -> Result<EgressInfo, ApiError> {
-        self.egress(&id)?;
-        self.update_layout(id.clone(), layout).await?;
-        self.egress(&id)
+    pub fn update_egress_layout(
+        &self,
+        id: EgressId,
+        layout: String,
+    ) -> BoxFuture<'_, Result<EgressInfo, ApiError>> {
+        Box::pin(async move {
+            self.egress(&id)?;
+            self.update_layout(id.clone(), layout).await?;
+            self.egress(&id)
+        })
     }
 
     /// LiveKit's `UpdateStream`.
     ///
     /// # Errors
     /// As [`Studio::update_stream`].
-    pub async fn update_egress_stream(
+    pub fn update_egress_stream(
         &self,
         id: EgressId,
         add: Vec<SecretString>,
         remove: Vec<SecretString>,
-    ) -> Result<EgressInfo, ApiError> {
-        let before = self.egress(&id)?;
-        let listed = before.stream_results.len() + add.len();
-        // Streams that are taken away are told apart by what is shown of them.
-        let mut removed: HashMap<String, usize> = HashMap::new();
-        for url in &remove {
-            *removed.entry(redact_url(url.expose_secret())).or_default() += 1;
-        }
-        let going = |info: &EgressInfo, url: &str| {
-            let streams = info.stream_results.iter();
-            streams.filter(|stream| stream.url == url && stream.status() == StreamStatus::Active).count()
-        };
-        self.update_stream(id.clone(), add, remove).await?;
-        // The answer is the state after the change, as LiveKit's is.
-        let done = |info: &EgressInfo| {
-            let gone = |(url, count): (&String, &usize)| {
-                going(info, url) <= going(&before, url).saturating_sub(*count)
+    ) -> BoxFuture<'_, Result<EgressInfo, ApiError>> {
+        Box::pin(async move {
+            let before = self.egress(&id)?;
+            let listed = before.stream_results.len() + add.len();
+            // Streams that are taken away are told apart by what is shown of them.
+            let mut removed: HashMap<String, usize> = HashMap::new();
+            for url in &remove {
+                *removed.entry(redact_url(url.expose_secret())).or_default() += 1;
+            }
+            let going = |info: &EgressInfo, url: &str| {
+                let streams = info.stream_results.iter();
+                streams.filter(|stream| stream.url == url && stream.status() == StreamStatus::Active).count()
             };
-            !news::is_active(info) || info.stream_results.len() >= listed && removed.iter().all(gone)
-        };
-        let all_told = async {
-            loop {
-                let changed = self.inner.egresses.changed();
-                if !self.egress(&id).is_ok_and(|info| !done(&info)) {
-                    return;
+            self.update_stream(id.clone(), add, remove).await?;
+            // The answer is the state after the change, as LiveKit's is.
+            let done = |info: &EgressInfo| {
+                let gone = |(url, count): (&String, &usize)| {
+                    going(info, url) <= going(&before, url).saturating_sub(*count)
+                };
+                !news::is_active(info) || info.stream_results.len() >= listed && removed.iter().all(gone)
+            };
+            let all_told = async {
+                loop {
+                    let changed = self.inner.egresses.changed();
+                    if !self.egress(&id).is_ok_and(|info| !done(&info)) {
+                        return;
+                    }
+                    changed.await;
                 }
-                changed.await;
+            };
+            let _ = tokio::time::timeout(TOLD_WITHIN, all_told).await;
+            let mut info = self.egress(&id)?;
+            // What is taken away says goodbye to its server first, which may take a while.
+            for (url, count) in removed {
+                let left = going(&before, &url).saturating_sub(count);
+                let over = going(&info, &url).saturating_sub(left);
+                let streams = info.stream_results.iter_mut();
+                let streams =
+                    streams.filter(|stream| stream.url == url && stream.status() == StreamStatus::Active);
+                for stream in streams.take(over) {
+                    stream.set_status(StreamStatus::Finished);
+                    stream.ended_at = now_ms() * 1_000_000;
+                }
             }
-        };
-        let _ = tokio::time::timeout(TOLD_WITHIN, all_told).await;
-        let mut info = self.egress(&id)?;
-        // What is taken away says goodbye to its server first, which may take a while.
-        for (url, count) in removed {
-            let left = going(&before, &url).saturating_sub(count);
-            let over = going(&info, &url).saturating_sub(left);
-            let streams = info.stream_results.iter_mut();
-            let streams =
-                streams.filter(|stream| stream.url == url && stream.status() == StreamStatus::Active);
-            for stream in streams.take(over) {
-                stream.set_status(StreamStatus::Finished);
-                stream.ended_at = now_ms() * 1_000_000;
-            }
-        }
-        Ok(info)
+            Ok(info)
+        })
     }
 
     /// The key of the open project, with which tokens for the Egress API of this studio are signed. None: no project is
@@ -207,12 +218,14 @@ impl Studio {
     ///
     /// # Errors
     /// Its secret is not at hand.
-    pub async fn egress_key(&self) -> Result<Option<(String, SecretString)>, ApiError> {
-        if self.inner.board.read(|snapshot| snapshot.projects.current.is_none()) {
-            return Ok(None);
-        }
-        let (_, server) = self.inner.current_server().await?;
-        Ok(Some((server.api_key, server.api_secret)))
+    pub fn egress_key(&self) -> BoxFuture<'_, Result<Option<(String, SecretString)>, ApiError>> {
+        Box::pin(async move {
+            if self.inner.board.read(|snapshot| snapshot.projects.current.is_none()) {
+                return Ok(None);
+            }
+            let (_, server) = self.inner.current_server().await?;
+            Ok(Some((server.api_key, server.api_secret)))
+        })
     }
 
     /// Shows how the Egress API of this studio is.

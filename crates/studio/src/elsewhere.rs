@@ -11,6 +11,7 @@ use egress::id::{EgressId, ProjectId};
 use egress::live_url::LiveUrl;
 use egress::request::{RecordRequest, RecordSource};
 use egress::validate::EgressRequest;
+use futures_util::future::BoxFuture;
 use livekit_protocol as proto;
 use parking_lot::Mutex;
 use proto::EgressInfo;
@@ -57,61 +58,82 @@ impl Studio {
     ///
     /// # Errors
     /// The service cannot do it, is not there, or is busy.
-    pub async fn start_elsewhere(&self, request: RecordRequest) -> Result<EgressId, ApiError> {
-        let inner = &self.inner;
-        let request = inner.with_defaults(request);
-        let place = inner.place(request.upload.as_ref().map(|upload| &upload.storage)).await?;
-        let sent = for_livekit(&request, place.as_ref())?;
-        inner.check_service()?;
-        let (_, server) = inner.current_server().await?;
-        let info = service::start(&server, &sent).await?;
-        inner.show_elsewhere(&info);
-        Ok(EgressId(info.egress_id))
+    pub fn start_elsewhere(&self, request: RecordRequest) -> BoxFuture<'_, Result<EgressId, ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let request = inner.with_defaults(request);
+            let place = inner.place(request.upload.as_ref().map(|upload| &upload.storage)).await?;
+            let sent = for_livekit(&request, place.as_ref())?;
+            inner.check_service()?;
+            let (_, server) = inner.current_server().await?;
+            let info = service::start(&server, &sent).await?;
+            inner.show_elsewhere(&info);
+            Ok(EgressId(info.egress_id))
+        })
     }
 
     /// Stops a job of LiveKit's service.
     ///
     /// # Errors
     /// There is no such job, or the service cannot be reached.
-    pub async fn stop_elsewhere(&self, id: EgressId) -> Result<(), ApiError> {
-        let (_, server) = self.inner.current_server().await?;
-        self.inner.show_elsewhere(&service::stop(&server, &id).await?);
-        Ok(())
+    pub fn stop_elsewhere(&self, id: EgressId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let (_, server) = self.inner.current_server().await?;
+            self.inner.show_elsewhere(&service::stop(&server, &id).await?);
+            Ok(())
+        })
     }
 
     /// Changes the layout of a job of LiveKit's service.
     ///
     /// # Errors
     /// There is no such job, it has no layout, or the service cannot be reached.
-    pub async fn update_layout_elsewhere(&self, id: EgressId, layout: String) -> Result<(), ApiError> {
-        let (_, server) = self.inner.current_server().await?;
-        self.inner.show_elsewhere(&service::update_layout(&server, &id, &layout).await?);
-        Ok(())
+    pub fn update_layout_elsewhere(
+        &self,
+        id: EgressId,
+        layout: String,
+    ) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let (_, server) = self.inner.current_server().await?;
+            self.inner.show_elsewhere(&service::update_layout(&server, &id, &layout).await?);
+            Ok(())
+        })
     }
 
     /// Streams a job of LiveKit's service to one more destination.
     ///
     /// # Errors
     /// There is no such job or destination, the address is none, or the service refuses or cannot be reached.
-    pub async fn add_stream_elsewhere(&self, id: EgressId, stream: StreamInput) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        let (url, ..) = inner.stream_input(stream).await?;
-        let raw = LiveUrl::parse(url.expose_secret())?.secret().0;
-        let (_, server) = inner.current_server().await?;
-        let info = service::update_stream(&server, &id, std::slice::from_ref(&raw), &[]).await?;
-        inner.elsewhere.urls.lock().entry(id).or_default().push(raw);
-        inner.show_elsewhere(&info);
-        Ok(())
+    pub fn add_stream_elsewhere(
+        &self,
+        id: EgressId,
+        stream: StreamInput,
+    ) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let (url, ..) = inner.stream_input(stream).await?;
+            let raw = LiveUrl::parse(url.expose_secret())?.secret().0;
+            let (_, server) = inner.current_server().await?;
+            let info = service::update_stream(&server, &id, std::slice::from_ref(&raw), &[]).await?;
+            inner.elsewhere.urls.lock().entry(id).or_default().push(raw);
+            inner.show_elsewhere(&info);
+            Ok(())
+        })
     }
 
     /// Takes a stream of a job of LiveKit's service off, by its address as it is shown.
     ///
     /// # Errors
     /// There is no such job, its whole address is not known here, or the service cannot be reached.
-    pub async fn remove_stream_elsewhere(&self, id: EgressId, address: String) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        let (_, server) = inner.current_server().await?;
-        let raw = inner.whole_url(&id, &server, &address).await?.ok_or_else(|| {
+    pub fn remove_stream_elsewhere(
+        &self,
+        id: EgressId,
+        address: String,
+    ) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let (_, server) = inner.current_server().await?;
+            let raw = inner.whole_url(&id, &server, &address).await?.ok_or_else(|| {
             ApiError::new(
                 ErrorCode::FailedPrecondition,
                 Fault::Environment,
@@ -119,40 +141,43 @@ impl Studio {
                 "Take it off where it was added, or save the destination here with its key.",
             )
         })?;
-        let info = service::update_stream(&server, &id, &[], &[raw]).await?;
-        inner.show_elsewhere(&info);
-        Ok(())
+            let info = service::update_stream(&server, &id, &[], &[raw]).await?;
+            inner.show_elsewhere(&info);
+            Ok(())
+        })
     }
 
     /// Creates a room on the server of the open project.
     ///
     /// # Errors
     /// The name is empty, the server refuses, or it is to record the room and has no egress service.
-    pub async fn create_room(&self, input: RoomInput) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        let name = input.name.trim().to_owned();
-        if name.is_empty() {
-            return Err(ApiError::new(
-                ErrorCode::InvalidArgument,
-                Fault::Input,
-                "The room has no name.",
-                "Give it one.",
-            ));
-        }
-        let (_, server) = inner.current_server().await?;
-        let mut request = match input.egress {
-            None => proto::CreateRoomRequest { name, ..proto::CreateRoomRequest::default() },
-            Some(asked) => {
-                inner.check_service()?;
-                let place = inner.place(asked.storage.as_ref()).await?;
-                with_room(&auto_request(&name, asked), place.as_ref())?
+    pub fn create_room(&self, input: RoomInput) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let name = input.name.trim().to_owned();
+            if name.is_empty() {
+                return Err(ApiError::new(
+                    ErrorCode::InvalidArgument,
+                    Fault::Input,
+                    "The room has no name.",
+                    "Give it one.",
+                ));
             }
-        };
-        request.empty_timeout = input.empty_timeout_s.unwrap_or_default();
-        create_room(&server, &request).await?;
-        inner.rooms_nudge.notify_one();
-        inner.elsewhere.nudge.notify_one();
-        Ok(())
+            let (_, server) = inner.current_server().await?;
+            let mut request = match input.egress {
+                None => proto::CreateRoomRequest { name, ..proto::CreateRoomRequest::default() },
+                Some(asked) => {
+                    inner.check_service()?;
+                    let place = inner.place(asked.storage.as_ref()).await?;
+                    with_room(&auto_request(&name, asked), place.as_ref())?
+                }
+            };
+            request.empty_timeout = input.empty_timeout_s.unwrap_or_default();
+            create_room(&server, &request).await?;
+            inner.rooms_nudge.notify_one();
+            inner.elsewhere.nudge.notify_one();
+            Ok(())
+        })
     }
 }
 

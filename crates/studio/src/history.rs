@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use egress::error::ApiError;
 use egress::id::{EgressId, OutputId};
+use futures_util::future::BoxFuture;
 
 use crate::error::{no_such_job, precondition};
 use crate::fold::ended;
@@ -25,71 +26,79 @@ impl Studio {
     ///
     /// # Errors
     /// There is no such job or output, or its file is not named yet.
-    pub async fn output_path(&self, egress_id: EgressId, output: OutputId) -> Result<PathBuf, ApiError> {
-        let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
-        let output = job.outputs.iter().find(|o| o.id == output).ok_or_else(no_such_job)?;
-        output
-            .path
-            .clone()
-            .map(PathBuf::from)
-            .ok_or_else(|| precondition("The file has no name yet.", "Wait until the recording has begun."))
+    pub fn output_path(
+        &self,
+        egress_id: EgressId,
+        output: OutputId,
+    ) -> BoxFuture<'_, Result<PathBuf, ApiError>> {
+        Box::pin(async move {
+            let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+            let output = job.outputs.iter().find(|o| o.id == output).ok_or_else(no_such_job)?;
+            output.path.clone().map(PathBuf::from).ok_or_else(|| {
+                precondition("The file has no name yet.", "Wait until the recording has begun.")
+            })
+        })
     }
 
     /// A small picture of a finished output; none where it has no picture.
     ///
     /// # Errors
     /// There is no such job or output, or its file is gone or cannot be read.
-    pub async fn history_still(
+    pub fn history_still(
         &self,
         egress_id: EgressId,
         output: OutputId,
-    ) -> Result<Option<PathBuf>, ApiError> {
-        let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
-        let found = job.outputs.iter().find(|o| o.id == output).ok_or_else(no_such_job)?;
-        if !found.thumbnail {
-            return Ok(None);
-        }
-        let path = self.output_path(egress_id.clone(), output).await?;
-        let id = egress_id.clone();
-        let folder = self.inner.journal.run(move |journal| journal.folder(&id)).await?;
-        let folder = folder.ok_or_else(no_such_job)?;
-        let at = job.outputs.iter().position(|o| o.id == found.id).unwrap_or(0);
-        let still = folder.join(format!("still-{at}.jpg"));
-        // One at a time: a long history must not start a hundred decoders.
-        let _turn = self.inner.stills.acquire().await.map_err(crate::error::internal)?;
-        if !still.exists() {
-            // Beside and renamed, so that a still that was cut off is never shown.
-            let beside = folder.join(format!("still-{at}.part.jpg"));
-            crate::process::make_private(&folder)
-                .map_err(|error| crate::error::storage(&folder, "Cannot write").with_detail(error))?;
-            tool::still(&self.inner.program, &path, &beside).await?;
-            tokio::fs::rename(&beside, &still)
-                .await
-                .map_err(|error| crate::error::storage(&still, "Cannot write").with_detail(error))?;
-        }
-        Ok(Some(still))
+    ) -> BoxFuture<'_, Result<Option<PathBuf>, ApiError>> {
+        Box::pin(async move {
+            let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+            let found = job.outputs.iter().find(|o| o.id == output).ok_or_else(no_such_job)?;
+            if !found.thumbnail {
+                return Ok(None);
+            }
+            let path = self.output_path(egress_id.clone(), output).await?;
+            let id = egress_id.clone();
+            let folder = self.inner.journal.run(move |journal| journal.folder(&id)).await?;
+            let folder = folder.ok_or_else(no_such_job)?;
+            let at = job.outputs.iter().position(|o| o.id == found.id).unwrap_or(0);
+            let still = folder.join(format!("still-{at}.jpg"));
+            // One at a time: a long history must not start a hundred decoders.
+            let _turn = self.inner.stills.acquire().await.map_err(crate::error::internal)?;
+            if !still.exists() {
+                // Beside and renamed, so that a still that was cut off is never shown.
+                let beside = folder.join(format!("still-{at}.part.jpg"));
+                crate::process::make_private(&folder)
+                    .map_err(|error| crate::error::storage(&folder, "Cannot write").with_detail(error))?;
+                tool::still(&self.inner.program, &path, &beside).await?;
+                tokio::fs::rename(&beside, &still)
+                    .await
+                    .map_err(|error| crate::error::storage(&still, "Cannot write").with_detail(error))?;
+            }
+            Ok(Some(still))
+        })
     }
 
     /// Takes a finished job out of the history. Its file stays.
     ///
     /// # Errors
     /// There is no such job, or it still runs.
-    pub async fn forget_job(&self, egress_id: EgressId) -> Result<(), ApiError> {
-        let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
-        if !ended(job.status) || self.inner.jobs.lock().contains_key(&egress_id) {
-            return Err(precondition("This recording still runs.", "Stop it first."));
-        }
-        let waits = |upload: &upload::Upload| {
-            upload.owner == egress_id.as_str() && !matches!(upload.state, UploadState::Stored { .. })
-        };
-        if self.inner.board.read(|snapshot| snapshot.uploads.iter().any(waits)) {
-            return Err(precondition(
-                "This recording is still on the list of uploads.",
-                "Wait until it is stored, or take it off that list first.",
-            ));
-        }
-        self.inner.forget_keys(&egress_id, &job.stores).await;
-        self.inner.forget(egress_id).await
+    pub fn forget_job(&self, egress_id: EgressId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+            if !ended(job.status) || self.inner.jobs.lock().contains_key(&egress_id) {
+                return Err(precondition("This recording still runs.", "Stop it first."));
+            }
+            let waits = |upload: &upload::Upload| {
+                upload.owner == egress_id.as_str() && !matches!(upload.state, UploadState::Stored { .. })
+            };
+            if self.inner.board.read(|snapshot| snapshot.uploads.iter().any(waits)) {
+                return Err(precondition(
+                    "This recording is still on the list of uploads.",
+                    "Wait until it is stored, or take it off that list first.",
+                ));
+            }
+            self.inner.forget_keys(&egress_id, &job.stores).await;
+            self.inner.forget(egress_id).await
+        })
     }
 }
 

@@ -14,6 +14,7 @@ use egress::spec::{EgressSpec, JobSpec, PageAddress, Source, Task};
 use egress::state::JobState;
 use egress::validate::Accepted;
 use egress::wire::Launch;
+use futures_util::future::BoxFuture;
 
 use crate::conversation::Conversation;
 use crate::egress_api::{Asked, known_already};
@@ -66,33 +67,35 @@ impl Studio {
     /// # Errors
     /// The request cannot be met, the project's secret is not at hand, the process cannot be started, or
     /// another `arm` came after this one ([`ErrorCode::Aborted`]).
-    pub async fn arm(&self, request: RecordRequest) -> Result<EgressId, ApiError> {
-        let inner = &self.inner;
-        let request = inner.with_defaults(request);
-        inner.check_upload(request.upload.as_ref())?;
-        let turn = inner.arming.fetch_add(1, Ordering::SeqCst) + 1;
-        if let Some(same) = inner.armed_for(&request) {
-            inner.discard_previews(Some(&same)).await;
-            inner.board.edit_job(&same, |job| job.request.upload = request.upload);
-            return Ok(same);
-        }
-        if let Some((preview, layout)) = inner.armed_but_for_layout(&request)
-            && self.update_layout(preview.clone(), layout).await.is_ok()
-        {
-            return Ok(preview);
-        }
-        inner.discard_previews(None).await;
-        let id = inner.launch_record(request, true, None).await?;
-        if inner.arming.load(Ordering::SeqCst) != turn {
-            inner.discard(&id).await;
-            return Err(ApiError::new(
-                ErrorCode::Aborted,
-                Fault::Input,
-                "Something else was chosen to record.",
-                "",
-            ));
-        }
-        Ok(id)
+    pub fn arm(&self, request: RecordRequest) -> BoxFuture<'_, Result<EgressId, ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let request = inner.with_defaults(request);
+            inner.check_upload(request.upload.as_ref())?;
+            let turn = inner.arming.fetch_add(1, Ordering::SeqCst) + 1;
+            if let Some(same) = inner.armed_for(&request) {
+                inner.discard_previews(Some(&same)).await;
+                inner.board.edit_job(&same, |job| job.request.upload = request.upload);
+                return Ok(same);
+            }
+            if let Some((preview, layout)) = inner.armed_but_for_layout(&request)
+                && self.update_layout(preview.clone(), layout).await.is_ok()
+            {
+                return Ok(preview);
+            }
+            inner.discard_previews(None).await;
+            let id = inner.launch_record(request, true, None).await?;
+            if inner.arming.load(Ordering::SeqCst) != turn {
+                inner.discard(&id).await;
+                return Err(ApiError::new(
+                    ErrorCode::Aborted,
+                    Fault::Input,
+                    "Something else was chosen to record.",
+                    "",
+                ));
+            }
+            Ok(id)
+        })
     }
 
     /// Attaches the file to an armed job, or to one that streams and nothing else. One message to a process that
@@ -100,86 +103,97 @@ impl Studio {
     ///
     /// # Errors
     /// There is no such job, it is over or records already, or its process does not take the file.
-    pub async fn record(&self, egress_id: EgressId) -> Result<(), ApiError> {
-        let handle = self.inner.handle(&egress_id)?;
-        if handle.outputs.is_empty() {
-            return Err(precondition("This job has nothing to record into.", "Start a new recording."));
-        }
-        let mut taken = false;
-        self.inner.board.edit_job(&egress_id, |job| {
-            let there = |id: &OutputId| job.outputs.iter().any(|output| output.id == *id);
-            taken = !ended(job.status) && !handle.outputs.iter().any(|output| there(&output.id));
-            if taken {
-                job.preview = false;
-                job.armed = false;
-                job.outputs.extend(handle.outputs.iter().map(|output| starting(output.id.clone())));
+    pub fn record(&self, egress_id: EgressId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let handle = self.inner.handle(&egress_id)?;
+            if handle.outputs.is_empty() {
+                return Err(precondition("This job has nothing to record into.", "Start a new recording."));
             }
-        });
-        if !taken {
-            return Err(precondition("This is being recorded already.", "Look at the list of recordings."));
-        }
-        self.inner.machine_nudge.notify_one();
-        let mut outputs = handle.outputs.iter().cloned();
-        let Some(output) = outputs.next() else { return Ok(()) };
-        let with = outputs.collect();
-        let attached = call(&handle, |reply| Command::Attach { output, secret: None, with, reply }).await;
-        if attached.is_err() {
+            let mut taken = false;
             self.inner.board.edit_job(&egress_id, |job| {
-                for output in &handle.outputs {
-                    take_back(job, &output.id);
+                let there = |id: &OutputId| job.outputs.iter().any(|output| output.id == *id);
+                taken = !ended(job.status) && !handle.outputs.iter().any(|output| there(&output.id));
+                if taken {
+                    job.preview = false;
+                    job.armed = false;
+                    job.outputs.extend(handle.outputs.iter().map(|output| starting(output.id.clone())));
                 }
             });
-        }
-        attached
+            if !taken {
+                return Err(precondition(
+                    "This is being recorded already.",
+                    "Look at the list of recordings.",
+                ));
+            }
+            self.inner.machine_nudge.notify_one();
+            let mut outputs = handle.outputs.iter().cloned();
+            let Some(output) = outputs.next() else { return Ok(()) };
+            let with = outputs.collect();
+            let attached = call(&handle, |reply| Command::Attach { output, secret: None, with, reply }).await;
+            if attached.is_err() {
+                self.inner.board.edit_job(&egress_id, |job| {
+                    for output in &handle.outputs {
+                        take_back(job, &output.id);
+                    }
+                });
+            }
+            attached
+        })
     }
 
     /// Starts to record at once: with the armed job if it is for the same request, else with a new one.
     ///
     /// # Errors
     /// As [`Studio::arm`].
-    pub async fn start(&self, request: RecordRequest) -> Result<EgressId, ApiError> {
-        let request = self.inner.with_defaults(request);
-        self.inner.check_upload(request.upload.as_ref())?;
-        if let Some(armed) = self.inner.armed_for(&request) {
-            self.inner.board.edit_job(&armed, |job| job.request.upload.clone_from(&request.upload));
-            match self.record(armed.clone()).await {
-                Ok(()) => return Ok(armed),
-                // It ended or was taken in this very moment; a new one will do.
-                Err(error) => tracing::info!(egress_id = %armed, %error, "the armed job is not used"),
+    pub fn start(&self, request: RecordRequest) -> BoxFuture<'_, Result<EgressId, ApiError>> {
+        Box::pin(async move {
+            let request = self.inner.with_defaults(request);
+            self.inner.check_upload(request.upload.as_ref())?;
+            if let Some(armed) = self.inner.armed_for(&request) {
+                self.inner.board.edit_job(&armed, |job| job.request.upload.clone_from(&request.upload));
+                match self.record(armed.clone()).await {
+                    Ok(()) => return Ok(armed),
+                    // It ended or was taken in this very moment; a new one will do.
+                    Err(error) => tracing::info!(egress_id = %armed, %error, "the armed job is not used"),
+                }
             }
-        }
-        // One that is being armed at this moment would receive beside it to no end.
-        self.inner.arming.fetch_add(1, Ordering::SeqCst);
-        self.inner.launch_record(request, false, None).await
+            // One that is being armed at this moment would receive beside it to no end.
+            self.inner.arming.fetch_add(1, Ordering::SeqCst);
+            self.inner.launch_record(request, false, None).await
+        })
     }
 
     /// Finishes a job's outputs and ends it. Comes back as soon as the job has begun to.
     ///
     /// # Errors
     /// There is no such job, it is over, or its process does not answer.
-    pub async fn stop(&self, egress_id: EgressId) -> Result<(), ApiError> {
-        let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
-        if job.preview {
-            return self.disarm(egress_id).await;
-        }
-        if ended(job.status) {
-            return Err(precondition("This recording is over already.", "There is nothing to stop."));
-        }
-        let handle = self.inner.handle(&egress_id)?;
-        call(&handle, |reply| Command::Stop { reply }).await
+    pub fn stop(&self, egress_id: EgressId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+            if job.preview {
+                return self.disarm(egress_id).await;
+            }
+            if ended(job.status) {
+                return Err(precondition("This recording is over already.", "There is nothing to stop."));
+            }
+            let handle = self.inner.handle(&egress_id)?;
+            call(&handle, |reply| Command::Stop { reply }).await
+        })
     }
 
     /// Ends a job that nobody has pressed Record on. It leaves no history.
     ///
     /// # Errors
     /// There is no such job, or it records.
-    pub async fn disarm(&self, egress_id: EgressId) -> Result<(), ApiError> {
-        let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
-        if !job.preview {
-            return Err(precondition("This is being recorded.", "Stop it instead."));
-        }
-        self.inner.discard(&egress_id).await;
-        Ok(())
+    pub fn disarm(&self, egress_id: EgressId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let job = self.inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+            if !job.preview {
+                return Err(precondition("This is being recorded.", "Stop it instead."));
+            }
+            self.inner.discard(&egress_id).await;
+            Ok(())
+        })
     }
 }
 

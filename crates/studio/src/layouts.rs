@@ -12,6 +12,7 @@ use egress::layout::document::LayoutName;
 use egress::layout::{Broken, Layout, read, rules, stock};
 use egress::request::RecordSource;
 use egress::wire::LayoutChange;
+use futures_util::future::BoxFuture;
 
 use crate::error::{no_such_job, precondition, storage};
 use crate::studio::{Inner, Studio};
@@ -137,41 +138,50 @@ impl Studio {
     ///
     /// # Errors
     /// There is no such layout, or the file cannot be written.
-    pub async fn copy_layout(&self, name: String) -> Result<String, ApiError> {
-        let inner = self.inner.clone();
-        let copied = tokio::task::spawn_blocking(move || {
-            let mut own = inner.layouts.lock();
-            let layout = match own.find(&name) {
-                Some(layout) => layout.clone().map_err(|broken| cannot_draw(&name, &broken))?,
-                None => stock().iter().find(|one| one.name.0 == name).cloned().ok_or_else(no_such_layout)?,
-            };
-            let folder = inner.layouts_dir();
-            let cannot = |error: std::io::Error| {
-                storage(&folder, "The layout cannot be written into the folder").with_detail(error)
-            };
-            std::fs::create_dir_all(&folder).map_err(cannot)?;
-            for n in 2..1000 {
-                let stem = name.get(..name.len().min(48)).unwrap_or(&name);
-                let copy = Layout {
-                    name: LayoutName(format!("{stem}-{n}")),
-                    title: format!("{} {n}", layout.title),
-                    ..layout.clone()
+    pub fn copy_layout(&self, name: String) -> BoxFuture<'_, Result<String, ApiError>> {
+        Box::pin(async move {
+            let inner = self.inner.clone();
+            let copied = tokio::task::spawn_blocking(move || {
+                let mut own = inner.layouts.lock();
+                let layout = match own.find(&name) {
+                    Some(layout) => layout.clone().map_err(|broken| cannot_draw(&name, &broken))?,
+                    None => {
+                        stock().iter().find(|one| one.name.0 == name).cloned().ok_or_else(no_such_layout)?
+                    }
                 };
-                let path = folder.join(format!("{}.json", copy.name.0));
-                let mut text = serde_json::to_string_pretty(&copy).map_err(crate::error::internal)?;
-                text.push('\n');
-                match std::fs::OpenOptions::new().write(true).create_new(true).open(&path) {
-                    Ok(mut file) => std::io::Write::write_all(&mut file, text.as_bytes()).map_err(cannot)?,
-                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
-                    Err(error) => return Err(cannot(error)),
+                let folder = inner.layouts_dir();
+                let cannot = |error: std::io::Error| {
+                    storage(&folder, "The layout cannot be written into the folder").with_detail(error)
+                };
+                std::fs::create_dir_all(&folder).map_err(cannot)?;
+                for n in 2..1000 {
+                    let stem = name.get(..name.len().min(48)).unwrap_or(&name);
+                    let copy = Layout {
+                        name: LayoutName(format!("{stem}-{n}")),
+                        title: format!("{} {n}", layout.title),
+                        ..layout.clone()
+                    };
+                    let path = folder.join(format!("{}.json", copy.name.0));
+                    let mut text = serde_json::to_string_pretty(&copy).map_err(crate::error::internal)?;
+                    text.push('\n');
+                    match std::fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+                        Ok(mut file) => {
+                            std::io::Write::write_all(&mut file, text.as_bytes()).map_err(cannot)?
+                        }
+                        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
+                        Err(error) => return Err(cannot(error)),
+                    }
+                    own.look(&folder);
+                    inner.board.publish(Change::Layouts { layouts: own.choices() });
+                    return Ok(copy.name.0);
                 }
-                own.look(&folder);
-                inner.board.publish(Change::Layouts { layouts: own.choices() });
-                return Ok(copy.name.0);
-            }
-            Err(precondition("There are too many copies of this layout.", "Delete some that are not needed."))
-        });
-        copied.await.map_err(crate::error::internal)?
+                Err(precondition(
+                    "There are too many copies of this layout.",
+                    "Delete some that are not needed.",
+                ))
+            });
+            copied.await.map_err(crate::error::internal)?
+        })
     }
 
     /// Where the operator's own layouts are.
@@ -184,44 +194,48 @@ impl Studio {
     /// # Errors
     /// There is no such job or layout, the layout cannot be drawn (the picture stays), or the job's page does
     /// not take it.
-    pub async fn update_layout(&self, egress_id: EgressId, layout: String) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        let job = inner.board.job(&egress_id).ok_or_else(no_such_job)?;
-        let handle = inner.handle(&egress_id)?;
-        let change = match inner.own_layout(&layout)? {
-            Some(document) => LayoutChange::Document(Box::new(document)),
-            None => LayoutChange::Name(layout.clone()),
-        };
-        let told = call(&handle, |reply| Command::UpdateLayout { layout: change, reply }).await;
-        let told = match told {
-            // A template of somebody else's: it listens as LiveKit's contract has it.
-            Err(error) if error.code == ErrorCode::Unsupported && !job.request.room_name.is_empty() => {
-                let (_, server) = inner.current_server().await?;
-                let metadata = serde_json::json!({ "layout": layout }).to_string();
-                let (room, identity) = (&job.request.room_name, egress_id.as_str());
-                room::service::update_metadata(&server, room, identity, &metadata).await
-            }
-            other => other,
-        };
-        told?;
-        // What is held ready is held for the layout that it shows.
-        inner.board.edit_job(&egress_id, |job| {
-            if let RecordSource::RoomComposite { layout: asked, .. } = &mut job.request.source
-                && job.preview
-            {
-                asked.clone_from(&layout);
-            }
-        });
-        Ok(())
+    pub fn update_layout(&self, egress_id: EgressId, layout: String) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let job = inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+            let handle = inner.handle(&egress_id)?;
+            let change = match inner.own_layout(&layout)? {
+                Some(document) => LayoutChange::Document(Box::new(document)),
+                None => LayoutChange::Name(layout.clone()),
+            };
+            let told = call(&handle, |reply| Command::UpdateLayout { layout: change, reply }).await;
+            let told = match told {
+                // A template of somebody else's: it listens as LiveKit's contract has it.
+                Err(error) if error.code == ErrorCode::Unsupported && !job.request.room_name.is_empty() => {
+                    let (_, server) = inner.current_server().await?;
+                    let metadata = serde_json::json!({ "layout": layout }).to_string();
+                    let (room, identity) = (&job.request.room_name, egress_id.as_str());
+                    room::service::update_metadata(&server, room, identity, &metadata).await
+                }
+                other => other,
+            };
+            told?;
+            // What is held ready is held for the layout that it shows.
+            inner.board.edit_job(&egress_id, |job| {
+                if let RecordSource::RoomComposite { layout: asked, .. } = &mut job.request.source
+                    && job.preview
+                {
+                    asked.clone_from(&layout);
+                }
+            });
+            Ok(())
+        })
     }
 
     /// Begins without the start signal of the job's page.
     ///
     /// # Errors
     /// There is no such job, or it does not wait.
-    pub async fn start_anyway(&self, egress_id: EgressId) -> Result<(), ApiError> {
-        let handle = self.inner.handle(&egress_id)?;
-        call(&handle, |reply| Command::StartAnyway { reply }).await
+    pub fn start_anyway(&self, egress_id: EgressId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let handle = self.inner.handle(&egress_id)?;
+            call(&handle, |reply| Command::StartAnyway { reply }).await
+        })
     }
 }
 

@@ -4,6 +4,9 @@
 //! ([`process`]) that it talks to over a local socket ([`link`]). What it knows is in the journal
 //! ([`journal`]) before it is acted on, so that its own death loses nothing: the next start adopts the
 //! jobs that still run and saves the files of those that died.
+//!
+//! Its calls give boxed futures. Each reaches through the whole studio into libraries, and a program that awaited it as
+//! it is would compile all of that anew: the window, the worker and every test.
 
 mod auto;
 mod board;

@@ -9,6 +9,7 @@ use egress::id::{EgressId, TrackId};
 use egress::roster::Roster;
 use egress::spec::{JobSpec, MonitorSpec, Task};
 use egress::wire::{FromJob, Launch, ToJob};
+use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
@@ -49,52 +50,56 @@ impl Studio {
     /// # Errors
     /// No project is open, or its secret is not at hand. Trouble with the room itself is told in
     /// [`OpenRoom::error`].
-    pub async fn open_room(&self, name: String) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        inner.check_open()?;
-        if name.is_empty() {
-            return Err(precondition("The room has no name.", "Choose a room."));
-        }
-        inner.current_server().await?;
-        // The same again is for one that is in trouble: it is tried anew at once. A room that was closed is
-        // waited for; to join it would open it.
-        let stays = |room: &OpenRoom| {
-            room.name == name && room.error.as_ref().is_none_or(|error| error.code == ErrorCode::NotFound)
-        };
-        if inner.board.read(|snapshot| snapshot.room.as_ref().is_some_and(stays)) {
-            return Ok(());
-        }
-        let generation = inner.next_generation();
-        let (watched, watched_out) = watch::channel(Vec::new());
-        let (leave, leaving) = oneshot::channel();
-        let (gone_in, gone) = watch::channel(false);
-        // The handle of the room before goes, and with it its monitor.
-        let before = inner.monitor.lock().replace(MonitorHandle { watched, leave, gone });
-        drop(before);
-        inner.frames.retain(|_| false);
-        let room = OpenRoom {
-            name: name.clone(),
-            connection: ConnectionState::Connecting,
-            roster: Roster::default(),
-            figures: Figures::default(),
-            error: None,
-        };
-        inner.board.publish(Change::Room { room: Some(room) });
-        let monitor = Monitor { inner: inner.clone(), name, generation, watched: watched_out };
-        inner.spawn(async move {
-            monitor.run(leaving).await;
-            gone_in.send_replace(true);
-        });
-        Ok(())
+    pub fn open_room(&self, name: String) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            inner.check_open()?;
+            if name.is_empty() {
+                return Err(precondition("The room has no name.", "Choose a room."));
+            }
+            inner.current_server().await?;
+            // The same again is for one that is in trouble: it is tried anew at once. A room that was closed is
+            // waited for; to join it would open it.
+            let stays = |room: &OpenRoom| {
+                room.name == name && room.error.as_ref().is_none_or(|error| error.code == ErrorCode::NotFound)
+            };
+            if inner.board.read(|snapshot| snapshot.room.as_ref().is_some_and(stays)) {
+                return Ok(());
+            }
+            let generation = inner.next_generation();
+            let (watched, watched_out) = watch::channel(Vec::new());
+            let (leave, leaving) = oneshot::channel();
+            let (gone_in, gone) = watch::channel(false);
+            // The handle of the room before goes, and with it its monitor.
+            let before = inner.monitor.lock().replace(MonitorHandle { watched, leave, gone });
+            drop(before);
+            inner.frames.retain(|_| false);
+            let room = OpenRoom {
+                name: name.clone(),
+                connection: ConnectionState::Connecting,
+                roster: Roster::default(),
+                figures: Figures::default(),
+                error: None,
+            };
+            inner.board.publish(Change::Room { room: Some(room) });
+            let monitor = Monitor { inner: inner.clone(), name, generation, watched: watched_out };
+            inner.spawn(async move {
+                monitor.run(leaving).await;
+                gone_in.send_replace(true);
+            });
+            Ok(())
+        })
     }
 
     /// Closes the open room, if there is one.
     ///
     /// # Errors
     /// None so far.
-    pub async fn close_room(&self) -> Result<(), ApiError> {
-        self.inner.close_room();
-        Ok(())
+    pub fn close_room(&self) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            self.inner.close_room();
+            Ok(())
+        })
     }
 
     /// Says what is in sight: thumbnails are made of these tracks of the open room, and pictures of the program
@@ -102,25 +107,27 @@ impl Studio {
     ///
     /// # Errors
     /// Tracks are named and no room is open.
-    pub async fn watch(&self, sights: Vec<TrackId>) -> Result<(), ApiError> {
-        let jobs: Vec<(EgressId, JobHandle)> =
-            self.inner.jobs.lock().iter().map(|(id, handle)| (id.clone(), handle.clone())).collect();
-        let is_job = |sight: &TrackId| sight.as_str().starts_with(JOB_PREFIX);
-        for (id, handle) in jobs {
-            let watched = sights.iter().any(|sight| sight.as_str() == id.as_str());
-            // One whose task is gone shows nothing any more.
-            let _ = handle.commands.send(Command::Watch { watched }).await;
-        }
-        let tracks: Vec<TrackId> = sights.into_iter().filter(|sight| !is_job(sight)).collect();
-        let monitor = self.inner.monitor.lock();
-        let Some(monitor) = &*monitor else {
-            if tracks.is_empty() {
-                return Ok(());
+    pub fn watch(&self, sights: Vec<TrackId>) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let jobs: Vec<(EgressId, JobHandle)> =
+                self.inner.jobs.lock().iter().map(|(id, handle)| (id.clone(), handle.clone())).collect();
+            let is_job = |sight: &TrackId| sight.as_str().starts_with(JOB_PREFIX);
+            for (id, handle) in jobs {
+                let watched = sights.iter().any(|sight| sight.as_str() == id.as_str());
+                // One whose task is gone shows nothing any more.
+                let _ = handle.commands.send(Command::Watch { watched }).await;
             }
-            return Err(precondition("No room is open.", "Open a room first."));
-        };
-        monitor.watched.send_replace(tracks);
-        Ok(())
+            let tracks: Vec<TrackId> = sights.into_iter().filter(|sight| !is_job(sight)).collect();
+            let monitor = self.inner.monitor.lock();
+            let Some(monitor) = &*monitor else {
+                if tracks.is_empty() {
+                    return Ok(());
+                }
+                return Err(precondition("No room is open.", "Open a room first."));
+            };
+            monitor.watched.send_replace(tracks);
+            Ok(())
+        })
     }
 
     /// The newest picture of a track after the one numbered `after`; waits for one for as long as it may.
@@ -128,16 +135,18 @@ impl Studio {
     ///
     /// # Errors
     /// None so far.
-    pub async fn frame(
+    pub fn frame(
         &self,
         track_id: TrackId,
         after: u64,
         timeout: Duration,
-    ) -> Result<Option<Frame>, ApiError> {
-        tokio::select! {
-            () = self.inner.until_closed() => Ok(None),
-            frame = self.inner.frames.wait(track_id, after, timeout) => Ok(frame),
-        }
+    ) -> BoxFuture<'_, Result<Option<Frame>, ApiError>> {
+        Box::pin(async move {
+            tokio::select! {
+                () = self.inner.until_closed() => Ok(None),
+                frame = self.inner.frames.wait(track_id, after, timeout) => Ok(frame),
+            }
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::spec::Task;
 use egress::state::JobState;
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -58,118 +59,121 @@ impl Studio {
     ///
     /// # Errors
     /// Another studio has the folder, or it cannot be used.
-    pub async fn open(options: StudioOptions) -> Result<Self, ApiError> {
-        let StudioOptions {
-            data_dir,
-            projects: store,
-            secrets,
-            job_program,
-            default_folder,
-            egress: defaults,
-            lock_within,
-        } = options;
-        // The jobs are told where their folders are, and may look from elsewhere.
-        let data_dir = std::path::absolute(data_dir).map_err(internal)?;
-        let found = {
-            let (data_dir, store) = (data_dir.clone(), store.clone());
-            tokio::task::spawn_blocking(move || look(&data_dir, &*store, lock_within))
-                .await
-                .map_err(internal)??
-        };
-        let mut problems = Vec::new();
-        problems.extend(found.damaged.map(|aside| journal_damaged(&aside)));
-        let saved = found.saved.unwrap_or_else(|error| {
-            problems.push(error);
-            Saved::default()
-        });
-        let folder =
-            default_folder.or_else(default_recordings_folder).unwrap_or_else(|| data_dir.join("recordings"));
-        let settings = saved
-            .settings
-            .clone()
-            .unwrap_or_else(|| Settings { folder: folder.display().to_string(), ..Settings::default() });
-        let mut jobs: Vec<Job> =
-            found.running.iter().chain(&found.history).map(|row| row.job.clone()).collect();
-        jobs.retain(|job| !job.preview);
-        for job in &mut jobs {
-            job.project_id.take_if(|id| saved.projects.iter().all(|project| project.id != *id));
-        }
-        jobs.sort_by_key(|job| std::cmp::Reverse(job.created_at_ms));
-        let board = Board::new(Snapshot {
-            seq: 0,
-            projects: Projects::default(),
-            rooms: Rooms { loading: saved.current.is_some(), ..Rooms::default() },
-            room: None,
-            jobs,
-            machine: Machine { problems: problems.clone(), ..Machine::default() },
-            settings,
-            layouts: Own::default().choices(),
-            destinations: Vec::new(),
-            storages: Vec::new(),
-            uploads: Vec::new(),
-            rules: Vec::new(),
-            elsewhere: Elsewhere::default(),
-            api: ApiState::default(),
-        });
-        let inner = Arc::new(Inner {
-            program: find_program(job_program),
-            data_dir,
-            board,
-            journal: found.journal,
-            store,
-            secrets,
-            saved: Mutex::new(saved),
-            save_turn: Mutex::new(()),
-            known_secrets: Mutex::default(),
-            lost_secrets: Mutex::default(),
-            refused_secrets: tokio::sync::Mutex::default(),
-            known_keys: Mutex::default(),
-            refused_keys: tokio::sync::Mutex::default(),
-            queue: OnceLock::new(),
-            defaults,
-            egresses: Egresses::default(),
-            names: NameClaims::default(),
-            auto: Auto::default(),
-            elsewhere: Known::default(),
-            layouts: Mutex::default(),
-            jobs: Mutex::default(),
-            arming: AtomicU64::new(0),
-            monitor: Mutex::default(),
-            room_generation: AtomicU64::new(0),
-            frames: Frames::default(),
-            stills: Semaphore::new(1),
-            problems: Mutex::new(problems),
-            rooms_nudge: Notify::new(),
-            machine_nudge: Notify::new(),
-            closed: watch::Sender::new(false),
-            tasks: Mutex::default(),
-            lock: Mutex::new(Some(found.lock)),
-        });
-        inner.publish_projects(None);
-        inner.publish_destinations();
-        inner.publish_storages();
-        inner.publish_rules();
-        inner.open_uploads().await;
-        inner.egresses.found_under_way(&found.running);
-        inner.claim_names_of(&found.running);
-        inner.tell_found(&found.running);
-        inner.tell_found(&found.history);
-        for row in found.running {
-            inner.spawn(adopt(inner.clone(), row));
-        }
-        for row in found.history.into_iter().filter(|row| row.job.preview) {
-            // A disk that is full must not keep the studio from opening.
-            if let Err(error) = inner.forget(row.job.egress_id).await {
-                tracing::warn!(%error, "a preview could not be forgotten");
+    pub fn open(options: StudioOptions) -> BoxFuture<'static, Result<Self, ApiError>> {
+        Box::pin(async move {
+            let StudioOptions {
+                data_dir,
+                projects: store,
+                secrets,
+                job_program,
+                default_folder,
+                egress: defaults,
+                lock_within,
+            } = options;
+            // The jobs are told where their folders are, and may look from elsewhere.
+            let data_dir = std::path::absolute(data_dir).map_err(internal)?;
+            let found = {
+                let (data_dir, store) = (data_dir.clone(), store.clone());
+                tokio::task::spawn_blocking(move || look(&data_dir, &*store, lock_within))
+                    .await
+                    .map_err(internal)??
+            };
+            let mut problems = Vec::new();
+            problems.extend(found.damaged.map(|aside| journal_damaged(&aside)));
+            let saved = found.saved.unwrap_or_else(|error| {
+                problems.push(error);
+                Saved::default()
+            });
+            let folder = default_folder
+                .or_else(default_recordings_folder)
+                .unwrap_or_else(|| data_dir.join("recordings"));
+            let settings = saved
+                .settings
+                .clone()
+                .unwrap_or_else(|| Settings { folder: folder.display().to_string(), ..Settings::default() });
+            let mut jobs: Vec<Job> =
+                found.running.iter().chain(&found.history).map(|row| row.job.clone()).collect();
+            jobs.retain(|job| !job.preview);
+            for job in &mut jobs {
+                job.project_id.take_if(|id| saved.projects.iter().all(|project| project.id != *id));
             }
-        }
-        inner.spawn_until_closed(uploads::follow(inner.clone()));
-        inner.spawn_until_closed(rooms::poll(inner.clone()));
-        inner.spawn_until_closed(elsewhere::poll(inner.clone()));
-        inner.spawn_until_closed(layouts::watch(inner.clone()));
-        inner.spawn_until_closed(machine::watch(inner.clone()));
-        inner.spawn_until_closed(machine::probe(inner.clone()));
-        Ok(Self::new(inner))
+            jobs.sort_by_key(|job| std::cmp::Reverse(job.created_at_ms));
+            let board = Board::new(Snapshot {
+                seq: 0,
+                projects: Projects::default(),
+                rooms: Rooms { loading: saved.current.is_some(), ..Rooms::default() },
+                room: None,
+                jobs,
+                machine: Machine { problems: problems.clone(), ..Machine::default() },
+                settings,
+                layouts: Own::default().choices(),
+                destinations: Vec::new(),
+                storages: Vec::new(),
+                uploads: Vec::new(),
+                rules: Vec::new(),
+                elsewhere: Elsewhere::default(),
+                api: ApiState::default(),
+            });
+            let inner = Arc::new(Inner {
+                program: find_program(job_program),
+                data_dir,
+                board,
+                journal: found.journal,
+                store,
+                secrets,
+                saved: Mutex::new(saved),
+                save_turn: Mutex::new(()),
+                known_secrets: Mutex::default(),
+                lost_secrets: Mutex::default(),
+                refused_secrets: tokio::sync::Mutex::default(),
+                known_keys: Mutex::default(),
+                refused_keys: tokio::sync::Mutex::default(),
+                queue: OnceLock::new(),
+                defaults,
+                egresses: Egresses::default(),
+                names: NameClaims::default(),
+                auto: Auto::default(),
+                elsewhere: Known::default(),
+                layouts: Mutex::default(),
+                jobs: Mutex::default(),
+                arming: AtomicU64::new(0),
+                monitor: Mutex::default(),
+                room_generation: AtomicU64::new(0),
+                frames: Frames::default(),
+                stills: Semaphore::new(1),
+                problems: Mutex::new(problems),
+                rooms_nudge: Notify::new(),
+                machine_nudge: Notify::new(),
+                closed: watch::Sender::new(false),
+                tasks: Mutex::default(),
+                lock: Mutex::new(Some(found.lock)),
+            });
+            inner.publish_projects(None);
+            inner.publish_destinations();
+            inner.publish_storages();
+            inner.publish_rules();
+            inner.open_uploads().await;
+            inner.egresses.found_under_way(&found.running);
+            inner.claim_names_of(&found.running);
+            inner.tell_found(&found.running);
+            inner.tell_found(&found.history);
+            for row in found.running {
+                inner.spawn(adopt(inner.clone(), row));
+            }
+            for row in found.history.into_iter().filter(|row| row.job.preview) {
+                // A disk that is full must not keep the studio from opening.
+                if let Err(error) = inner.forget(row.job.egress_id).await {
+                    tracing::warn!(%error, "a preview could not be forgotten");
+                }
+            }
+            inner.spawn_until_closed(uploads::follow(inner.clone()));
+            inner.spawn_until_closed(rooms::poll(inner.clone()));
+            inner.spawn_until_closed(elsewhere::poll(inner.clone()));
+            inner.spawn_until_closed(layouts::watch(inner.clone()));
+            inner.spawn_until_closed(machine::watch(inner.clone()));
+            inner.spawn_until_closed(machine::probe(inner.clone()));
+            Ok(Self::new(inner))
+        })
     }
 
     /// Closes the studio. With `finish`, all jobs are stopped and their files finished first; without, the
@@ -179,46 +183,48 @@ impl Studio {
     /// # Errors
     /// A file is not finished within a minute. The studio is closed all the same; the job goes on finishing
     /// by itself, and the next studio reports it.
-    pub async fn shut_down(&self, finish: bool) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        let monitor = inner.close_room();
-        inner.discard_previews(None).await;
-        let mut finished = Ok(());
-        if finish {
-            finished = finish_jobs(self).await;
-        }
-        // What is over, or not on the board any more, is on its way out: what came of it is written down.
-        let mut going: Vec<_> = {
-            let running = inner.running();
-            let jobs = inner.jobs.lock();
-            jobs.iter()
-                .filter(|(id, _)| !running.contains(id))
-                .map(|(_, handle)| handle.done.clone())
-                .collect()
-        };
-        going.extend(monitor);
-        let all_gone = async {
-            for mut gone in going {
-                let _ = gone.wait_for(|gone| *gone).await;
+    pub fn shut_down(&self, finish: bool) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let monitor = inner.close_room();
+            inner.discard_previews(None).await;
+            let mut finished = Ok(());
+            if finish {
+                finished = finish_jobs(self).await;
             }
-        };
-        let _ = tokio::time::timeout(CLOSE_WITHIN, all_gone).await;
-        inner.closed.send_replace(true);
-        if let Some(queue) = inner.queue.get() {
-            let _ = tokio::time::timeout(CLOSE_WITHIN, queue.clone().shutdown()).await;
-        }
-        let mut tasks = std::mem::take(&mut *inner.tasks.lock());
-        let all = async { while tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(CLOSE_WITHIN, all).await.is_err() {
-            tasks.abort_all();
-        }
-        // Unlocked, not only closed: a child that is just being started still has our files open.
-        if let Some(lock) = inner.lock.lock().take()
-            && let Err(error) = lock.unlock()
-        {
-            tracing::warn!(%error, "the data folder may stay locked for a moment");
-        }
-        finished
+            // What is over, or not on the board any more, is on its way out: what came of it is written down.
+            let mut going: Vec<_> = {
+                let running = inner.running();
+                let jobs = inner.jobs.lock();
+                jobs.iter()
+                    .filter(|(id, _)| !running.contains(id))
+                    .map(|(_, handle)| handle.done.clone())
+                    .collect()
+            };
+            going.extend(monitor);
+            let all_gone = async {
+                for mut gone in going {
+                    let _ = gone.wait_for(|gone| *gone).await;
+                }
+            };
+            let _ = tokio::time::timeout(CLOSE_WITHIN, all_gone).await;
+            inner.closed.send_replace(true);
+            if let Some(queue) = inner.queue.get() {
+                let _ = tokio::time::timeout(CLOSE_WITHIN, queue.clone().shutdown()).await;
+            }
+            let mut tasks = std::mem::take(&mut *inner.tasks.lock());
+            let all = async { while tasks.join_next().await.is_some() {} };
+            if tokio::time::timeout(CLOSE_WITHIN, all).await.is_err() {
+                tasks.abort_all();
+            }
+            // Unlocked, not only closed: a child that is just being started still has our files open.
+            if let Some(lock) = inner.lock.lock().take()
+                && let Err(error) = lock.unlock()
+            {
+                tracing::warn!(%error, "the data folder may stay locked for a moment");
+            }
+            finished
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::{EgressId, ProjectId};
+use futures_util::future::BoxFuture;
 use room::service::Server;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
@@ -28,83 +29,93 @@ impl Studio {
     ///
     /// # Errors
     /// What is wrong: the URL, the server, the key, the secret or the clock.
-    pub async fn check_project(&self, input: ProjectInput, saved: Option<ProjectId>) -> Result<(), ApiError> {
-        self.inner.check_open()?;
-        let secret = self.inner.input_secret(&input, saved.as_ref()).await?;
-        check(&input, &secret).await
+    pub fn check_project(
+        &self,
+        input: ProjectInput,
+        saved: Option<ProjectId>,
+    ) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            self.inner.check_open()?;
+            let secret = self.inner.input_secret(&input, saved.as_ref()).await?;
+            check(&input, &secret).await
+        })
     }
 
     /// Checks a project and saves it, its secret in the keyring unless it is for this run only.
     ///
     /// # Errors
     /// As [`Studio::check_project`]; the keyring refuses ([`ErrorCode::Keyring`]); the list cannot be saved.
-    pub async fn add_project(&self, input: ProjectInput) -> Result<ProjectId, ApiError> {
-        let inner = &self.inner;
-        inner.check_open()?;
-        let secret = inner.input_secret(&input, None).await?;
-        check(&input, &secret).await?;
-        let id = ProjectId::random();
-        if !input.this_run_only {
-            let late = id.clone();
-            // Nobody would know of a secret that is kept after we have given up.
-            let undo = move |secrets: &dyn SecretStore| drop(secrets.remove(late.as_str()));
-            inner.keep_in_keyring(id.as_str(), &secret, undo).await?;
-        }
-        inner.known_secrets.lock().insert(id.clone(), secret);
-        {
-            let mut saved = inner.saved.lock();
-            saved.projects.push(saved_project(id.clone(), &input));
-            saved.projects.sort_by_key(|project| project.name.to_lowercase());
-        }
-        inner.publish_projects(None);
-        if let Err(error) = inner.save().await {
-            // Nothing half done: a project that would be gone after a restart leaves no secret behind.
-            inner.drop_project(&id);
+    pub fn add_project(&self, input: ProjectInput) -> BoxFuture<'_, Result<ProjectId, ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            inner.check_open()?;
+            let secret = inner.input_secret(&input, None).await?;
+            check(&input, &secret).await?;
+            let id = ProjectId::random();
             if !input.this_run_only {
-                let _ = inner.keyring(move |secrets| secrets.remove(id.as_str())).await;
+                let late = id.clone();
+                // Nobody would know of a secret that is kept after we have given up.
+                let undo = move |secrets: &dyn SecretStore| drop(secrets.remove(late.as_str()));
+                inner.keep_in_keyring(id.as_str(), &secret, undo).await?;
             }
-            return Err(error);
-        }
-        Ok(id)
+            inner.known_secrets.lock().insert(id.clone(), secret);
+            {
+                let mut saved = inner.saved.lock();
+                saved.projects.push(saved_project(id.clone(), &input));
+                saved.projects.sort_by_key(|project| project.name.to_lowercase());
+            }
+            inner.publish_projects(None);
+            if let Err(error) = inner.save().await {
+                // Nothing half done: a project that would be gone after a restart leaves no secret behind.
+                inner.drop_project(&id);
+                if !input.this_run_only {
+                    let _ = inner.keyring(move |secrets| secrets.remove(id.as_str())).await;
+                }
+                return Err(error);
+            }
+            Ok(id)
+        })
     }
 
     /// Checks new values for a project and saves them.
     ///
     /// # Errors
     /// As [`Studio::add_project`], and there is no such project.
-    pub async fn edit_project(&self, id: ProjectId, input: ProjectInput) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        inner.check_open()?;
-        let before = inner.saved_project(&id)?;
-        let secret = inner.input_secret(&input, Some(&id)).await?;
-        check(&input, &secret).await?;
-        match (input.this_run_only, before.in_keyring) {
-            (false, true) if input.api_secret.is_none() => {}
-            (false, _) => inner.keep_in_keyring(id.as_str(), &secret, |_| {}).await?,
-            (true, true) => {
-                let id = id.clone();
-                inner.keyring(move |secrets| secrets.remove(id.as_str())).await?;
+    pub fn edit_project(&self, id: ProjectId, input: ProjectInput) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            inner.check_open()?;
+            let before = inner.saved_project(&id)?;
+            let secret = inner.input_secret(&input, Some(&id)).await?;
+            check(&input, &secret).await?;
+            match (input.this_run_only, before.in_keyring) {
+                (false, true) if input.api_secret.is_none() => {}
+                (false, _) => inner.keep_in_keyring(id.as_str(), &secret, |_| {}).await?,
+                (true, true) => {
+                    let id = id.clone();
+                    inner.keyring(move |secrets| secrets.remove(id.as_str())).await?;
+                }
+                (true, false) => {}
             }
-            (true, false) => {}
-        }
-        inner.known_secrets.lock().insert(id.clone(), secret);
-        inner.lost_secrets.lock().remove(&id);
-        {
-            let mut saved = inner.saved.lock();
-            saved.projects.retain(|project| project.id != id);
-            saved.projects.push(saved_project(id.clone(), &input));
-            saved.projects.sort_by_key(|project| project.name.to_lowercase());
-        }
-        let after = inner.saved_project(&id)?;
-        let elsewhere = (&before.url, &before.api_key) != (&after.url, &after.api_key);
-        if elsewhere && inner.board.read(|snapshot| snapshot.projects.current.as_ref() == Some(&id)) {
-            // The room that is open, and what is held ready there, are on the server of before.
-            self.close_room().await?;
-            inner.discard_previews(None).await;
-        }
-        inner.publish_projects(None);
-        inner.rooms_nudge.notify_one();
-        inner.save().await
+            inner.known_secrets.lock().insert(id.clone(), secret);
+            inner.lost_secrets.lock().remove(&id);
+            {
+                let mut saved = inner.saved.lock();
+                saved.projects.retain(|project| project.id != id);
+                saved.projects.push(saved_project(id.clone(), &input));
+                saved.projects.sort_by_key(|project| project.name.to_lowercase());
+            }
+            let after = inner.saved_project(&id)?;
+            let elsewhere = (&before.url, &before.api_key) != (&after.url, &after.api_key);
+            if elsewhere && inner.board.read(|snapshot| snapshot.projects.current.as_ref() == Some(&id)) {
+                // The room that is open, and what is held ready there, are on the server of before.
+                self.close_room().await?;
+                inner.discard_previews(None).await;
+            }
+            inner.publish_projects(None);
+            inner.rooms_nudge.notify_one();
+            inner.save().await
+        })
     }
 
     /// Forgets a project and its secret. Jobs that run in it go on.
@@ -112,19 +123,21 @@ impl Studio {
     /// # Errors
     /// There is no such project; the keyring refuses to give the secret up, so that the project stays; the
     /// list cannot be saved.
-    pub async fn forget_project(&self, id: ProjectId) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        let project = inner.saved_project(&id)?;
-        if project.in_keyring {
-            let id = id.clone();
-            inner.keyring(move |secrets| secrets.remove(id.as_str())).await?;
-        }
-        let current = inner.board.read(|snapshot| snapshot.projects.current == Some(id.clone()));
-        if current {
-            self.select_project(None).await?;
-        }
-        inner.drop_project(&id);
-        inner.save().await
+    pub fn forget_project(&self, id: ProjectId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let project = inner.saved_project(&id)?;
+            if project.in_keyring {
+                let id = id.clone();
+                inner.keyring(move |secrets| secrets.remove(id.as_str())).await?;
+            }
+            let current = inner.board.read(|snapshot| snapshot.projects.current == Some(id.clone()));
+            if current {
+                self.select_project(None).await?;
+            }
+            inner.drop_project(&id);
+            inner.save().await
+        })
     }
 
     /// Opens a project: its rooms are listed from now on. None: no project. The room that was open is
@@ -133,29 +146,31 @@ impl Studio {
     /// # Errors
     /// There is no such project, its secret is not at hand, or the choice cannot be saved. Where the secret
     /// is missing, the project is open all the same, so that its secret can be given.
-    pub async fn select_project(&self, id: Option<ProjectId>) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        inner.check_open()?;
-        if let Some(id) = &id {
-            inner.saved_project(id)?;
-        }
-        if inner.board.read(|snapshot| snapshot.projects.current != id) {
-            self.close_room().await?;
-            inner.discard_previews(None).await;
-            inner.saved.lock().current.clone_from(&id);
-            inner.publish_projects(None);
-            let rooms = Rooms { loading: id.is_some(), ..Rooms::default() };
-            inner.board.publish(Change::Rooms { rooms });
-            inner.board.publish(Change::Elsewhere { elsewhere: Elsewhere::default() });
-            inner.elsewhere.nudge.notify_one();
-        }
-        inner.save().await?;
-        let secret = match &id {
-            Some(id) => inner.secret_asked(id).await.map(drop),
-            None => Ok(()),
-        };
-        inner.rooms_nudge.notify_one();
-        secret
+    pub fn select_project(&self, id: Option<ProjectId>) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            inner.check_open()?;
+            if let Some(id) = &id {
+                inner.saved_project(id)?;
+            }
+            if inner.board.read(|snapshot| snapshot.projects.current != id) {
+                self.close_room().await?;
+                inner.discard_previews(None).await;
+                inner.saved.lock().current.clone_from(&id);
+                inner.publish_projects(None);
+                let rooms = Rooms { loading: id.is_some(), ..Rooms::default() };
+                inner.board.publish(Change::Rooms { rooms });
+                inner.board.publish(Change::Elsewhere { elsewhere: Elsewhere::default() });
+                inner.elsewhere.nudge.notify_one();
+            }
+            inner.save().await?;
+            let secret = match &id {
+                Some(id) => inner.secret_asked(id).await.map(drop),
+                None => Ok(()),
+            };
+            inner.rooms_nudge.notify_one();
+            secret
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::ProjectId;
 use egress::roster::RoomSummary;
+use futures_util::future::BoxFuture;
 use room::service::Server;
 
 use crate::studio::{Inner, Studio};
@@ -47,10 +48,12 @@ impl Studio {
     ///
     /// # Errors
     /// No project is open, or its server does not say.
-    pub async fn room_sid(&self, name: &str) -> Result<Option<String>, ApiError> {
-        let (_, server) = self.inner.current_server().await?;
-        let found = tokio::time::timeout(WITHIN, room::service::find_room(&server, name)).await;
-        Ok(found.map_err(|_| silent(WITHIN))??.map(|room| room.sid))
+    pub fn room_sid<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<String>, ApiError>> {
+        Box::pin(async move {
+            let (_, server) = self.inner.current_server().await?;
+            let found = tokio::time::timeout(WITHIN, room::service::find_room(&server, name)).await;
+            Ok(found.map_err(|_| silent(WITHIN))??.map(|room| room.sid))
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::StorageId;
 use egress::storage::{Storage, StorageKeys, StorageProfile, StorageSecret};
+use futures_util::future::BoxFuture;
 use upload::{Checked, Environment};
 
 use crate::error::precondition;
@@ -17,25 +18,29 @@ impl Studio {
     /// # Errors
     /// Files cannot be uploaded there; what is wrong is said in words: no such bucket, key refused, wrong region,
     /// clock off, no right to write, nobody answers.
-    pub async fn check_storage(
+    pub fn check_storage(
         &self,
         input: StorageInput,
         saved: Option<StorageId>,
-    ) -> Result<Checked, ApiError> {
-        let before = saved.map(|id| self.inner.saved_storage(&id)).transpose()?;
-        self.inner.ask_again().await;
-        let (profile, secret) = self.inner.storage_input(input, before.as_ref()).await?;
-        upload::check(&profile, &secret, &Environment::default()).await
+    ) -> BoxFuture<'_, Result<Checked, ApiError>> {
+        Box::pin(async move {
+            let before = saved.map(|id| self.inner.saved_storage(&id)).transpose()?;
+            self.inner.ask_again().await;
+            let (profile, secret) = self.inner.storage_input(input, before.as_ref()).await?;
+            upload::check(&profile, &secret, &Environment::default()).await
+        })
     }
 
     /// Saves a storage, its keys in the keyring unless they are for this run only.
     ///
     /// # Errors
     /// The settings cannot be, the keyring refuses, or the list cannot be saved.
-    pub async fn save_storage(&self, input: StorageInput) -> Result<StorageId, ApiError> {
-        let id = StorageId::random();
-        self.put_storage(id.clone(), input, None).await?;
-        Ok(id)
+    pub fn save_storage(&self, input: StorageInput) -> BoxFuture<'_, Result<StorageId, ApiError>> {
+        Box::pin(async move {
+            let id = StorageId::random();
+            self.put_storage(id.clone(), input, None).await?;
+            Ok(id)
+        })
     }
 
     /// Saves new values for a storage. Uploads that wait go where these say. Those that are on their way go on where
@@ -43,14 +48,16 @@ impl Studio {
     ///
     /// # Errors
     /// As [`Studio::save_storage`], and there is no such storage.
-    pub async fn edit_storage(&self, id: StorageId, input: StorageInput) -> Result<(), ApiError> {
-        let before = self.inner.saved_storage(&id)?;
-        self.put_storage(id, input, Some(before)).await?;
-        // What waits for a right key need not wait any longer.
-        match self.inner.uploads() {
-            Ok(queue) => queue.retry_now(None).await,
-            Err(_) => Ok(()),
-        }
+    pub fn edit_storage(&self, id: StorageId, input: StorageInput) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let before = self.inner.saved_storage(&id)?;
+            self.put_storage(id, input, Some(before)).await?;
+            // What waits for a right key need not wait any longer.
+            match self.inner.uploads() {
+                Ok(queue) => queue.retry_now(None).await,
+                Err(_) => Ok(()),
+            }
+        })
     }
 
     async fn put_storage(
@@ -87,19 +94,21 @@ impl Studio {
     /// # Errors
     /// There is no such storage; something still goes there; the keyring refuses to give the keys up, so that it
     /// stays; the list cannot be saved.
-    pub async fn forget_storage(&self, id: StorageId) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        let saved = inner.saved_storage(&id)?;
-        if inner.storage_in_use(&id) {
-            return Err(precondition(
-                "Something still goes to this storage.",
-                "Wait until its uploads are done, or cancel them; stop the recordings that go there.",
-            ));
-        }
-        inner.forget_key(id.as_str(), saved.in_keyring).await?;
-        inner.saved.lock().storages.retain(|known| known.id != id);
-        inner.publish_storages();
-        inner.save().await
+    pub fn forget_storage(&self, id: StorageId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let saved = inner.saved_storage(&id)?;
+            if inner.storage_in_use(&id) {
+                return Err(precondition(
+                    "Something still goes to this storage.",
+                    "Wait until its uploads are done, or cancel them; stop the recordings that go there.",
+                ));
+            }
+            inner.forget_key(id.as_str(), saved.in_keyring).await?;
+            inner.saved.lock().storages.retain(|known| known.id != id);
+            inner.publish_storages();
+            inner.save().await
+        })
     }
 }
 

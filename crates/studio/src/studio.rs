@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::{EgressId, ProjectId};
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
@@ -136,13 +137,15 @@ impl Studio {
     ///
     /// # Errors
     /// The folder is not absolute, or cannot be made; the settings cannot be saved.
-    pub async fn set_settings(&self, settings: Settings) -> Result<(), ApiError> {
-        let folder = PathBuf::from(&settings.folder);
-        make_recordings_folder(folder).await?;
-        self.inner.saved.lock().settings = Some(settings.clone());
-        self.inner.board.publish(Change::Settings { settings });
-        self.inner.machine_nudge.notify_one();
-        self.inner.save().await
+    pub fn set_settings(&self, settings: Settings) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let folder = PathBuf::from(&settings.folder);
+            make_recordings_folder(folder).await?;
+            self.inner.saved.lock().settings = Some(settings.clone());
+            self.inner.board.publish(Change::Settings { settings });
+            self.inner.machine_nudge.notify_one();
+            self.inner.save().await
+        })
     }
 }
 

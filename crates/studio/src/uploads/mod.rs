@@ -18,6 +18,7 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::{EgressId, OutputId, StorageId};
 use egress::request::UploadRequest;
 use egress::storage::{StorageProfile, StorageSecret};
+use futures_util::future::BoxFuture;
 use upload::{LocalFile, Options, Queue, Secrets, Upload, UploadId, UploadState};
 
 use crate::error::{closing, no_such_job, precondition};
@@ -36,77 +37,88 @@ impl Studio {
     ///
     /// # Errors
     /// There is no such recording or storage, or it goes up already.
-    pub async fn upload_recording(&self, egress_id: EgressId, to: UploadRequest) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        inner.check_upload(Some(&to))?;
-        let job = inner.board.job(&egress_id).ok_or_else(no_such_job)?;
-        if job.preview || ended(job.status) && job.outputs.iter().all(|output| output.path.is_none()) {
-            return Err(precondition("There is no file to upload.", "Record first."));
-        }
-        let goes = |upload: &upload::Upload| {
-            upload.owner == egress_id.as_str() && !matches!(upload.state, UploadState::Stored { .. })
-        };
-        if inner.board.read(|snapshot| snapshot.uploads.iter().any(goes)) {
-            return Err(precondition(
-                "This recording is on the list of uploads already.",
-                "Cancel what is on the list first, to send it elsewhere.",
-            ));
-        }
-        let stored = |output: &JobOutput| output.stored.as_ref().map(|stored| stored.local);
-        if job.outputs.iter().any(|output| stored(output) == Some(LocalFile::Removed)) {
-            return Err(precondition(
-                "The local file was removed after its upload.",
-                "Copy it from the storage that has it.",
-            ));
-        }
-        // What is there already is only forgotten here: it goes up anew.
-        let queue = inner.uploads()?;
-        let own = queue.snapshot().uploads.into_iter().filter(|upload| upload.owner == egress_id.as_str());
-        queue.cancel_all(&own.map(|upload| upload.id).collect::<Vec<_>>()).await?;
-        inner.board.edit_job(&egress_id, |job| {
-            job.request.upload = Some(to);
-            job.stores.clear();
-            for output in &mut job.outputs {
-                (output.upload_queued, output.stored) = (false, None);
+    pub fn upload_recording(
+        &self,
+        egress_id: EgressId,
+        to: UploadRequest,
+    ) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            inner.check_upload(Some(&to))?;
+            let job = inner.board.job(&egress_id).ok_or_else(no_such_job)?;
+            if job.preview || ended(job.status) && job.outputs.iter().all(|output| output.path.is_none()) {
+                return Err(precondition("There is no file to upload.", "Record first."));
             }
-        });
-        inner.journal_shown(&egress_id).await
+            let goes = |upload: &upload::Upload| {
+                upload.owner == egress_id.as_str() && !matches!(upload.state, UploadState::Stored { .. })
+            };
+            if inner.board.read(|snapshot| snapshot.uploads.iter().any(goes)) {
+                return Err(precondition(
+                    "This recording is on the list of uploads already.",
+                    "Cancel what is on the list first, to send it elsewhere.",
+                ));
+            }
+            let stored = |output: &JobOutput| output.stored.as_ref().map(|stored| stored.local);
+            if job.outputs.iter().any(|output| stored(output) == Some(LocalFile::Removed)) {
+                return Err(precondition(
+                    "The local file was removed after its upload.",
+                    "Copy it from the storage that has it.",
+                ));
+            }
+            // What is there already is only forgotten here: it goes up anew.
+            let queue = inner.uploads()?;
+            let own =
+                queue.snapshot().uploads.into_iter().filter(|upload| upload.owner == egress_id.as_str());
+            queue.cancel_all(&own.map(|upload| upload.id).collect::<Vec<_>>()).await?;
+            inner.board.edit_job(&egress_id, |job| {
+                job.request.upload = Some(to);
+                job.stores.clear();
+                for output in &mut job.outputs {
+                    (output.upload_queued, output.stored) = (false, None);
+                }
+            });
+            inner.journal_shown(&egress_id).await
+        })
     }
 
     /// Tries an upload again at once, with the keys that are kept now. Without an id: everything that waits.
     ///
     /// # Errors
     /// The list cannot be written.
-    pub async fn retry_upload(&self, id: Option<UploadId>) -> Result<(), ApiError> {
-        self.inner.ask_again().await;
-        self.inner.uploads()?.retry_now(id.as_ref()).await
+    pub fn retry_upload(&self, id: Option<UploadId>) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            self.inner.ask_again().await;
+            self.inner.uploads()?.retry_now(id.as_ref()).await
+        })
     }
 
     /// Pauses an upload, or lets it go on.
     ///
     /// # Errors
     /// There is no such upload, or the list cannot be written.
-    pub async fn pause_upload(&self, id: UploadId, paused: bool) -> Result<(), ApiError> {
-        self.inner.uploads()?.pause(&id, paused).await
+    pub fn pause_upload(&self, id: UploadId, paused: bool) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move { self.inner.uploads()?.pause(&id, paused).await })
     }
 
     /// Takes an upload off the list. The local file stays.
     ///
     /// # Errors
     /// There is no such upload, or the list cannot be written.
-    pub async fn cancel_upload(&self, id: UploadId) -> Result<(), ApiError> {
-        self.inner.uploads()?.cancel(&id).await
+    pub fn cancel_upload(&self, id: UploadId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move { self.inner.uploads()?.cancel(&id).await })
     }
 
     /// Tries what waits of an output of many files again at once, with the keys that are kept now.
     ///
     /// # Errors
     /// There is no such job, or the list cannot be written.
-    pub async fn retry_set(&self, egress_id: EgressId, output: OutputId) -> Result<(), ApiError> {
-        self.inner.ask_again().await;
-        let waits = |state: &UploadState| matches!(state, UploadState::Waiting { .. });
-        let ids = self.inner.of_set(&egress_id, &output, waits)?;
-        self.inner.uploads()?.retry_all(&ids).await
+    pub fn retry_set(&self, egress_id: EgressId, output: OutputId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            self.inner.ask_again().await;
+            let waits = |state: &UploadState| matches!(state, UploadState::Waiting { .. });
+            let ids = self.inner.of_set(&egress_id, &output, waits)?;
+            self.inner.uploads()?.retry_all(&ids).await
+        })
     }
 
     /// Pauses what is not stored yet of an output of many files, and with it what is still to come of it; or lets it go
@@ -114,24 +126,26 @@ impl Studio {
     ///
     /// # Errors
     /// There is no such job, or the list cannot be written.
-    pub async fn pause_set(
+    pub fn pause_set(
         &self,
         egress_id: EgressId,
         output: OutputId,
         paused: bool,
-    ) -> Result<(), ApiError> {
-        let other = |state: &UploadState| {
-            !matches!(state, UploadState::Stored { .. }) && (*state == UploadState::Paused) != paused
-        };
-        // Until nothing is left: what is put there meanwhile joins a set that is not paused as a whole yet.
-        for _ in 0..PAUSES {
-            let ids = self.inner.of_set(&egress_id, &output, other)?;
-            if ids.is_empty() {
-                break;
+    ) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let other = |state: &UploadState| {
+                !matches!(state, UploadState::Stored { .. }) && (*state == UploadState::Paused) != paused
+            };
+            // Until nothing is left: what is put there meanwhile joins a set that is not paused as a whole yet.
+            for _ in 0..PAUSES {
+                let ids = self.inner.of_set(&egress_id, &output, other)?;
+                if ids.is_empty() {
+                    break;
+                }
+                self.inner.uploads()?.pause_all(&ids, paused).await?;
             }
-            self.inner.uploads()?.pause_all(&ids, paused).await?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Takes an output of many files off the list; nothing more of it is put there. The local files stay, and so does
@@ -139,18 +153,20 @@ impl Studio {
     ///
     /// # Errors
     /// There is no such job, or the list cannot be written.
-    pub async fn cancel_set(&self, egress_id: EgressId, output: OutputId) -> Result<(), ApiError> {
-        let inner = &self.inner;
-        // First, so that nothing is put there behind our back.
-        inner.board.edit_job(&egress_id, |job| {
-            for known in job.outputs.iter_mut().filter(|known| known.id == output) {
-                known.upload_queued = true;
-            }
-        });
-        inner.journal_shown(&egress_id).await?;
-        // What is stored is forgotten as well: a part of it is not the recording.
-        let ids = inner.of_set(&egress_id, &output, |_| true)?;
-        inner.uploads()?.cancel_all(&ids).await
+    pub fn cancel_set(&self, egress_id: EgressId, output: OutputId) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            // First, so that nothing is put there behind our back.
+            inner.board.edit_job(&egress_id, |job| {
+                for known in job.outputs.iter_mut().filter(|known| known.id == output) {
+                    known.upload_queued = true;
+                }
+            });
+            inner.journal_shown(&egress_id).await?;
+            // What is stored is forgotten as well: a part of it is not the recording.
+            let ids = inner.of_set(&egress_id, &output, |_| true)?;
+            inner.uploads()?.cancel_all(&ids).await
+        })
     }
 }
 
