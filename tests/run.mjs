@@ -1,8 +1,7 @@
 // npm test: every check there is, the fast ones first. `npm test -- NAME…` runs the stages named.
 
-import { cpus } from 'node:os';
 import { buildBinaries, buildLayouts, buildUi, run } from './build.mjs';
-import { testFiles, told } from './lanes.mjs';
+import { processors, testFiles, told, unusedSince } from './lanes.mjs';
 import { rustTests } from './rust.mjs';
 import { setup } from './setup.mjs';
 
@@ -60,20 +59,11 @@ const steps = wanted.filter(([name]) => STAGES[name]).map(([name]) => [name, STA
 const folders = wanted.filter(([name]) => LIVE.includes(name)).map(([folder, part]) => ({ folder, part }));
 if (folders.length) steps.push([folders.map(({ folder }) => folder).join(' '), () => live(folders)]);
 
-/** Seconds that the processors were used and were there, so far. */
-function processors() {
-  const times = cpus().map(({ times }) => times);
-  const all = times.reduce((sum, of) => sum + Object.values(of).reduce((a, b) => a + b), 0);
-  return { all, idle: times.reduce((sum, { idle }) => sum + idle, 0) };
-}
-
 const results = [];
 async function step(name, act) {
   const [from, before] = [performance.now(), processors()];
   const done = (result, why) => {
-    const now = processors();
-    const busy = 1 - (now.idle - before.idle) / (now.all - before.all);
-    results.push([name, result, performance.now() - from, busy, why]);
+    results.push([name, result, performance.now() - from, 1 - unusedSince(before), why]);
   };
   try {
     await act();

@@ -18,7 +18,7 @@ for (const { what, media, egress } of [
   { what: 're-encoded', media: { video: HEAVY, audio: true }, egress: (ada) => participantEgress(ada.identity) },
 ]) {
   test(`the guard ends the recording while there is room to finish it (${what})`, async (t) => {
-    const disk = await smallDisk(24);
+    const disk = await smallDisk(12);
     t.after(() => disk.unmount());
     const scene = await Scene.open(t);
     const ada = await scene.person(1, media);
@@ -37,7 +37,7 @@ for (const { what, media, egress } of [
 }
 
 test('one of two disks is full: what is on it ends, whole, and the other goes on', async (t) => {
-  const disk = await smallDisk(24);
+  const disk = await smallDisk(12);
   t.after(() => disk.unmount());
   const scene = await Scene.open(t);
   const ada = await scene.person(1, { video: HEAVY });
