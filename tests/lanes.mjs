@@ -11,11 +11,11 @@ import { ROOT, say } from './setup.mjs';
 
 const FOLDER = join(ROOT, 'tests');
 /** Files that run at once at most... */
-const AT_ONCE = availableParallelism() + 1;
+const AT_ONCE = availableParallelism();
 /** ...and one more is begun only while so much of the processors is unused. */
-const UNUSED = 0.35;
+const UNUSED = 0.45;
 /** How many files may need the machine for themselves to pass. More of them are no bad luck. */
-const BUDGET = 3;
+const BUDGET = 6;
 
 /** These measure when a browser draws, or keep the machine busy themselves. */
 const ALONE = ['e2e/busy', 'e2e/page', 'e2e/template', 'layouts/room'];

@@ -13,6 +13,8 @@ export default defineConfig({
     environment: "jsdom",
     // By itself it leaves one processor to others, which on two of them doubles the time.
     maxWorkers: "100%",
+    // Half of the time went into loading the same modules for each file; what they keep is reset after each test.
+    isolate: false,
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/test-setup.ts"],
     // Component tests wait for conditions, never for a time; the limit only ends a hung one.

@@ -1,4 +1,5 @@
 import { cleanup, configure } from "@testing-library/react";
+import { toast } from "sonner";
 import { afterAll, afterEach } from "vitest";
 import { clearDesk } from "@/store/desk";
 import { noneStarted, useStarted } from "@/store/elsewhere";
@@ -31,6 +32,8 @@ configure({ asyncUtilTimeout: 10_000 });
 
 afterEach(() => {
   cleanup();
+  // A notice that still stands would be shown to whoever opens a window next.
+  toast.dismiss();
   cancelHold();
   useHold.setState({ id: null, phase: null });
   clearDesk();
