@@ -17,8 +17,8 @@ const UNUSED = 0.45;
 /** How many files may need the machine for themselves to pass. More of them are no bad luck. */
 const BUDGET = 6;
 
-/** These measure when a browser draws, or keep the machine busy themselves. */
-const ALONE = ['e2e/busy', 'e2e/page', 'e2e/template', 'layouts/room'];
+/** These measure when a browser draws, or what a first report sets right, or keep the machine busy themselves. */
+const ALONE = ['e2e/busy', 'e2e/page', 'e2e/template', 'fault/network', 'layouts/room'];
 
 /** Files of test folders, `[{folder, part}]`: those whose name holds `part`. */
 function find(folders) {
