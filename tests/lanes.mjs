@@ -14,8 +14,8 @@ const FOLDER = join(ROOT, 'tests');
 const AT_ONCE = availableParallelism();
 /** ...and one more is begun only while so much of the processors is unused. */
 const UNUSED = 0.45;
-/** How many files may need the machine for themselves to pass. More of them are no bad luck. */
-const BUDGET = 6;
+/** How many files, or test programs, may need the machine for themselves to pass. More of them are no bad luck. */
+export const BUDGET = 6;
 
 /** These measure when a browser draws, or what a first report sets right, or keep the machine busy themselves. */
 const ALONE = ['e2e/busy', 'e2e/page', 'e2e/template', 'fault/network', 'layouts/room'];
@@ -36,7 +36,7 @@ function find(folders) {
 export const told = {
   /** `{name, ms}` of every test. */
   tests: [],
-  /** What passed only when it was run once more, and why it was. */
+  /** What was run once more, and why. */
   again: [],
 };
 
@@ -113,8 +113,8 @@ async function testFile(file, isBeside) {
   // A test that measures times runs itself again (harness/steady.mjs), but not where others are the reason.
   process.env.TALLYLIGHT_TESTS_BESIDE = isBeside ? '1' : '';
   const stream = nodeTests({ files: [join(FOLDER, file)], concurrency: 1, timeout: 15 * 60_000 });
-  const done = ({ name, nesting, details }) => {
-    if (details?.type !== 'suite' && !name.endsWith('.mjs')) told.tests.push({ name, ms: details.duration_ms, nesting });
+  const done = ({ name, details }) => {
+    if (details?.type !== 'suite' && !name.endsWith('.mjs')) told.tests.push({ name, ms: details.duration_ms });
   };
   stream.on('test:pass', done).on('test:fail', done);
   stream.on('test:fail', ({ name }) => {

@@ -90,7 +90,7 @@ for (const [name, result, ms, busy, why] of results) {
 const slowest = told.tests.sort((a, b) => b.ms - a.ms).slice(0, 10);
 if (slowest.length) console.log('\n── slowest tests');
 for (const { name, ms } of slowest) console.log(`${(ms / 1000).toFixed(1).padStart(7)} s  ${name}`);
-if (told.again.length) console.log('\n── passed only when run again');
+if (told.again.length) console.log('\n── run once more');
 for (const text of told.again) console.log(`  ${text}`);
 const failed = results.some(([, result]) => result === 'FAILED');
 console.log(failed ? '\nNot everything holds.' : '\nEverything holds.');

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ROOT, say } from './setup.mjs';
-import { told } from './lanes.mjs';
+import { BUDGET, told } from './lanes.mjs';
 
 /** These measure times, or load both processors: one test at a time in each. */
 const ONE_BY_ONE = ['media', 'room'];
@@ -52,12 +52,14 @@ export async function rustTests() {
   const waiting = await build();
   // The slow ones first, so that none of them is left alone at the end.
   const slow = ['room/room', 'studio/studio', 'upload/upload', 'media/files'];
-  waiting.sort((a, b) => (slow.indexOf(b.name) + 1 ? slow.length - slow.indexOf(b.name) : 0) - (slow.indexOf(a.name) + 1 ? slow.length - slow.indexOf(a.name) : 0));
+  const place = ({ name }) => (slow.includes(name) ? slow.indexOf(name) : slow.length);
+  waiting.sort((a, b) => place(a) - place(b));
   const failed = [];
   const lane = async () => {
     for (let next; (next = waiting.shift()); ) if (!(await one(next))) failed.push(next);
   };
   await Promise.all(Array.from({ length: availableParallelism() }, lane));
+  if (failed.length > BUDGET) throw new Error(`${failed.length} failed: ${failed.map(({ name }) => name).join(' ')}`);
   const broken = [];
   for (const program of failed) {
     say(`once more, alone: ${program.name}`);
