@@ -17,6 +17,9 @@ const UNUSED = 0.45;
 /** How many files, or test programs, may need the machine for themselves to pass. More of them are no bad luck. */
 export const BUDGET = 6;
 
+/** How many tests of times may find the machine too busy to measure anything (harness/steady.mjs). */
+const UNMEASURED = 8;
+
 /** These measure when a browser draws, or what a first report sets right, or keep the machine busy themselves. */
 const ALONE = ['e2e/busy', 'e2e/page', 'e2e/template', 'fault/network', 'layouts/room'];
 
@@ -38,6 +41,8 @@ export const told = {
   tests: [],
   /** What was run once more, and why. */
   again: [],
+  /** What could not be measured, and why. */
+  unmeasured: [],
 };
 
 /** Seconds that all processors were there, and that they had nothing to do, so far. */
@@ -68,6 +73,7 @@ export async function testFiles(folders) {
     for (const file of failed) if (!still.includes(file)) told.again.push(`${file}: failed beside others`);
   }
   if (broken.length) throw new Error(`${broken.length} failed: ${broken.join(' ')}`);
+  if (told.unmeasured.length > UNMEASURED) throw new Error(`${told.unmeasured.length} tests could not be measured`);
 }
 
 /** Runs files beside each other, as many as the machine has room for, and returns those that failed. */
@@ -123,6 +129,7 @@ async function testFile(file, isBeside) {
   });
   stream.on('test:diagnostic', ({ message }) => {
     if (message.startsWith('run again: ')) told.again.push(`${file}: ${message}`);
+    if (message.startsWith('not measured: ')) told.unmeasured.push(`${file}: ${message}`);
   });
   const said = [];
   for await (const text of stream.compose(new spec())) said.push(text);

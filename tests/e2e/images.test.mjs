@@ -4,12 +4,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pictures } from '../harness/content.mjs';
-import { fileOutput, imagesOutput, participantEgress, PRESET } from '../harness/job.mjs';
+import { fileOutput, imagesOutput, participantEgress, SMALL } from '../harness/job.mjs';
 import { probe } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { test } from '../harness/steady.mjs';
-
-const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
 
 test('images beside a file and beside each other', async (t) => {
   const scene = await Scene.open(t);

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { beeps, cadence, flashes, pictures, sync } from '../harness/content.mjs';
 import { alone, joined, playlist, serve, unfinished, watch } from '../harness/hls.mjs';
-import { compositeEgress, fileOutput, participantEgress, PRESET, segmentsOutput } from '../harness/job.mjs';
+import { compositeEgress, fileOutput, participantEgress, PRESET, segmentsOutput, SMALL } from '../harness/job.mjs';
 import { decodeErrors, packets, probe, sound } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
@@ -14,7 +14,6 @@ import { test } from '../harness/steady.mjs';
 import { sleep, until } from '../harness/wait.mjs';
 import { browser } from '../layouts/page.mjs';
 
-const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
 const FRAME_S = 1 / 30;
 
 /** The kinds of segments there are, with the ends of their names. */

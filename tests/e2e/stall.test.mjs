@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { afterPause, beeps, cadence, flashes, pictures } from '../harness/content.mjs';
-import { fileOutput, participantEgress, PRESET, trackEgress } from '../harness/job.mjs';
+import { fileOutput, participantEgress, SMALL, trackEgress } from '../harness/job.mjs';
 import { probe, sound } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
@@ -11,7 +11,6 @@ import { test } from '../harness/steady.mjs';
 import { until } from '../harness/wait.mjs';
 
 /** Small: several people are recorded at once. */
-const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
 const CAMERA = { codec: 'vp8', width: 320, height: 180, fps: 30 };
 /** How long a person is recorded after each pause, ms. */
 const AFTER_MS = 4500;

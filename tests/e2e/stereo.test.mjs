@@ -5,12 +5,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SIDES, stereo } from '../harness/content.mjs';
 import { RtmpServer } from '../harness/ingest.mjs';
-import { fileOutput, participantEgress, PRESET, roomComposite, segmentsOutput, streamOutput, trackEgress } from '../harness/job.mjs';
+import { fileOutput, participantEgress, roomComposite, segmentsOutput, SMALL, streamOutput, trackEgress } from '../harness/job.mjs';
 import { stereoStudio } from '../harness/pion.mjs';
 import { Scene } from '../harness/scene.mjs';
 import { test } from '../harness/steady.mjs';
 
-const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
 const sound = (codec, sample_rate_hz) => ({ video: null, audio: { codec, bitrate_bps: 128_000, sample_rate_hz } });
 
 /** At least 40 dB between the sides, and each within a dB of what was published. */

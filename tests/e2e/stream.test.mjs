@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { beeps, cadence, flashes, pictures, sync } from '../harness/content.mjs';
 import { RtmpServer, SrtListener, tlsFront } from '../harness/ingest.mjs';
-import { fileOutput, participantEgress, PRESET, streamOutput, trackEgress } from '../harness/job.mjs';
+import { fileOutput, participantEgress, SMALL, streamOutput, trackEgress } from '../harness/job.mjs';
 import { packets, probe, sound } from '../harness/media.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
@@ -16,7 +16,6 @@ import { sleep, until } from '../harness/wait.mjs';
 const run = promisify(execFile);
 
 /** Small, so that a busy machine keeps up with two encoders. */
-const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
 
 const WEBM = {
   video: { ...SMALL.video, codec: 'vp8' },

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { beeps, cadence, flashes, pictures, sync } from '../harness/content.mjs';
-import { fileOutput, roomComposite } from '../harness/job.mjs';
+import { fileOutput, roomComposite, SMALL } from '../harness/job.mjs';
 import { sound } from '../harness/media.mjs';
 import { Proxy } from '../harness/proxy.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
@@ -23,7 +23,7 @@ const VIDEO = { codec: 'vp8', width: 640, height: 360, fps: 30, bitrateBps: 600_
 const plain = ({ html = '', begin = "console.log('START_RECORDING')", end = "console.log('END_RECORDING')" } = {}) => `<!doctype html>
 <meta charset="utf-8"><style>
 body { margin: 0; background: #222; display: flex }
-video { width: 640px; height: 720px; object-fit: contain; object-position: top }
+video { width: 50vw; height: 100vh; object-fit: contain; object-position: top }
 </style><body>${html}<script src="/livekit.js"></script><script type="module">
 const asked = new URLSearchParams(location.search);
 document.title = asked.get('layout');
@@ -54,7 +54,7 @@ test('a template with no framework: who is in the room, in sync, until the room 
   await scene.person(0, { video: VIDEO, audio: true });
   await scene.person(1, { video: VIDEO });
   const { base, asked } = await site(scene, pages);
-  const job = await scene.job(roomComposite({ base: `${base}/plain?theme=dusk`, layout: 'mine' }), [fileOutput(scene.folder)]);
+  const job = await scene.job(roomComposite({ base: `${base}/plain?theme=dusk`, layout: 'mine', encoding: SMALL }), [fileOutput(scene.folder)]);
   await job.elapsed(12_000);
   await roomService(scene.server, 'DeleteRoom', { room: scene.room });
   const result = await job.result();
@@ -63,7 +63,7 @@ test('a template with no framework: who is in the room, in sync, until the room 
   assert.ok(asked.includes('/told?mine'), asked.join());
   assert.ok(asked.some((url) => url.startsWith('/plain?') && url.includes('theme=dusk')), 'its own parameters stay');
   const seen = [];
-  const sides = ['640:360:0:0', '640:360:640:0'];
+  const sides = ['320:180:0:0', '320:180:320:0'];
   for (const crop of sides) {
     const list = (await pictures(result.path, { crop })).filter(({ ptsS }) => ptsS > 1);
     const who = [0, 1].map((person) => cadence(list, { person, fps: 30 }).frames);
@@ -77,12 +77,12 @@ test('a template with no framework: who is in the room, in sync, until the room 
   atMost('flash against beep, p80, ms', p80Ms, 40);
 });
 
-const SMALL = { codec: 'vp8', width: 320, height: 180, fps: 15, bitrateBps: 300_000 };
+const CAMERA = { codec: 'vp8', width: 320, height: 180, fps: 15, bitrateBps: 300_000 };
 const warnings = (job) => job.events.filter(({ fact }) => fact.type === 'warning').map(({ fact }) => fact.warning.message);
 
 test('templates that signal among other words, or have an error that is none', { timeout: 120_000 }, async (t) => {
   const scene = await Scene.open(t);
-  await scene.person(0, { video: SMALL });
+  await scene.person(0, { video: CAMERA });
   const error = (html) => `<div class="error">${html}</div>`;
   const flash = `document.body.insertAdjacentHTML('beforeend', ${JSON.stringify(error('No media yet'))}); await sleep(300);
     document.querySelector('div.error').remove(); console.log('START_RECORDING')`;
@@ -165,7 +165,7 @@ function cuts({ samples, startS }, hz, fromS) {
 
 test('a template whose connection to the room resumes keeps its picture, its sound and the recording', { timeout: 120_000 }, async (t) => {
   const scene = await Scene.open(t);
-  await scene.person(0, { video: SMALL, audio: true });
+  await scene.person(0, { video: CAMERA, audio: true });
   const proxy = await Proxy.to(scene.server.port);
   scene.onClose(() => proxy.stop());
   // A tone of the page's own: what LiveKit's server loses while it resumes is lost to every client.

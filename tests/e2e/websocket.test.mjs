@@ -4,16 +4,15 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beeps } from '../harness/content.mjs';
-import { compositeEgress, fileOutput, participantEgress, PRESET, socketOutput } from '../harness/job.mjs';
+import { compositeEgress, fileOutput, participantEgress, SMALL, socketOutput } from '../harness/job.mjs';
 import { heard, Listener } from '../harness/listener.mjs';
 import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
 import { test } from '../harness/steady.mjs';
 import { until } from '../harness/wait.mjs';
 
-const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
 
 /** A Track egress to a WebSocket, as a request becomes it. */
-const ofTrack = (sid) => compositeEgress({ audio: sid, encoding: { video: null, audio: PRESET.audio } });
+const ofTrack = (sid) => compositeEgress({ audio: sid, encoding: { video: null, audio: SMALL.audio } });
 
 async function sceneWith(t) {
   const listener = await Listener.start();

@@ -1,7 +1,6 @@
 // The disk fills up while a job records.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { cadence, pictures } from '../harness/content.mjs';
 import { fileOutput, participantEgress, trackEgress } from '../harness/job.mjs';
 import { writeFileSync, rmSync } from 'node:fs';
@@ -9,6 +8,7 @@ import { join } from 'node:path';
 import { smallDisk } from '../harness/disk.mjs';
 import { decodeErrors } from '../harness/media.mjs';
 import { atMost, frameMs, Scene } from '../harness/scene.mjs';
+import { test } from '../harness/steady.mjs';
 import { nowMs } from '../harness/schedule.mjs';
 
 const HEAVY = { codec: 'h264', width: 1280, height: 720, fps: 30, bitrateBps: 4_000_000, noise: 0.5 };

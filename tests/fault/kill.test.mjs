@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { beeps, cadence, flashes, pictures, sync } from '../harness/content.mjs';
 import { compositeEgress, fileOutput, jobProgram, participantEgress, proxyOutput, trackEgress } from '../harness/job.mjs';
 import { boxes, decodeErrors, sound } from '../harness/media.mjs';
 import { atMost, frameMs, Scene } from '../harness/scene.mjs';
+import { test } from '../harness/steady.mjs';
 import { sleep } from '../harness/wait.mjs';
 
 const run = promisify(execFile);

@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { cadence, pictures } from '../harness/content.mjs';
 import { alone, joined, playlist, watch } from '../harness/hls.mjs';
 import { jobProgram, participantEgress, PRESET, segmentsOutput } from '../harness/job.mjs';
 import { decodeErrors } from '../harness/media.mjs';
 import { atMost, frameMs, Scene } from '../harness/scene.mjs';
+import { test } from '../harness/steady.mjs';
 import { sleep } from '../harness/wait.mjs';
 
 const run = promisify(execFile);

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { cadence, pictures } from '../harness/content.mjs';
 import { boxes, decodeErrors } from '../harness/media.mjs';
 import { atMost, frameMs, Scene } from '../harness/scene.mjs';
+import { test } from '../harness/steady.mjs';
 import { nowMs } from '../harness/schedule.mjs';
 import { Worker } from '../harness/studio.mjs';
 import { sleep, until } from '../harness/wait.mjs';

@@ -24,6 +24,9 @@ export const PRESET = {
   audio: { codec: 'aac', bitrate_bps: 128_000, sample_rate_hz: 44_100 },
 };
 
+/** The same at a quarter of the pixels: for what is not about their number. */
+export const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 800_000 } };
+
 const both = (from) => [{ from, channel: 'both' }];
 
 /** One track as published. */

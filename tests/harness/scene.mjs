@@ -1,6 +1,6 @@
 // One test's world: a server of its own, its people, its jobs, its folder. All of it is gone at the end.
 
-import assert from 'node:assert/strict';
+import assert, { AssertionError } from 'node:assert/strict';
 import { existsSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -113,7 +113,16 @@ export async function assertWhole(result, { container, error = null } = {}) {
   return found;
 }
 
-/** Fails with `what` unless `value` is at most `bar`. */
+/** Fails with `what` unless `value` is at most `bar`. How far it is over tells steady.mjs noise from a fault. */
 export function atMost(what, value, bar) {
-  assert.ok(value <= bar, `${what}: ${value}, and the bar is ${bar}`);
+  compare(value <= bar, `${what}: ${value}, and the bar is ${bar}`, value / bar);
+}
+
+/** Fails with `what` unless `value` is at least `bar`. */
+export function atLeast(what, value, bar) {
+  compare(value >= bar, `${what}: ${value}, and the bar is ${bar}`, bar / value);
+}
+
+function compare(holds, message, over) {
+  if (!holds) throw Object.assign(new AssertionError({ message }), { over });
 }

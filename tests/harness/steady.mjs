@@ -1,6 +1,7 @@
 // Tests of times. They measure what a real publisher sends, and a publisher who gets the processor late says so in the
 // times that it sends; and a browser that gets it late draws late. What is measured then is the machine. Such a test is
-// run again, three times at most; where other files run beside it, the whole file is instead (lanes.mjs).
+// run again, three times at most; where other files run beside it, the whole file is instead (lanes.mjs). What could not
+// be measured even then has neither held nor failed: it is told as skipped, and a run with many of them fails.
 
 import { readFileSync } from 'node:fs';
 import { test as once } from 'node:test';
@@ -9,6 +10,8 @@ import { Person } from './people.mjs';
 const TRIES = process.env.TALLYLIGHT_TESTS_BESIDE ? 1 : 3;
 /** With less of the processors unused than this, something got them late: the heaviest test leaves a quarter. */
 const UNUSED = 0.1;
+/** A bar that is missed by more than this many times is a fault on any machine. */
+const NOISE = 10;
 
 /** Ticks of all processors so far: all, and those in which nothing ran. */
 function ticks() {
@@ -16,7 +19,7 @@ function ticks() {
   return { all: counts.slice(0, 8).reduce((a, b) => a + b), unused: counts[3] + counts[4] };
 }
 
-/** As `test` of node:test; `t` has `after`. */
+/** As `test` of node:test; `t` has `after` and `diagnostic`. */
 export function test(name, options, body = options) {
   return once(name, typeof options === 'function' ? {} : options, async (t) => {
     for (let tries = 1; ; tries++) {
@@ -27,9 +30,17 @@ export function test(name, options, body = options) {
       } catch (error) {
         const [late, to] = [Person.late.slice(before), ticks()];
         const unused = (to.unused - from.unused) / (to.all - from.all);
-        if (tries === TRIES || error.code !== 'ERR_ASSERTION' || (!late.length && unused > UNUSED)) throw error;
+        if (error.code !== 'ERR_ASSERTION' || (!late.length && unused > UNUSED)) throw error;
         const lateness = late.length ? `a publisher was late ${late.length} times, ${Math.max(...late).toFixed()} ms at most; ` : '';
-        t.diagnostic(`run again: ${lateness}${Math.round(unused * 100)} % of the processors were unused (${error.message})`);
+        const why = `${lateness}${Math.round(unused * 100)} % of the processors were unused (${error.message})`;
+        if (tries < TRIES) {
+          t.diagnostic(`run again: ${why}`);
+          continue;
+        }
+        // Only a measure: what is wrong in itself is wrong on a busy machine too.
+        if (TRIES === 1 || !(error.over <= NOISE)) throw error;
+        t.diagnostic(`not measured: ${why}`);
+        return t.skip('the machine had nothing left in each of three tries');
       } finally {
         for (const act of closing.reverse()) await act();
       }
