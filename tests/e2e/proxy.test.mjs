@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { beeps, flashes, pictures, sync } from '../harness/content.mjs';
 import { compositeEgress, fileOutput, participantEgress, PRESET, proxyOutput, roomComposite } from '../harness/job.mjs';
 import { sound } from '../harness/media.mjs';
-import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
+import { assertWhole, atLeast, atMost, Scene } from '../harness/scene.mjs';
 import { test } from '../harness/steady.mjs';
 
 const HD = { ...PRESET, video: { ...PRESET.video, width: 1280, height: 720 } };
@@ -32,7 +32,7 @@ async function assertSame(job, file, { width, height, apartS, audio = 'aac', con
     atMost(`frames at ${at} apart`, Math.abs(frame(small, at) - frame(master, at)), Math.round(apartS / FRAME_S));
   const shownAt = new Map(master.map((p) => [p.code?.frame, p.ptsS]).reverse());
   const off = small.filter((p) => shownAt.has(p.code.frame)).map((p) => Math.abs(p.ptsS - shownAt.get(p.code.frame)));
-  assert.ok(off.length > small.length * 0.9, `${off.length} of ${small.length} pictures are in both`);
+  atLeast(`pictures in both, of ${small.length}`, off.length, small.length * 0.9);
   off.sort((a, b) => a - b);
   atMost('a picture in the one against the other, p95, s', off[Math.floor(off.length * 0.95)], FRAME_S + 0.002);
 
@@ -40,7 +40,7 @@ async function assertSame(job, file, { width, height, apartS, audio = 'aac', con
   assert.deepEqual([heard.holes, heard.overlaps], [[], []]);
   const [own, masters] = [beeps(heard, 1), beeps(await sound(file.path), 1)];
   const together = sync(flashes(small), own);
-  assert.ok(together.pairs.length >= 4, `${together.pairs.length} flashes with beeps`);
+  atLeast('flashes with beeps', together.pairs.length, 4);
   atMost('flash against beep, p80, ms', together.p80Ms, 40);
   assert.ok(Math.abs(own.length - masters.length) <= 1, `${own.length} beeps, and ${masters.length} in the master`);
   return { proxy, small, master };

@@ -8,7 +8,7 @@ import { beeps, cadence, flashes, pictures, sync } from '../harness/content.mjs'
 import { alone, joined, playlist, serve, unfinished, watch } from '../harness/hls.mjs';
 import { compositeEgress, fileOutput, participantEgress, PRESET, segmentsOutput, SMALL } from '../harness/job.mjs';
 import { decodeErrors, packets, probe, sound } from '../harness/media.mjs';
-import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
+import { assertWhole, atLeast, atMost, Scene } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
 import { test } from '../harness/steady.mjs';
 import { sleep, until } from '../harness/wait.mjs';
@@ -94,7 +94,7 @@ for (const [kind, end] of Object.entries(KINDS)) test(`segments beside a file: e
   const heard = await sound(whole);
   assert.deepEqual([heard.holes, heard.overlaps], [[], []]);
   const together = sync(flashes(shown), beeps(heard, 1));
-  assert.ok(together.pairs.length >= 12, `${together.pairs.length} flashes with beeps`);
+  atLeast('flashes with beeps', together.pairs.length, 12);
   atMost('flash against beep, p80, ms', together.p80Ms, 40);
 
   const manifest = JSON.parse(readFileSync(join(scene.folder, `hls/${job.id}.json`), 'utf8'));

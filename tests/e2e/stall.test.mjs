@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { afterPause, beeps, cadence, flashes, pictures } from '../harness/content.mjs';
 import { fileOutput, participantEgress, SMALL, trackEgress } from '../harness/job.mjs';
 import { probe, sound } from '../harness/media.mjs';
-import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
+import { assertWhole, atLeast, atMost, Scene } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
 import { test } from '../harness/steady.mjs';
 import { until } from '../harness/wait.mjs';
@@ -69,7 +69,7 @@ test('a microphone that gives nothing for a while and goes on', async (t) => {
   for (const { untilMs } of short) {
     const fromS = (untilMs * 1e6 - published.started_at_ns) / 1e9;
     const after = heard.filter((b) => b > fromS + 1 && b < fromS + 4);
-    assert.ok(after.length >= 2, `${after.length} beeps after a pause`);
+    atLeast('beeps after a pause', after.length, 2);
     for (const beep of after) {
       const part = (beep - heard[0]) % 1;
       atMost('a beep off its second, ms', Math.min(part, 1 - part) * 1000, 20);

@@ -8,7 +8,7 @@ import { beeps, cadence, flashes, pictures, sync } from '../harness/content.mjs'
 import { RtmpServer, SrtListener, tlsFront } from '../harness/ingest.mjs';
 import { fileOutput, participantEgress, SMALL, streamOutput, trackEgress } from '../harness/job.mjs';
 import { packets, probe, sound } from '../harness/media.mjs';
-import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
+import { assertWhole, atLeast, atMost, Scene } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
 import { test } from '../harness/steady.mjs';
 import { sleep, until } from '../harness/wait.mjs';
@@ -43,7 +43,7 @@ async function assertStream(kept, { person = 1, seconds }) {
   const heard = await sound(path);
   assert.deepEqual(heard.holes, []);
   const together = sync(flashes(list), beeps(heard, person));
-  assert.ok(together.pairs.length >= seconds - 2, `${together.pairs.length} flashes with beeps in ${seconds} s`);
+  atLeast(`flashes with beeps in ${seconds} s`, together.pairs.length, seconds - 2);
   atMost('flash against beep, p80, ms', together.p80Ms, 40);
   return list;
 }

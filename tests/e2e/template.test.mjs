@@ -7,7 +7,7 @@ import { beeps, cadence, flashes, pictures, sync } from '../harness/content.mjs'
 import { fileOutput, roomComposite, SMALL } from '../harness/job.mjs';
 import { sound } from '../harness/media.mjs';
 import { Proxy } from '../harness/proxy.mjs';
-import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
+import { assertWhole, atLeast, atMost, Scene } from '../harness/scene.mjs';
 import { site } from '../harness/site.mjs';
 import { test } from '../harness/steady.mjs';
 import { roomService } from '../harness/token.mjs';
@@ -67,7 +67,7 @@ test('a template with no framework: who is in the room, in sync, until the room 
   for (const crop of sides) {
     const list = (await pictures(result.path, { crop })).filter(({ ptsS }) => ptsS > 1);
     const who = [0, 1].map((person) => cadence(list, { person, fps: 30 }).frames);
-    assert.ok(Math.max(...who) > list.length * 0.85, `${who} of ${list.length}`);
+    atLeast(`pictures of one person, of ${list.length}`, Math.max(...who), list.length * 0.85);
     seen.push(who.indexOf(Math.max(...who)));
   }
   assert.deepEqual(seen.toSorted(), [0, 1]);
@@ -190,5 +190,5 @@ test('a template whose connection to the room resumes keeps its picture, its sou
   atMost(`beeps lost of ${seconds}`, seconds - beeps(heard, 0).length, 2);
   const list = await pictures(result.path, { crop: '640:360:0:0' });
   const { frames } = cadence(list.filter(({ ptsS }) => ptsS > 1), { person: 0, fps: 15 });
-  assert.ok(frames > list.length * 0.7, `${frames} of ${list.length}`);
+  atLeast(`pictures, of ${list.length}`, frames, list.length * 0.7);
 });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { beeps } from '../harness/content.mjs';
 import { compositeEgress, fileOutput, participantEgress, SMALL, socketOutput } from '../harness/job.mjs';
 import { heard, Listener } from '../harness/listener.mjs';
-import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
+import { assertWhole, atLeast, atMost, Scene } from '../harness/scene.mjs';
 import { test } from '../harness/steady.mjs';
 import { until } from '../harness/wait.mjs';
 
@@ -48,7 +48,7 @@ test('a track as samples, in two formats, with its mutes', async (t) => {
   for (const [call, format] of [[wide, { rateHz: 48_000, channels: 2 }], [small, { rateHz: 16_000, channels: 1 }]]) {
     const told = heard(call, format);
     atMost('sound against the time it took, s', Math.abs(told.seconds - job.of(call === wide ? 'wide' : 'small').elapsed_ms / 1000), 0.5);
-    assert.ok(beeps(told, 1).length >= 6, `${beeps(told, 1).length} beeps`);
+    atLeast('beeps', beeps(told, 1).length, 6);
   }
   const facts = readFileSync(join(job.folder, 'events.jsonl'), 'utf8') + job.log();
   assert.ok(!facts.includes('planted'), 'the token is nowhere');

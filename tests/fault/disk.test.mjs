@@ -7,7 +7,7 @@ import { writeFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { smallDisk } from '../harness/disk.mjs';
 import { decodeErrors } from '../harness/media.mjs';
-import { atMost, frameMs, Scene } from '../harness/scene.mjs';
+import { atLeast, atMost, frameMs, Scene } from '../harness/scene.mjs';
 import { test } from '../harness/steady.mjs';
 import { nowMs } from '../harness/schedule.mjs';
 
@@ -31,7 +31,7 @@ for (const { what, media, egress } of [
     assert.notEqual(end.status, 'active');
     assert.deepEqual(await decodeErrors(result.path), []);
     const seen = cadence(await pictures(result.path), { person: 1, fps: 30 });
-    assert.ok(seen.frames > 60, `${seen.frames} frames`);
+    atLeast('frames', seen.frames, 61);
     atMost('material lost at the end, ms', job.endedMs - frameMs(ada, seen.last), 3000);
   });
 }

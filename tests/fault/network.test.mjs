@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { beeps, cadence, flashes, moved, pictures, silences, sync } from '../harness/content.mjs';
 import { compositeEgress, fileOutput, participantEgress, trackEgress } from '../harness/job.mjs';
 import { sound } from '../harness/media.mjs';
-import { assertWhole, atMost, Scene } from '../harness/scene.mjs';
+import { assertWhole, atLeast, atMost, Scene } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
 import { test } from '../harness/steady.mjs';
 import { sleep } from '../harness/wait.mjs';
@@ -57,7 +57,7 @@ for (const { what, egress, seconds } of [
     const flashed = flashes(list);
     const before = sync(flashed.filter((f) => f < gap.fromS + 0.5), heard);
     const after = sync(flashed.filter((f) => f > gap.toS - 0.5), heard);
-    assert.ok(after.pairs.length >= 3, `${after.pairs.length} flashes with beeps after the cut`);
+    atLeast('flashes with beeps after the cut', after.pairs.length, 3);
     atMost('flash against beep before, p80, ms', before.p80Ms, 20);
     atMost('flash against beep after, p80, ms', after.p80Ms, 20);
     // Time in the file is time in the world, before and after alike.
