@@ -110,7 +110,8 @@ test('as published, what is muted at first joins later: camera or microphone, in
     assert.ok(joinS > 3.5, `it begins with what is on: ${joinS} s before the other`);
     const firsts = { camera: list[0].ptsS, microphone: beeps(heard, n)[0] };
     const other = muted === 'camera' ? 'microphone' : 'camera';
-    atMost('seconds until what is on', firsts[other], 1.1);
+    // A beep of the first 0.2 s is not seen as one.
+    atMost('seconds until what is on', firsts[other], 1.25);
     atMost(`seconds that the ${muted} is in the file before it was on`, joinS - firsts[muted], 0.1);
     atMost(`seconds from the ${muted} to the file`, firsts[muted] - joinS, 2.1);
     const together = sync(flashes(list), beeps(heard, n));

@@ -180,7 +180,8 @@ test('who publishes nothing is waited for: no file of black, and none at all if 
     await assertWhole(result, { container: 'mp4' });
     near('started with the first sound, and said so', (result.started_at_ns / 1e6 - heardAt) / 1000, 0.3, 0.7);
     const heard = beeps(await sound(result.path), 8);
-    atMost(`beeps from the start, s: ${heard}; the first`, heard[0], 1.1);
+    // One of the first 0.2 s is not seen as one.
+    atMost(`beeps from the start, s: ${heard}; the first`, heard[0], 1.25);
     atLeast('beeps', heard.length, 7);
     const list = (await pictures(result.path)).filter((picture) => picture.code);
     near('the picture joins', list[0].ptsS, inFile(result, seenAt), 1.2);
