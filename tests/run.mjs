@@ -92,7 +92,7 @@ if (slowest.length) console.log('\n── slowest tests');
 for (const { name, ms } of slowest) console.log(`${(ms / 1000).toFixed(1).padStart(7)} s  ${name}`);
 if (told.again.length) console.log('\n── run once more');
 for (const text of told.again) console.log(`  ${text}`);
-if (told.unmeasured.length) console.log('\n── not measured: the machine had nothing left in each of three tries');
+if (told.unmeasured.length) console.log('\n── not measured: publishers or all of the machine were late in each of three tries');
 for (const text of told.unmeasured) console.log(`  ${text}`);
 const failed = results.some(([, result]) => result === 'FAILED');
 console.log(failed ? '\nNot everything holds.' : '\nEverything holds.');

@@ -10,7 +10,6 @@ import { assertWhole, atLeast, atMost, Scene } from '../harness/scene.mjs';
 import { test } from '../harness/steady.mjs';
 import { until } from '../harness/wait.mjs';
 
-
 /** A Track egress to a WebSocket, as a request becomes it. */
 const ofTrack = (sid) => compositeEgress({ audio: sid, encoding: { video: null, audio: SMALL.audio } });
 

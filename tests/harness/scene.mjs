@@ -118,9 +118,9 @@ export function atMost(what, value, bar) {
   compare(value <= bar, `${what}: ${value}, and the bar is ${bar}`, value / bar);
 }
 
-/** Fails with `what` unless `value` is at least `bar`. */
+/** Fails with `what` unless `value` is at least `bar`. Fewer than half are a fault, as ten times as late is. */
 export function atLeast(what, value, bar) {
-  compare(value >= bar, `${what}: ${value}, and the bar is ${bar}`, bar / value);
+  compare(value >= bar, `${what}: ${value}, and the bar is ${bar}`, (5 * bar) / value);
 }
 
 function compare(holds, message, over) {

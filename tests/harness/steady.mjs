@@ -40,7 +40,7 @@ export function test(name, options, body = options) {
         // Only a measure: what is wrong in itself is wrong on a busy machine too.
         if (TRIES === 1 || !(error.over <= NOISE)) throw error;
         t.diagnostic(`not measured: ${why}`);
-        return t.skip('the machine had nothing left in each of three tries');
+        return t.skip('publishers or all of the machine were late in each of three tries');
       } finally {
         for (const act of closing.reverse()) await act();
       }
