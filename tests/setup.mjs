@@ -53,6 +53,7 @@ const PACKAGES = {
   'to test the Egress API': ['python3-venv'],
   'to test streams': ['nginx', 'libnginx-mod-rtmp', 'srt-tools', 'openssl'],
   'to test the bus': ['redis-server', 'redis-tools'],
+  'to test disks that hang': ['bindfs'],
 };
 
 /** Everything for `what`: 'test', 'demo' or 'record' (the demo without a window). */

@@ -38,7 +38,7 @@ for (const bench of BENCHES.filter(asked)) {
       // `least`: more is better.
       const { name, value, unit, bar, least = false } = row;
       const holds = least ? value >= bar : value <= bar;
-      rows.push({ name, value: Math.round(value * 100) / 100, unit, bar, least, holds, what: row.what });
+      rows.push({ name, value: Number(value.toFixed(Math.abs(value) < 1 ? 4 : 2)), unit, bar, least, holds, what: row.what });
     }
   } catch (error) {
     broken = true;

@@ -13,7 +13,8 @@ const MB = 1 << 20;
 /** How long the ten destinations run, minutes: the bar's thirty, or fewer for a quick look. */
 const TEN_MINUTES = Number(process.env.BENCH_TEN_MINUTES ?? 30);
 
-const largestGapMs = (list) => list.slice(1).reduce((most, p, i) => Math.max(most, (p.ptsS - list[i].ptsS) * 1000), 0);
+/** The longest time between two packets, ms. */
+export const largestGapMs = (list) => list.slice(1).reduce((most, p, i) => Math.max(most, (p.ptsS - list[i].ptsS) * 1000), 0);
 
 async function withServer(act) {
   return inScene({}, async (scene) => {

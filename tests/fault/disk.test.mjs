@@ -2,14 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { cadence, pictures } from '../harness/content.mjs';
-import { fileOutput, participantEgress, trackEgress } from '../harness/job.mjs';
+import { fileOutput, participantEgress, PRESET, segmentsOutput, streamOutput, trackEgress } from '../harness/job.mjs';
 import { writeFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { smallDisk } from '../harness/disk.mjs';
+import { hangingDisk, smallDisk } from '../harness/disk.mjs';
+import { RtmpServer } from '../harness/ingest.mjs';
 import { decodeErrors } from '../harness/media.mjs';
-import { atLeast, atMost, frameMs, Scene } from '../harness/scene.mjs';
-import { test } from '../harness/steady.mjs';
+import { peakMemoryBytes } from '../harness/process.mjs';
+import { assertWhole, atLeast, atMost, frameMs, Scene } from '../harness/scene.mjs';
 import { nowMs } from '../harness/schedule.mjs';
+import { test } from '../harness/steady.mjs';
 
 const HEAVY = { codec: 'h264', width: 1280, height: 720, fps: 30, bitrateBps: 4_000_000, noise: 0.5 };
 
@@ -93,4 +95,69 @@ test('a folder that cannot be written to is said to be so', async (t) => {
   await job.stop();
   assert.match(`${result.error.message} ${result.error.remedy}`, /folder|write|disk|file/i);
   assert.equal((await job.end()).status, 'failed');
+});
+
+const SMALL = { ...PRESET, video: { ...PRESET.video, width: 640, height: 360, bitrate_bps: 1_000_000 } };
+const gapsMs = (list) => list.slice(1).map((p, i) => (p.ptsS - list[i].ptsS) * 1000);
+
+/** A recording to a good disk, to one that will hang and to a stream. */
+async function besideHanging(t) {
+  const disk = await hangingDisk();
+  t.after(() => disk.unmount());
+  const scene = await Scene.open(t);
+  const rtmp = await RtmpServer.start();
+  scene.onClose(() => rtmp.stop());
+  const ada = await scene.person(1, { video: { codec: 'h264' }, audio: true });
+  const job = await scene.job(participantEgress(ada.identity, { encoding: SMALL }), [
+    fileOutput(scene.folder),
+    fileOutput(disk.path, { id: 'hung' }),
+    streamOutput(rtmp.url('show')),
+  ]);
+  await job.becomes('live');
+  for (const output of ['file', 'hung', 'stream']) await job.elapsed(2000, output);
+  return { disk, rtmp, job };
+}
+
+test('a disk that hangs for a minute: the others go on, it is told, and what waited for it is written', { timeout: 300_000 }, async (t) => {
+  const { disk, rtmp, job } = await besideHanging(t);
+  const before = peakMemoryBytes(job.pid);
+  await disk.hang();
+  const { fact } = await job.fact('warning', { where: ({ warning }) => warning.message.includes(disk.path) });
+  assert.match(fact.warning.message, /slow|behind/);
+  // What is attached there meanwhile is given up, and nobody waits for it.
+  await job.attach(segmentsOutput(disk.path, { prefix: 'late' }));
+  const late = await job.outputEnded('segments', 60_000);
+  assert.match(late.error.message, /does not answer/);
+  await job.elapsed(64_000);
+  assert.ok(job.of('hung').behind_ms > 50_000, JSON.stringify(job.of('hung')));
+  atMost('memory grown, MB', (peakMemoryBytes(job.pid) - before) / 1e6, 64);
+  await disk.goOn();
+  await job.elapsed(job.of('file').elapsed_ms + 3000, 'hung');
+  const file = await job.stop();
+  await assertWhole(file, { container: 'mp4' });
+  const list = await pictures(file.path);
+  atMost('largest gap in the file, ms', Math.max(...gapsMs(list)), 50);
+  assert.deepEqual(job.states(), ['connecting', 'live', 'stopped']);
+  atMost('largest gap in the stream, ms', Math.max(...gapsMs(await pictures(rtmp.kept('show')[0]))), 50);
+  const hung = await job.outputEnded('hung');
+  await assertWhole(hung, { container: 'mp4' });
+  atMost('the file that waited is shorter, s', (file.duration_ns - hung.duration_ns) / 1e9, 0.5);
+});
+
+test('a disk that never comes back: Stop is answered at once, and the recording beside it ends whole', { timeout: 300_000 }, async (t) => {
+  const { disk, job } = await besideHanging(t);
+  await disk.hang();
+  await job.elapsed(6000);
+  const askedMs = nowMs();
+  await job.stopStreams();
+  atMost('Stop is answered after, ms', nowMs() - askedMs, 500);
+  const file = await job.outputEnded();
+  await assertWhole(file, { container: 'mp4' });
+  const { error } = await job.outputEnded('hung', 90_000);
+  assert.ok(error.message.includes(disk.path), error.message);
+  assert.match(error.message, /does not answer/);
+  // The other is whole: that is what came of the job.
+  const end = await job.end(90_000);
+  assert.equal(end.status, 'failed');
+  assert.match(end.error.message, /does not answer/);
 });

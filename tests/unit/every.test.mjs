@@ -20,6 +20,9 @@ const BUSY = JSON.parse(read('./every.busy.json'));
 class Page {
   #looks = [];
 
+  /** What it said on its console. */
+  said = [];
+
   constructor() {
     const receivers = class RTCRtpReceiver {};
     receivers.prototype.jitterBufferTarget = null;
@@ -31,11 +34,13 @@ class Page {
     const context = vm.createContext({
       RTCPeerConnection,
       RTCRtpReceiver: receivers,
+      console: { log: (...all) => this.said.push(all), memory: {} },
       setInterval: (act, ms) => this.#looks.push({ act, ms }),
       clearInterval: () => {},
     });
     context.window = context;
     vm.runInContext(SCRIPT, context);
+    this.console = context.console;
     this.connection = new context.RTCPeerConnection();
     this.everyMs = this.#looks[0].ms;
   }
@@ -140,4 +145,12 @@ test('whoever has no sound waits for as long as the others do, and a page that d
   const [play, quick, slow] = [sums([100, 100]), sums([100, 100]), sums([300, 300])];
   for (const _ of [1, 2]) await page.look(play.next().value, { PA_ada: quick.next().value, PA_ben: slow.next().value });
   assert.deepEqual([ada, cleo, own].map(({ jitterBufferTarget }) => jitterBufferTarget), [220, 320, 55]);
+});
+
+test('what a page says is itself, and cut where it has no end', () => {
+  const page = new Page();
+  const what = { is: 'an object' };
+  page.console.log('START_RECORDING', 7, what, 'x'.repeat(1 << 20));
+  assert.deepEqual(page.said, [['START_RECORDING', 7, what, 'x'.repeat(4096)]]);
+  assert.deepEqual(page.console.memory, {}, 'what is no function is left alone');
 });

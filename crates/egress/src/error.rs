@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::text;
+
 /// Whose side an error is on. The window and the logs say it in words, so that nobody searches in the
 /// wrong place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
@@ -105,13 +107,14 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// An error that is not retryable and has no technical detail; refine it with the `with_` calls.
+    /// An error that is not retryable and has no technical detail; refine it with the `with_` calls. What strangers say
+    /// comes into facts, histories and webhooks through here and is cut here ([`text`]).
     pub fn new(code: ErrorCode, fault: Fault, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             code,
             fault,
-            message: message.into(),
-            remedy: remedy.into(),
+            message: text::line(message, text::SENTENCE),
+            remedy: text::line(remedy, text::SENTENCE),
             retryable: false,
             detail: String::new(),
         }
@@ -125,7 +128,7 @@ impl ApiError {
 
     /// Adds the technical cause.
     pub fn with_detail(mut self, detail: impl std::fmt::Display) -> Self {
-        self.detail = detail.to_string();
+        self.detail = text::block(detail.to_string(), text::DETAIL);
         self
     }
 }

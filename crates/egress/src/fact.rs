@@ -398,6 +398,10 @@ pub struct OutputFigures {
     /// Seconds until the disk is full at the present rate; none while unknown.
     #[ts(type = "number | null")]
     pub disk_left_s: Option<u64>,
+    /// How far the disk is behind what it is given, ms.
+    #[serde(default)]
+    #[ts(type = "number")]
+    pub behind_ms: i64,
     /// How its connection is; none for what is written to a disk.
     #[serde(default)]
     pub destination: Option<DestinationFigures>,

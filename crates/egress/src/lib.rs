@@ -12,8 +12,8 @@
 //! - What a program picture is made of is in [`layout`].
 //! - Where files are uploaded to is in [`storage`], its secrets apart from its settings.
 //! - What LiveKit's own egress service is to run is put into its words by [`elsewhere`].
-//! - The people of a room are in [`roster`], errors in [`error`], and [`redact`] keeps secrets out of all
-//!   that is stored or shown.
+//! - The people of a room are in [`roster`], errors in [`error`], [`text`] cuts what strangers say, and [`redact`] keeps
+//!   secrets out of all that is stored or shown.
 
 pub mod container;
 pub mod destination;
@@ -38,6 +38,7 @@ pub mod spec;
 pub mod state;
 pub mod storage;
 pub mod stream;
+pub mod text;
 pub mod validate;
 pub mod websocket;
 pub mod wire;

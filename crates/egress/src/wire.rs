@@ -40,6 +40,9 @@ pub struct Launch {
 /// How the programs of a job run, as far as who runs the service has a say in it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tuning {
+    /// The encoder of H.264 that works on this computer; none: the job finds out.
+    #[serde(default)]
+    pub encoder: Option<H264Encoder>,
     /// Threads of a software encoder; 0 for as many as it likes.
     #[serde(default)]
     pub encoder_threads: u32,
@@ -49,6 +52,24 @@ pub struct Tuning {
     /// Whether a page may be at an address without a good certificate, and use what is not encrypted.
     #[serde(default)]
     pub insecure_pages: bool,
+}
+
+/// An encoder of H.264.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum H264Encoder {
+    /// NVIDIA.
+    Nvenc,
+    /// VA-API (Intel, AMD), GStreamer's newer plugin.
+    Va,
+    /// VA-API, the older plugin.
+    Vaapi,
+    /// Apple VideoToolbox.
+    VideoToolbox,
+    /// Windows Media Foundation.
+    MediaFoundation,
+    /// Software.
+    X264,
 }
 
 /// A switch of Chromium.

@@ -1,4 +1,4 @@
-//! One egress job, or one room monitor, as a process of its own. What it does is in [`media::job`].
+//! One egress job, or one room monitor, as a process of its own. What it does is in [`media`].
 //!
 //! ```text
 //! tallylight-job                              runs the job that standard input describes
@@ -16,8 +16,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use egress::error::ApiError;
 use egress::wire::{LOG_FILE, Launch};
-use media::job::lock::{FolderLock, repair_of_dead};
-use media::output::repair::repair;
+use media::{FolderLock, repair, repair_of_dead};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -48,8 +47,8 @@ fn run() -> anyhow::Result<ExitCode> {
         ["still", file, to, "--width", width] => still(file, to, width.parse().context("--width")?),
         ["probe"] => {
             media::init()?;
-            let mut probe = media::encode::probe::probe();
-            probe.problems.extend(media::job::awake::problem());
+            let mut probe = media::probe();
+            probe.problems.extend(media::no_inhibitor());
             Ok(print(Ok(probe)))
         }
         _ => bail!(
@@ -60,7 +59,7 @@ fn run() -> anyhow::Result<ExitCode> {
 
 fn still(file: &str, to: &str, width: u32) -> anyhow::Result<ExitCode> {
     media::init()?;
-    Ok(print(media::output::still::still(Path::new(file), Path::new(to), width)))
+    Ok(print(media::still(Path::new(file), Path::new(to), width)))
 }
 
 /// One JSON document on standard output: the outcome or the error.
@@ -87,7 +86,7 @@ fn job() -> anyhow::Result<ExitCode> {
     // Two workers: one for the network, one for the job's loop. GStreamer has threads of its own.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let span = tracing::info_span!("job", egress_id = %launch.spec.egress_id, room = launch.spec.room_name);
-    let outcome = runtime.block_on(tracing::Instrument::instrument(media::job::process::run(launch), span));
+    let outcome = runtime.block_on(tracing::Instrument::instrument(media::run(launch), span));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     outcome?;
     Ok(ExitCode::SUCCESS)

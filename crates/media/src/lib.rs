@@ -6,13 +6,23 @@
 //! files). [`job`] joins them into the program of a `tallylight-job` process. [`unit`] and [`chain`] are
 //! what all stages share.
 
-pub mod chain;
-pub mod compose;
-pub mod encode;
-pub mod job;
-pub mod output;
-pub mod source;
-pub mod unit;
+mod chain;
+mod compose;
+mod encode;
+mod job;
+mod oom;
+mod output;
+mod source;
+#[cfg(test)]
+mod tests;
+mod unit;
+
+pub use encode::probe::{Probe, probe};
+pub use job::awake::problem as no_inhibitor;
+pub use job::lock::{FolderLock, repair_of_dead};
+pub use job::process::run;
+pub use output::repair::repair;
+pub use output::still::still;
 
 /// Loads GStreamer and the elements that are linked into this program (Debian ships no Rust plugins).
 /// Must be called once, before anything else here.

@@ -13,7 +13,7 @@ use egress::roster::{Roster, TrackSource};
 use egress::spec::{EgressSpec, JobSpec, PageAddress, Source, Task};
 use egress::state::JobState;
 use egress::validate::Accepted;
-use egress::wire::Launch;
+use egress::wire::{Launch, Tuning};
 use futures_util::future::BoxFuture;
 
 use crate::conversation::Conversation;
@@ -435,7 +435,7 @@ impl Inner {
             spec,
             token,
             secrets,
-            tuning: self.defaults.tuning.clone(),
+            tuning: Tuning { encoder: self.encoder.get().copied(), ..self.defaults.tuning.clone() },
             folder: folder.short.clone(),
         };
         match Process::spawn(&self.program, &launch, &folder).await {

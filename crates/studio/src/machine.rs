@@ -51,6 +51,10 @@ pub(crate) async fn probe(inner: Arc<Inner>) {
     let found = match tool::probe(&inner.program).await {
         Ok(probe) => {
             tracing::info!(encoder = probe.encoder, hardware = probe.hardware, "H.264 encoder");
+            if let Some(choice) = probe.choice {
+                // Asked once.
+                let _ = inner.encoder.set(choice);
+            }
             probe.problems
         }
         Err(error) => vec![error],

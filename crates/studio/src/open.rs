@@ -142,6 +142,7 @@ impl Studio {
                 frames: Frames::default(),
                 stills: Semaphore::new(1),
                 problems: Mutex::new(problems),
+                encoder: Default::default(),
                 rooms_nudge: Notify::new(),
                 machine_nudge: Notify::new(),
                 closed: watch::Sender::new(false),

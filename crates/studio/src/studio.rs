@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::id::{EgressId, ProjectId};
+use egress::wire::H264Encoder;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use secrecy::SecretString;
@@ -94,6 +95,8 @@ pub(crate) struct Inner {
     pub(crate) stills: Semaphore,
     /// What is wrong with this computer, apart from the keyring.
     pub(crate) problems: Mutex<Vec<ApiError>>,
+    /// The encoder of H.264 that works on this computer; none until it is found.
+    pub(crate) encoder: OnceLock<H264Encoder>,
     pub(crate) rooms_nudge: Notify,
     pub(crate) machine_nudge: Notify,
     pub(crate) closed: watch::Sender<bool>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::FileResult;
+use egress::wire::H264Encoder;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::process::Command;
@@ -21,6 +22,9 @@ const PROBE_WITHIN: Duration = Duration::from_secs(90);
 pub(crate) struct Probe {
     /// The H.264 encoder in use, as a producer would know it.
     pub(crate) encoder: String,
+    /// The same, as jobs are told.
+    #[serde(default)]
+    pub(crate) choice: Option<H264Encoder>,
     /// Whether it is in hardware.
     pub(crate) hardware: bool,
     /// What is missing, worst first.

@@ -557,6 +557,26 @@ export const scenes: Record<string, Scene> = {
     }),
     pick: pickAda,
   },
+  "room-disk-slow": {
+    snapshot: inRoom(four, {
+      jobs: [
+        {
+          ...adaOnAir,
+          figures: jobFigures(764_000, "TR_ada_mic", { behind_ms: 12_400 }),
+          warnings: [
+            anError({
+              code: "storage",
+              fault: "destination",
+              message: "The disk with /mnt/show is slow: the recording on it is 5 s behind.",
+              remedy: "Nothing is lost yet. Stop what else writes to that disk, or record to another one.",
+            }),
+          ],
+        },
+      ],
+      machine: onAirMachine,
+    }),
+    pick: pickAda,
+  },
   "room-problems": {
     snapshot: inRoom(four, {
       machine: {

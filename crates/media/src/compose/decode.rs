@@ -1,5 +1,6 @@
 //! Units become raw pictures of the program's size, and raw sound.
 
+use gst::prelude::*;
 use gstreamer as gst;
 use room::event::Codec;
 
@@ -36,14 +37,14 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder that fits pictures into `width` x `height`, with black bars where the shape differs.
+    /// A decoder that fits pictures into `size`, width and height, with black bars where the shape differs.
     ///
     /// # Errors
     /// If there is no decoder for the codec on this machine.
     pub fn video(
         codec: Codec,
         caps: &gst::Caps,
-        (width, height): (u32, u32),
+        size: (u32, u32),
         deliver: impl Fn(Decoded) + Send + Sync + 'static,
     ) -> Result<Self, ChainError> {
         // One thread: frame threading holds back as many pictures as there are threads, and one core
@@ -57,8 +58,8 @@ impl Decoder {
             Codec::Opus | Codec::Pcmu | Codec::Pcma => "identity",
         };
         let description = format!(
-            "{decoder} ! videoconvertscale add-borders=true ! \
-             video/x-raw,format=I420,width={width},height={height},pixel-aspect-ratio=1/1,colorimetry=bt709"
+            "{decoder} ! videoconvertscale add-borders=true ! capsfilter name={FITTED} caps=\"{}\"",
+            fitted(size)
         );
         Self::start(
             caps,
@@ -117,6 +118,13 @@ impl Decoder {
         Ok(Self { chain })
     }
 
+    /// Fits pictures into another size from now on.
+    pub fn resize(&self, size: (u32, u32)) {
+        if let Some(filter) = self.chain.element(FITTED) {
+            filter.set_property("caps", fitted(size));
+        }
+    }
+
     /// Decodes a picture.
     pub fn push_unit(&self, unit: &Unit) {
         self.chain.set_caps(&unit.caps);
@@ -136,6 +144,19 @@ impl Decoder {
     pub fn finish(&self) {
         self.chain.finish();
     }
+}
+
+/// The element that says how large pictures become.
+const FITTED: &str = "fitted";
+
+fn fitted((width, height): (u32, u32)) -> gst::Caps {
+    gst::Caps::builder("video/x-raw")
+        .field("format", "I420")
+        .field("width", width as i32)
+        .field("height", height as i32)
+        .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+        .field("colorimetry", "bt709")
+        .build()
 }
 
 /// What a packet of published sound is, for decoders and muxers.

@@ -50,6 +50,8 @@ struct Source {
     offset: f64,
     /// Whether sound is expected: a muted source is not waited for.
     live: bool,
+    /// Nothing more comes: forgotten with its last sample.
+    gone: bool,
 }
 
 impl Source {
@@ -69,11 +71,6 @@ impl Mixer {
         ((time_ns - self.base_ns) as i128 * i128::from(RATE_HZ) / 1_000_000_000) as i64
     }
 
-    /// Time of an index.
-    pub fn time_of(&self, index: i64) -> i64 {
-        self.base_ns + (i128::from(index) * 1_000_000_000 / i128::from(RATE_HZ)) as i64
-    }
-
     /// Adds interleaved stereo samples of a source, the first of which was captured at `time_ns`.
     pub fn push(&mut self, id: u64, sides: Sides, time_ns: i64, stereo: &[f32]) {
         let want = self.index_of(time_ns);
@@ -83,6 +80,7 @@ impl Mixer {
             start: want,
             offset: 0.0,
             live: true,
+            gone: false,
         });
         source.sides = sides;
         source.live = true;
@@ -126,9 +124,11 @@ impl Mixer {
         }
     }
 
-    /// Forgets a source after what it has given.
-    pub fn remove(&mut self, id: u64) {
-        self.sources.remove(&id);
+    /// A source has ended. It is forgotten when all that it has given was heard.
+    pub fn leave(&mut self, id: u64) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            (source.live, source.gone) = (false, true);
+        }
     }
 
     /// Whether every source that is expected to sound has given its samples up to `index`.
@@ -181,6 +181,7 @@ impl Mixer {
             source.samples.drain(..old as usize * 2);
             source.start += old;
         }
+        self.sources.retain(|_, source| !source.gone || !source.samples.is_empty());
     }
 }
 
@@ -263,6 +264,18 @@ mod tests {
             mixer.pull(n * BLOCK as i64);
         }
         assert!(worst < RATE_HZ * 5 / 1000, "off by {worst} samples");
+    }
+
+    /// A room in which somebody publishes anew each second, for a week.
+    #[test]
+    fn a_source_that_has_ended_is_forgotten_after_its_last_sample() {
+        let mut mixer = Mixer::new(0);
+        for n in 0..1000 {
+            mixer.push(n, BOTH, n as i64 * BLOCK_NS, &tone(BLOCK, 0.25));
+            mixer.leave(n);
+            assert_eq!(mixer.pull(n as i64 * BLOCK as i64), tone(BLOCK, 0.25));
+            assert!(mixer.sources.len() <= 1, "{}", mixer.sources.len());
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Picture and mix on one clock: what goes to the encoders, frame by frame.
 
-use crate::compose::mix::{BLOCK, BLOCK_NS, Mixer};
+use crate::compose::mix::{BLOCK, BLOCK_NS, Mixer, Sides};
 use crate::compose::picture::{Pick, PictureLine};
 
 /// How long (ns) a moment's picture is waited for before the last one is repeated. A steady camera settles
@@ -9,6 +9,12 @@ use crate::compose::picture::{Pick, PictureLine};
 const PICTURE_LATENCY_NS: i64 = 1_500_000_000;
 /// The same for sound. Shorter: a publisher that sends nothing while it is silent makes every moment wait.
 const SOUND_LATENCY_NS: i64 = 600_000_000;
+
+/// Nothing is given out for a moment later than this after now, ns, and nothing that claims to be from later is taken in:
+/// a source whose time runs away must not take the program along, nor keep what is right after it out.
+const MAX_AHEAD_NS: i64 = 2_000_000_000;
+/// Most steps given out at once: four seconds of 60 pictures a second and sound. Commands are looked at in between.
+const MAX_STEPS: usize = 440;
 
 /// How much sound is kept while the program does not run, ns: it may begin that much earlier than it is started.
 pub const KEPT_NS: i64 = 2_000_000_000;
@@ -94,13 +100,27 @@ impl<F: Clone> Program<F> {
         self.hold_ns = time_ns;
     }
 
-    /// The steps that are due at `now_ns`. With `end_ns`, everything before that moment, whether it has
-    /// settled or not: the program is being ended.
+    /// A picture of the source, taken at `time_ns`.
+    pub fn push_picture(&mut self, time_ns: i64, now_ns: i64, frame: F) {
+        if let Some(line) = self.pictures.as_mut().filter(|_| time_ns <= now_ns + MAX_AHEAD_NS) {
+            line.push(time_ns, frame);
+        }
+    }
+
+    /// Sound of a source: interleaved stereo, the first sample of which was captured at `time_ns`.
+    pub fn push_sound(&mut self, source: u64, sides: Sides, time_ns: i64, now_ns: i64, stereo: &[f32]) {
+        if let Some(mixer) = self.mixer.as_mut().filter(|_| time_ns <= now_ns + MAX_AHEAD_NS) {
+            mixer.push(source, sides, time_ns, stereo);
+        }
+    }
+
+    /// The steps that are due at `now_ns`, at most [`MAX_STEPS`]; the others come with the next call. With `end_ns`,
+    /// those before that moment, whether they have settled or not: the program is being ended when none is left.
     pub fn poll(&mut self, now_ns: i64, end_ns: Option<i64>) -> Vec<Step<F>> {
         let mut steps = Vec::new();
         let Some(start) = self.start_ns else { return steps };
-        let last = end_ns.unwrap_or(i64::MAX).min(self.hold_ns.unwrap_or(i64::MAX));
-        loop {
+        let last = end_ns.unwrap_or(now_ns + MAX_AHEAD_NS).min(self.hold_ns.unwrap_or(i64::MAX));
+        while steps.len() < MAX_STEPS {
             let picture = self.picture_due(now_ns, end_ns.is_some(), last);
             let block = self.block_due(start, now_ns, end_ns.is_some(), last);
             // In order of time, so that encoders and muxers see both lanes move together.
@@ -121,9 +141,10 @@ impl<F: Clone> Program<F> {
                     }
                     self.next_block += 1;
                 }
-                _ => return steps,
+                _ => break,
             }
         }
+        steps
     }
 
     /// How much later or earlier than a period the next picture comes, so that the program's pictures stay
@@ -173,8 +194,9 @@ impl<F: Clone> Program<F> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::compose::mix::Sides;
 
     const MS: i64 = 1_000_000;
 
@@ -234,6 +256,71 @@ mod tests {
         program.pictures.as_mut().unwrap().push(0, 1);
         assert!(program.poll(100 * MS, None).is_empty());
         assert_eq!(frames(&program.poll(PICTURE_LATENCY_NS, None)), [Some(1)]);
+    }
+
+    /// A sender report that is hours off, an RTP time that jumps: one picture and one sound of tomorrow.
+    #[test]
+    fn what_claims_to_be_of_later_is_not_believed() {
+        let (mut program, tomorrow) = (program(), 86_400_000 * MS);
+        program.start(0);
+        let (mut shown, mut heard) = (Vec::new(), 0);
+        for n in 0..200i64 {
+            let now = n * 40 * MS;
+            if n == 50 {
+                program.push_picture(tomorrow, now, -1);
+                program.push_sound(1, Sides::BOTH, tomorrow, now, &vec![0.5; BLOCK * 4]);
+            }
+            program.push_picture(now, now, n);
+            program.push_sound(1, Sides::BOTH, now, now, &vec![0.5; BLOCK * 4]);
+            for step in program.poll(now + MS, None) {
+                assert!(time(&step) <= now + MS + MAX_AHEAD_NS);
+                match step {
+                    Step::Picture { frame, .. } => shown.extend(frame),
+                    Step::Sound { stereo, .. } => heard += usize::from(stereo.iter().all(|s| *s == 0.5)),
+                }
+            }
+        }
+        assert_eq!(shown, (0..shown.len() as i64).collect::<Vec<_>>());
+        assert!(shown.len() > 195 && heard > 390, "{} pictures, {heard} blocks", shown.len());
+    }
+
+    proptest! {
+        /// Whatever times its sources claim, and however the clock is read: no step lies later than it may, both lanes
+        /// go on without a hole, and a call gives out no more than it may.
+        #[test]
+        fn the_program_keeps_to_the_clock(
+            looks in prop::collection::vec((0..3_000i64, prop::collection::vec((any::<bool>(), -100_000_000..100_000_000i64), 0..4)), 1..60),
+        ) {
+            let mut program = program();
+            program.start(0);
+            let (mut now, mut last_picture, mut blocks) = (0, None::<i64>, 0);
+            for (pause_ms, sources) in looks {
+                now += pause_ms * MS;
+                for (is_picture, off_ms) in sources {
+                    if is_picture {
+                        program.push_picture(now + off_ms * MS, now, 1);
+                    } else {
+                        program.push_sound(1, Sides::BOTH, now + off_ms * MS, now, &[0.5; 2 * BLOCK]);
+                    }
+                }
+                let steps = program.poll(now, None);
+                prop_assert!(steps.len() <= MAX_STEPS);
+                for step in &steps {
+                    prop_assert!(time(step) <= now + MAX_AHEAD_NS);
+                    match step {
+                        Step::Picture { time_ns, .. } => {
+                            let gap = last_picture.map_or(40 * MS, |last| time_ns - last);
+                            prop_assert!((39 * MS..=41 * MS).contains(&gap), "{gap}");
+                            last_picture = Some(*time_ns);
+                        }
+                        Step::Sound { time_ns, .. } => {
+                            prop_assert_eq!(*time_ns, blocks * BLOCK_NS);
+                            blocks += 1;
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]

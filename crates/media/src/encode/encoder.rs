@@ -4,7 +4,8 @@ use egress::spec::{AudioCodec, AudioEncoding, VideoCodec, VideoEncoding};
 use gstreamer as gst;
 
 use crate::chain::{Chain, ChainError, ChainEvent};
-use crate::encode::probe::VideoEncoder;
+use crate::encode::effort::Effort;
+use crate::encode::h264::VideoEncoder;
 use crate::unit::{Lane, Unit};
 
 /// Longest time (s) between keyframes where the request names none. A file is sought and repaired from
@@ -26,7 +27,7 @@ pub enum Encoded {
     /// A unit.
     Unit(Unit),
     /// Everything that was pushed has come out.
-    Finished(Lane),
+    Finished,
     /// The encoder gave up.
     Failed(Lane, ChainError),
 }
@@ -47,6 +48,7 @@ impl Encoder {
     pub fn video(
         encoding: &VideoEncoding,
         with: &VideoEncoder,
+        effort: Effort,
         deliver: impl Fn(Encoded) + Send + Sync + 'static,
     ) -> Result<Self, ChainError> {
         let (width, height, fps) = (encoding.width, encoding.height, encoding.framerate.max(1));
@@ -55,9 +57,9 @@ impl Encoder {
         let key_int = (interval_s.unwrap_or(KEY_FRAME_INTERVAL_S) * f64::from(fps)).round().max(1.0) as u32;
         let kbps = encoding.bitrate_bps / 1000;
         let description = match encoding.codec {
-            VideoCodec::H264Baseline => with.h264("baseline", kbps, key_int, interval_s.is_some()),
-            VideoCodec::H264Main => with.h264("main", kbps, key_int, interval_s.is_some()),
-            VideoCodec::H264High => with.h264("high", kbps, key_int, interval_s.is_some()),
+            VideoCodec::H264Baseline => with.h264("baseline", kbps, key_int, interval_s.is_some(), effort),
+            VideoCodec::H264Main => with.h264("main", kbps, key_int, interval_s.is_some(), effort),
+            VideoCodec::H264High => with.h264("high", kbps, key_int, interval_s.is_some(), effort),
             VideoCodec::Vp8 => format!(
                 "vp8enc deadline=1 cpu-used=8 threads=2 error-resilient=0 end-usage=cbr lag-in-frames=0 \
                  target-bitrate={} keyframe-max-dist={key_int}",
@@ -211,7 +213,7 @@ fn start(
                 caps,
             }));
         }
-        ChainEvent::Finished => deliver(Encoded::Finished(lane)),
+        ChainEvent::Finished => deliver(Encoded::Finished),
         ChainEvent::Failed(error) => deliver(Encoded::Failed(lane, error)),
     })
 }

@@ -5,33 +5,16 @@ use std::time::Duration;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::spec::{VideoCodec, VideoEncoding};
+use egress::wire::H264Encoder;
 use gstreamer as gst;
 use serde::Serialize;
 
+use crate::encode::effort::Effort;
 use crate::encode::encoder::{Encoded, Encoder};
+use crate::encode::h264::VideoEncoder;
 
 /// How long an encoder may take to give its first picture before it counts as not working.
 const TRIAL: Duration = Duration::from_secs(5);
-
-/// An H.264 encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VideoEncoder {
-    /// NVIDIA.
-    Nvenc,
-    /// VA-API (Intel, AMD), the newer plugin.
-    Va,
-    /// VA-API, the older plugin.
-    Vaapi,
-    /// Apple VideoToolbox.
-    VideoToolbox,
-    /// Windows Media Foundation.
-    MediaFoundation,
-    /// Software.
-    X264 {
-        /// Threads; 0 for as many as it likes.
-        threads: u32,
-    },
-}
 
 /// Hardware, in order of preference.
 const HARDWARE: [VideoEncoder; 5] = [
@@ -42,108 +25,49 @@ const HARDWARE: [VideoEncoder; 5] = [
     VideoEncoder::MediaFoundation,
 ];
 
-impl VideoEncoder {
-    /// As a producer would know it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nvenc => "NVENC",
-            Self::Va | Self::Vaapi => "VA-API",
-            Self::VideoToolbox => "VideoToolbox",
-            Self::MediaFoundation => "Media Foundation",
-            Self::X264 { .. } => "x264",
-        }
+/// Whether it encodes a few pictures here and now.
+fn works(with: VideoEncoder) -> bool {
+    if gst::ElementFactory::find(with.element()).is_none() {
+        return false;
     }
-
-    /// The GStreamer element.
-    fn element(self) -> &'static str {
-        match self {
-            Self::Nvenc => "nvh264enc",
-            Self::Va => "vah264enc",
-            Self::Vaapi => "vaapih264enc",
-            Self::VideoToolbox => "vtenc_h264",
-            Self::MediaFoundation => "mfh264enc",
-            Self::X264 { .. } => "x264enc",
-        }
+    let encoding = VideoEncoding {
+        codec: VideoCodec::H264Main,
+        width: 320,
+        height: 180,
+        framerate: 30,
+        bitrate_bps: 500_000,
+        key_frame_interval_s: None,
+    };
+    let (sender, receiver) = mpsc::channel();
+    let started = Encoder::video(&encoding, &with, Effort::Usual, move |encoded| {
+        let _ = sender.send(matches!(encoded, Encoded::Unit(_)));
+    });
+    let Ok(encoder) = started else { return false };
+    let frame = gst::Buffer::from_mut_slice(vec![0x80u8; 320 * 180 * 3 / 2]);
+    for n in 0..30 {
+        encoder.push_picture(&frame, n * 33_333_333);
     }
-
-    /// A chain that encodes I420 into H.264. `fixed`: keyframes at the interval and nowhere else.
-    pub(crate) fn h264(self, profile: &str, kbps: u32, key_int: u32, fixed: bool) -> String {
-        let element = self.element();
-        let encoder = match self {
-            // No B-frames, a short look-ahead, threads on slices and not on frames: what is inside the
-            // encoder is lost when the process is killed, and is the time from Record to the first
-            // picture on the disk. `veryfast` and the rest are LiveKit Egress's settings.
-            Self::X264 { threads } => {
-                let scenecut = if fixed { "scenecut=0" } else { "" };
-                format!(
-                    "x264enc speed-preset=veryfast bitrate={kbps} vbv-buf-capacity=2000 key-int-max={key_int} \
-                     bframes=0 rc-lookahead=4 sync-lookahead=0 sliced-threads=true threads={threads} \
-                     option-string=\"{scenecut}\""
-                )
-            }
-            Self::Nvenc => format!("videoconvert ! {element} bitrate={kbps} gop-size={key_int} bframes=0"),
-            Self::Va | Self::Vaapi => {
-                let (key, b) = if self == Self::Va {
-                    ("key-int-max", "b-frames")
-                } else {
-                    ("keyframe-period", "max-bframes")
-                };
-                format!("videoconvert ! {element} bitrate={kbps} {key}={key_int} {b}=0")
-            }
-            Self::VideoToolbox => format!(
-                "videoconvert ! {element} realtime=true allow-frame-reordering=false bitrate={kbps} \
-                 max-keyframe-interval={key_int}"
-            ),
-            Self::MediaFoundation => {
-                format!("videoconvert ! {element} bitrate={kbps} gop-size={key_int} bframes=0")
-            }
-        };
-        format!(
-            "{encoder} ! video/x-h264,profile={profile} ! h264parse ! \
-             video/x-h264,stream-format=avc,alignment=au"
-        )
-    }
-
-    /// Whether it encodes a few pictures here and now.
-    fn works(self) -> bool {
-        if gst::ElementFactory::find(self.element()).is_none() {
-            return false;
-        }
-        let encoding = VideoEncoding {
-            codec: VideoCodec::H264Main,
-            width: 320,
-            height: 180,
-            framerate: 30,
-            bitrate_bps: 500_000,
-            key_frame_interval_s: None,
-        };
-        let (sender, receiver) = mpsc::channel();
-        let started = Encoder::video(&encoding, &self, move |encoded| {
-            let _ = sender.send(matches!(encoded, Encoded::Unit(_)));
-        });
-        let Ok(encoder) = started else { return false };
-        let frame = gst::Buffer::from_mut_slice(vec![0x80u8; 320 * 180 * 3 / 2]);
-        for n in 0..30 {
-            encoder.push_picture(&frame, n * 33_333_333);
-        }
-        encoder.finish();
-        receiver.recv_timeout(TRIAL).unwrap_or(false)
-    }
+    encoder.finish();
+    receiver.recv_timeout(TRIAL).unwrap_or(false)
 }
 
 /// Finds the encoder to use. Tries each hardware encoder that is installed; takes some 100 ms for each. `threads`: of
 /// the software that is used where there is none, 0 for as many as it likes.
 pub fn best_encoder(threads: u32) -> VideoEncoder {
-    HARDWARE.into_iter().find(|e| e.works()).unwrap_or(VideoEncoder::X264 { threads })
+    HARDWARE.into_iter().find(|encoder| works(*encoder)).unwrap_or(VideoEncoder::X264 { threads })
 }
 
 /// What `tallylight-job probe` prints.
 #[derive(Debug, Serialize)]
 pub struct Probe {
-    /// The encoder that will be used.
+    /// The encoder that will be used, as a producer would know it.
     pub encoder: &'static str,
+    /// The same for jobs, which are told.
+    pub choice: H264Encoder,
     /// Whether it is hardware.
     pub hardware: bool,
+    /// How it encodes 720p at 30 pictures a second and 3 Mbit/s, in the syntax of `gst-launch`: for benchmarks.
+    pub chain: String,
     /// What is missing, worst first.
     pub problems: Vec<ApiError>,
 }
@@ -182,5 +106,11 @@ pub fn probe() -> Probe {
             .with_detail(format!("element {element} not found"))
         })
         .collect();
-    Probe { encoder: best.name(), hardware: !matches!(best, VideoEncoder::X264 { .. }), problems }
+    Probe {
+        encoder: best.name(),
+        choice: best.choice(),
+        hardware: best.is_hardware(),
+        chain: best.h264("main", 3000, 60, false, Effort::Usual),
+        problems,
+    }
 }

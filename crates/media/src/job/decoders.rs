@@ -3,11 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 
 use room::event::{Codec, Packet, Stream, StreamId};
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::chain::ChainError;
 use crate::compose::decode::{Decoded, Decoder};
-use crate::job::ingest::FromMedia;
+use crate::job::media::{FromMedia, MediaSender};
 use crate::source::opus::{OpusRun, ns_of};
 use crate::unit::Unit;
 
@@ -20,12 +19,14 @@ const LAG_PICTURES: usize = 15;
 #[derive(Debug)]
 pub struct Decoders {
     running: HashMap<StreamId, Running>,
-    media: UnboundedSender<FromMedia>,
+    media: MediaSender,
 }
 
 #[derive(Debug)]
 struct Running {
     decoder: Decoder,
+    /// What pictures are fitted into.
+    size: (u32, u32),
     run: OpusRun,
     inside: Inside,
 }
@@ -56,23 +57,23 @@ impl Inside {
 
 impl Decoders {
     /// None yet. What they give goes to `media`.
-    pub fn new(media: UnboundedSender<FromMedia>) -> Self {
+    pub fn new(media: MediaSender) -> Self {
         Self { running: HashMap::new(), media }
     }
 
-    fn add(&mut self, id: StreamId, decoder: Decoder) {
-        let running = Running { decoder, run: OpusRun::for_decoder(), inside: Inside::default() };
+    fn add(&mut self, id: StreamId, decoder: Decoder, size: (u32, u32)) {
+        let running = Running { decoder, size, run: OpusRun::for_decoder(), inside: Inside::default() };
         self.running.insert(id, running);
     }
 
     fn deliver(&self, id: StreamId) -> impl Fn(Decoded) + Send + Sync + 'static {
         let media = self.media.clone();
         move |decoded| {
-            let _ = media.send(FromMedia::Decoded(id, decoded));
+            media.send(FromMedia::Decoded(id, decoded));
         }
     }
 
-    /// Decodes a picture, fitted into `size`.
+    /// Decodes a picture, fitted into `size`, which may be another each time.
     ///
     /// # Errors
     /// If there is no decoder for it on this machine.
@@ -86,9 +87,12 @@ impl Decoders {
     ) -> Result<(), ChainError> {
         if !self.running.contains_key(&id) {
             let decoder = Decoder::video(codec, &unit.caps, size, self.deliver(id))?;
-            self.add(id, decoder);
+            self.add(id, decoder, size);
         }
         if let Some(running) = self.running.get_mut(&id) {
+            if std::mem::replace(&mut running.size, size) != size {
+                running.decoder.resize(size);
+            }
             running.inside.push(unit.time_ns, now_ns);
             running.decoder.push_unit(unit);
         }
@@ -101,7 +105,7 @@ impl Decoders {
     /// If there is no decoder for it on this machine.
     pub fn sound_stream(&mut self, id: StreamId, codec: Codec) -> Result<(), ChainError> {
         let decoder = Decoder::audio(codec, self.deliver(id))?;
-        self.add(id, decoder);
+        self.add(id, decoder, (0, 0));
         Ok(())
     }
 
@@ -158,9 +162,75 @@ impl Decoders {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::{Duration, Instant};
+
+    use egress::spec::{VideoCodec, VideoEncoding};
+    use gstreamer as gst;
+
     use super::*;
+    use crate::encode::effort::Effort;
+    use crate::encode::encoder::{Encoded, Encoder};
+    use crate::encode::h264::VideoEncoder;
+    use crate::job::media;
 
     const MS: i64 = 1_000_000;
+
+    /// Coded pictures of 320x180.
+    fn coded(count: i64) -> Vec<Unit> {
+        crate::init().unwrap();
+        let encoding = VideoEncoding {
+            codec: VideoCodec::H264Main,
+            width: 320,
+            height: 180,
+            framerate: 30,
+            bitrate_bps: 500_000,
+            key_frame_interval_s: None,
+        };
+        let (sender, receiver) = channel();
+        let with = VideoEncoder::X264 { threads: 1 };
+        let encoder = Encoder::video(&encoding, &with, Effort::Usual, move |encoded| {
+            let _ = sender.send(encoded);
+        });
+        let encoder = encoder.unwrap();
+        for n in 0..count {
+            let frame = gst::Buffer::from_mut_slice(vec![0x80u8; 320 * 180 * 3 / 2]);
+            encoder.push_picture(&frame, n * 33 * MS);
+        }
+        encoder.finish();
+        let units = receiver.into_iter().map_while(|encoded| match encoded {
+            Encoded::Unit(unit) => Some(unit),
+            _ => None,
+        });
+        units.collect()
+    }
+
+    #[test]
+    fn a_picture_becomes_as_large_as_it_is_wanted_also_while_it_runs() {
+        let units = coded(20);
+        let (to, mut from) = media::line();
+        let mut decoders = Decoders::new(to);
+        let mut sizes = Vec::new();
+        let until = Instant::now() + Duration::from_secs(60);
+        for (n, unit) in units.iter().enumerate() {
+            let size = if n < 10 { (320, 180) } else { (160, 90) };
+            decoders.picture(StreamId(1), Codec::H264, unit, size, 0).unwrap();
+            if n == 9 || n == 19 {
+                // The size is another from the next picture on, so the ones before come out first.
+                while sizes.len() <= n {
+                    assert!(Instant::now() < until, "{} came out", sizes.len());
+                    match from.try_recv() {
+                        Ok(FromMedia::Decoded(_, Decoded::Picture { frame, .. })) => sizes.push(frame.size()),
+                        Ok(other) => panic!("{other:?}"),
+                        Err(_) => std::thread::sleep(Duration::from_millis(1)),
+                    }
+                }
+            }
+        }
+        let bytes = |(width, height): (usize, usize)| width * height + 2 * (width / 2) * (height / 2);
+        assert_eq!(sizes[..10], [bytes((320, 180)); 10]);
+        assert_eq!(sizes[10..], [bytes((160, 90)); 10]);
+    }
 
     #[test]
     fn a_decoder_lags_that_holds_many_pictures_for_long() {

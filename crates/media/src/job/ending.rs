@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EgressStatus, EndReason, Fact};
 use egress::info::START_NOT_RECEIVED;
-use room::event::StreamId;
 
 use crate::job::Facts;
 use crate::job::engine::Engine;
 use crate::job::feed::Feed;
+use crate::job::stage::{Ending, Phase, Stage};
 use crate::output::Ended;
 
 /// What the jitter buffers were told to give out needs this long to come through, ns.
@@ -22,76 +22,6 @@ const ENCODE_NS: i64 = 15_000_000_000;
 /// Limit for files, ns. The index of a day's recording on a slow disk takes minutes to make, and nothing is
 /// gained by leaving before it is there: the next start would do the same work again.
 const CLOSE_NS: i64 = 15 * 60 * 1_000_000_000;
-
-/// How far a job is with ending.
-#[derive(Debug, Default)]
-pub enum Stage {
-    /// Not ending.
-    #[default]
-    Running,
-    /// Not ending yet, but broken.
-    Broken(ApiError),
-    /// Ending.
-    Ending(Ending),
-}
-
-/// A job that is ending.
-#[derive(Debug)]
-pub struct Ending {
-    reason: EndReason,
-    error: Option<ApiError>,
-    /// Whether an output was there that something could have come of.
-    wanted: bool,
-    /// The program's last moment, ns.
-    end_ns: i64,
-    phase: Phase,
-    since_ns: i64,
-    pending: HashSet<StreamId>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Flushing,
-    Draining,
-    Encoding,
-    Closing,
-    Done,
-}
-
-impl Stage {
-    /// Whether the job is ending.
-    pub fn ending(&self) -> bool {
-        matches!(self, Self::Ending(_))
-    }
-
-    /// Whether everything is closed.
-    pub fn done(&self) -> bool {
-        matches!(self, Self::Ending(e) if e.phase == Phase::Done)
-    }
-
-    /// Something broke that ends the job.
-    pub fn fail(&mut self, error: ApiError) {
-        match self {
-            Self::Running => *self = Self::Broken(error),
-            Self::Broken(_) => {}
-            Self::Ending(ending) => {
-                ending.error.get_or_insert(error);
-            }
-        }
-    }
-
-    /// Whether something broke, and the job is not ending yet.
-    pub fn broken(&self) -> bool {
-        matches!(self, Self::Broken(_))
-    }
-
-    /// A stream has come out whole.
-    pub fn drained(&mut self, id: StreamId) {
-        if let Self::Ending(ending) = self {
-            ending.pending.remove(&id);
-        }
-    }
-}
 
 impl<F: Feed> Engine<F> {
     /// Begins to end the job.
@@ -141,11 +71,11 @@ impl<F: Feed> Engine<F> {
                 core.give_raw();
                 Phase::Encoding
             }
-            Phase::Encoding if core.lanes.encoders_finished() || waited > ENCODE_NS => {
+            Phase::Encoding if core.lanes.encoders.finished() || waited > ENCODE_NS => {
                 core.outputs.finish_all();
                 Phase::Closing
             }
-            Phase::Closing if !core.outputs.any() => Phase::Done,
+            Phase::Closing if !core.outputs.any() && !core.writes_manifests() => Phase::Done,
             Phase::Closing if waited > CLOSE_NS => {
                 core.outputs.abandon(facts);
                 Phase::Done

@@ -4,71 +4,27 @@
 //! argument; the loop around it ([`crate::job::recording`]) only waits.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{EndReason, Fact, TrackFacts};
+use egress::fact::{EndReason, Fact};
 use egress::id::OutputId;
-use egress::spec::{EgressSpec, OutputKind, Treatment};
+use egress::spec::{EgressSpec, Treatment};
 use egress::wire::Secret;
-use tokio::sync::mpsc::UnboundedSender;
+use room::clock::Clock;
 
 use crate::job::Facts;
-use crate::job::ending::Stage;
+use crate::job::core::Core;
 use crate::job::feed::Feed;
-use crate::job::ingest::FromMedia;
 use crate::job::lanes::Lanes;
 use crate::job::levels::Levels;
-use crate::job::outputs::{Attachment, Idle, Outputs, Program};
+use crate::job::media::{FromMedia, MediaSender};
+use crate::job::outputs::begin::Program;
+use crate::job::outputs::{Attachment, Idle, Outputs, Route};
 use crate::job::preview::Preview;
 use crate::job::shape::{NameContext, shape};
-use crate::output::{Ended, OutputReport, Rendition, Renditions};
-
-/// What every job has, whatever feeds it.
-pub struct Core {
-    /// Which outputs there are.
-    pub outputs: Outputs,
-    /// The program and the encoders.
-    pub lanes: Lanes,
-    /// Sound levels.
-    pub levels: Levels,
-    /// How far it is with ending.
-    pub stage: Stage,
-    /// What names are made of.
-    pub names: NameContext,
-    /// What was received so far, in order of appearance.
-    pub received: Vec<TrackFacts>,
-    /// Answers to commands that took their time: the command's number, and why it could not be done.
-    pub answers: Vec<(u64, Option<ApiError>)>,
-    /// The program as the window shows it.
-    pub preview: Preview,
-    /// Where media comes back.
-    pub media: UnboundedSender<FromMedia>,
-    /// When an output was attached last, unix, ns; 0: with the job.
-    pub attached_ns: i64,
-    treatment: Treatment,
-    armed: bool,
-}
-
-impl Core {
-    /// Whether the source goes into files as published.
-    pub fn passthrough(&self) -> bool {
-        matches!(self.treatment, Treatment::Passthrough)
-    }
-
-    /// Whether there must be a program beside what is published: somebody takes an encode of it, or itself.
-    fn wants_broadcast(&self) -> bool {
-        let raw = self.passthrough() && self.outputs.wants(Rendition::Raw);
-        raw || self.outputs.wants(Rendition::Broadcast)
-    }
-
-    /// Gives the program as it is to the outputs that take it so.
-    pub fn give_raw(&mut self) {
-        for raw in self.lanes.take_raw() {
-            self.outputs.push_raw(&raw);
-        }
-    }
-}
+use crate::job::stage::Stage;
+use crate::output::OutputReport;
+use crate::output::worker::defect;
 
 /// A job.
 pub struct Engine<F> {
@@ -85,8 +41,9 @@ impl<F: Feed> Engine<F> {
         secrets: &BTreeMap<OutputId, Secret>,
         names: NameContext,
         feed: F,
-        media: UnboundedSender<FromMedia>,
+        media: MediaSender,
         lanes: Lanes,
+        clock: Clock,
     ) -> Self {
         let mut outputs = Outputs::default();
         for output in &spec.outputs {
@@ -106,8 +63,10 @@ impl<F: Feed> Engine<F> {
             preview: Preview::new(media.clone(), &spec.treatment),
             media,
             attached_ns: 0,
+            clock,
             treatment: spec.treatment.clone(),
             armed: false,
+            manifests: Vec::new(),
         };
         Self { core, feed }
     }
@@ -158,46 +117,27 @@ impl<F: Feed> Engine<F> {
         end
     }
 
+    /// The source says nothing any more. It says why beforehand, unless the task behind it has died.
+    pub fn source_gone(&mut self) {
+        if !self.core.stage.ending() {
+            self.core.stage.fail(defect("the task of the source has ended without a word"));
+        }
+    }
+
     /// Takes what comes back from GStreamer's threads.
     pub fn on_media(&mut self, message: FromMedia, now_ns: i64, facts: &mut Facts) {
         match message {
-            FromMedia::Encoded(encoded) => match self.core.lanes.encoded(encoded) {
-                Ok(Some((unit, of))) => self.core.outputs.push(&unit, of),
-                Ok(None) => {}
-                Err(error) => self.core.stage.fail(error),
-            },
-            FromMedia::Broadcast(encoded) => match self.core.lanes.broadcast(encoded) {
-                Ok(Some((unit, of))) => self.core.outputs.push(&unit, of),
-                Ok(None) => {}
-                Err(warning) => facts.record(Fact::Warning { warning }),
-            },
+            FromMedia::Encoded(run, encoded) => self.core.encoded(run, encoded),
             FromMedia::Preview(thumbnail) => self.core.preview.made(thumbnail),
-            FromMedia::Output(OutputReport::WantsKeyframe) => self.core.lanes.force_broadcast_keyframe(),
+            FromMedia::Output(OutputReport::WantsKeyframe { output }) => {
+                self.core.lanes.encoders.force_keyframe(&output);
+            }
             FromMedia::Output(OutputReport::Begins { output, from_ns, every_ns }) => {
-                self.core.lanes.segment_begins(output, from_ns, every_ns);
+                self.core.lanes.encoders.segment_begins(&output, from_ns, every_ns);
             }
             FromMedia::Output(report) => {
-                if let Some((output, kind, ended)) = self.core.outputs.on_report(report, facts) {
-                    self.core.lanes.output_over(&output);
-                    match (&kind, &ended) {
-                        (OutputKind::File(spec), Ended::File(result)) if spec.manifest => {
-                            self.core.names.write_manifest(
-                                &spec.folder,
-                                result,
-                                None,
-                                &self.core.received,
-                                facts,
-                            );
-                        }
-                        (kind, Ended::Set(set)) => {
-                            if let Some(folder) = manifest_folder(kind) {
-                                let (result, received) = (&set.result, &self.core.received);
-                                self.core.names.write_manifest(folder, result, Some(set), received, facts);
-                            }
-                        }
-                        _ => {}
-                    }
-                    tracing::info!(%output, wrote = ended.wrote(), "output ended");
+                if let Some(over) = self.core.outputs.on_report(report, facts) {
+                    self.core.output_over(&over, facts);
                 }
             }
             of_feed => {
@@ -212,7 +152,7 @@ impl<F: Feed> Engine<F> {
     pub fn tick(&mut self, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
         let core = &mut self.core;
         for unit in core.lanes.tick(now_ns, self.feed.muted()) {
-            core.outputs.push(&unit, Renditions::ASKED);
+            core.outputs.push(&unit, Route::Published);
         }
         core.give_raw();
         core.outputs.muted(core.lanes.has_sound() && core.lanes.is_muted());
@@ -222,7 +162,9 @@ impl<F: Feed> Engine<F> {
         self.feed.begin(core, now_ns);
         let awaits_picture = self.feed.awaits_picture(core, now_ns);
         core.outputs.await_picture(awaits_picture);
-        core.outputs.tick(now_ns);
+        for over in core.outputs.tick(now_ns, facts) {
+            core.output_over(&over, facts);
+        }
         let mut streamed_only = false;
         // What comes of a job that is ending, it sees in its results.
         match core.outputs.idle().filter(|_| !core.stage.ending()) {
@@ -230,12 +172,7 @@ impl<F: Feed> Engine<F> {
             Some(Idle::StreamsStopped) => streamed_only = true,
             None => {}
         }
-        if !core.wants_broadcast() {
-            core.lanes.want_broadcast(false, false, now_ns);
-        }
-        if !core.outputs.wants(Rendition::Raw) {
-            core.lanes.want(true, false);
-        }
+        core.subscribe(now_ns);
         if core.lanes.running() && !core.outputs.any() && !core.stage.ending() {
             core.lanes.stop_program();
         }
@@ -249,35 +186,34 @@ impl<F: Feed> Engine<F> {
             return;
         }
         let Some(known) = self.feed.known(core, now_ns) else { return };
-        let taken = core.outputs.wants(Rendition::Broadcast);
-        core.lanes.want_broadcast(core.wants_broadcast(), taken, now_ns);
-        let encoded = core.outputs.wants(Rendition::Asked) || taken;
-        core.lanes.want(encoded, core.outputs.wants(Rendition::Raw));
+        core.subscribe(now_ns);
         core.lanes.request_start(now_ns);
         // Sound alone has no keyframe to wait for; an encoder begins with one.
         let awaits_picture = self.feed.awaits_picture(core, now_ns);
         let fed = !core.lanes.passes_pictures() || !core.armed || !awaits_picture;
         let (treatment, names) = (&core.treatment, &core.names);
         let media = core.media.clone();
-        core.outputs.open_waiting(
+        let joining = core.outputs.open_waiting(
             |output, file| shape(output, file, treatment, names, &known, now_ns),
             Program {
+                clock: core.clock,
                 names: &names.name_facts(&known, now_ns),
                 launch: &names.launch,
-                lanes: core.lanes.broadcast_lanes(),
-                picture_size: core.lanes.picture_size(),
+                lanes: core.lanes.program_lanes(),
+                picture_size: core.lanes.treated.picture_size(),
                 fed,
                 awaits_picture,
                 passes: treatment == &Treatment::Passthrough,
             },
             facts,
             move |report| {
-                let _ = media.send(FromMedia::Output(report));
+                media.send(FromMedia::Output(report));
             },
         );
-        if core.lanes.running() {
-            // It joins a program that is on: without this it would wait for the next keyframe.
-            core.lanes.force_keyframe();
+        core.subscribe(now_ns);
+        for output in &joining {
+            // Where it joins a program that is on: without this it would wait for the next keyframe.
+            core.lanes.encoders.force_keyframe(output);
         }
         self.feed.begin(core, now_ns);
     }
@@ -287,14 +223,5 @@ impl<F: Feed> Engine<F> {
             self.core.armed = true;
             facts.record(Fact::Armed);
         }
-    }
-}
-
-/// The folder that the names of an output of many files are relative to, if it has a manifest.
-fn manifest_folder(kind: &OutputKind) -> Option<&Path> {
-    match kind {
-        OutputKind::Segments(segments) => segments.manifest.then_some(&segments.folder),
-        OutputKind::Images(images) => images.manifest.then_some(&images.folder),
-        OutputKind::File(_) | OutputKind::Stream(_) | OutputKind::WebSocket(_) => None,
     }
 }

@@ -43,6 +43,12 @@ impl TrackHealth {
         !paused && !self.refused.contains(track)
     }
 
+    /// Forgets tracks that are not in the room any more.
+    pub fn retain(&mut self, there: impl Fn(&TrackId) -> bool) {
+        self.refused.retain(&there);
+        self.broken.retain(|track, _| there(track));
+    }
+
     /// Whether a pause has ended since the last time this was asked.
     pub fn pause_over(&mut self, now_ns: i64) -> bool {
         let due = self.broken.values_mut().filter(|b| b.again_ns.is_some_and(|again| again <= now_ns));
@@ -67,6 +73,9 @@ mod tests {
         }
         assert!(!health.breaks(&track, now));
         assert!(health.refuse(&track) && !health.refuse(&track));
+        health.retain(|there| *there == track);
         assert!(!health.takes(&track, now + 10 * PAUSE_NS));
+        health.retain(|_| false);
+        assert!(health.refused.is_empty() && health.broken.is_empty());
     }
 }

@@ -3,34 +3,11 @@
 use std::sync::Arc;
 
 use egress::roster::TrackKind;
-use room::event::{Packet, Stream, StreamId};
-use tokio::sync::mpsc::UnboundedSender;
+use room::event::{Packet, Stream};
 
 use crate::chain::ChainError;
-use crate::compose::decode::Decoded;
-use crate::encode::encoder::Encoded;
-use crate::output::OutputReport;
-use crate::source::depayload::{Depayloader, KeyframeGate, Picture};
-use crate::source::page::Captured;
-
-/// What GStreamer's threads and the outputs hand back to the job's loop.
-#[derive(Debug)]
-pub enum FromMedia {
-    /// A coded picture of a stream.
-    Picture(StreamId, Picture),
-    /// A raw picture, or raw sound, of a stream.
-    Decoded(StreamId, Decoded),
-    /// A raw picture, or raw sound, of a page.
-    Captured(Captured),
-    /// A small picture of the program.
-    Preview(Vec<u8>),
-    /// Something the program's encoders made.
-    Encoded(Encoded),
-    /// Something the encoders for servers made.
-    Broadcast(Encoded),
-    /// Something an output reports.
-    Output(OutputReport),
-}
+use crate::job::media::{FromMedia, MediaSender};
+use crate::source::depayload::{Depayloader, KeyframeGate};
 
 /// One received stream.
 #[derive(Debug)]
@@ -49,12 +26,11 @@ impl Ingest {
     ///
     /// # Errors
     /// If its codec cannot be taken apart here.
-    pub fn start(stream: &Arc<Stream>, media: &UnboundedSender<FromMedia>) -> Result<Self, ChainError> {
+    pub fn start(stream: &Arc<Stream>, media: &MediaSender) -> Result<Self, ChainError> {
         let depayloader = if stream.kind == TrackKind::Video {
             let (id, media) = (stream.id, media.clone());
             Some(Depayloader::start(stream, move |picture| {
-                // A closed queue: the job is over.
-                let _ = media.send(FromMedia::Picture(id, picture));
+                media.send(FromMedia::Picture(id, picture));
             })?)
         } else {
             None

@@ -1,36 +1,37 @@
-//! The two lanes of a job, each either passed through as published or decoded, composed and encoded.
+//! What a job makes of its source: what goes on as it is published, and the program, which is decoded, composed and
+//! encoded.
 
-pub mod broadcast;
 mod errors;
-mod keyframes;
+mod program;
 pub mod start;
-
-use std::collections::HashSet;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::roster::{TrackKind, TrackSource};
-use egress::spec::{AudioCodec, AudioEncoding, EgressSpec, Source, Treatment, VideoEncoding};
+use egress::spec::{AudioCodec, AudioEncoding, EgressSpec, Source, Treatment, VideoCodec};
 use gstreamer as gst;
 use room::event::{Codec, Packet, Stream, StreamId};
-use tokio::sync::mpsc::UnboundedSender;
 
-use crate::chain::ChainError;
 use crate::compose::decode::{Decoded, audio_caps};
 use crate::compose::mix::{Mixer, Sides};
 use crate::compose::picture::PictureLine;
-use crate::compose::program::{Program, Step};
-use crate::encode::encoder::{Encoded, Encoder};
-use crate::encode::probe::VideoEncoder;
+use crate::compose::program::Program;
+use crate::encode::h264::VideoEncoder;
+use crate::encode::set::{EncoderSet, ProgramId};
 use crate::job::cache::Cache;
 use crate::job::decoders::Decoders;
-use crate::job::ingest::FromMedia;
-use crate::job::lanes::broadcast::Broadcast;
-use crate::job::lanes::errors::{encoder_failed, no_decoder};
-use crate::job::lanes::keyframes::{Given, Keyframes};
+use crate::job::lanes::errors::no_decoder;
+use crate::job::lanes::program::black;
 use crate::job::lanes::start::Camera;
-use crate::output::{Raw, Renditions};
+use crate::job::media::{FromMedia, MediaSender};
+use crate::job::takes::{Recorded, Treated};
+use crate::output::Raw;
 use crate::source::opus::{OpusRun, ns_of};
 use crate::unit::{Lane, Unit};
+
+pub(super) use errors::encoder_failed;
+
+/// The program of a job.
+pub const AIR: ProgramId = ProgramId(0);
 
 /// How long a camera's last picture stands when nothing comes, ns.
 const CAMERA_HOLD_NS: i64 = 5_000_000_000;
@@ -50,26 +51,23 @@ pub struct Lanes {
     pub cache: Cache,
     /// Pictures held back after a loss.
     pub held_pictures: u64,
-    has_video: bool,
-    passes_pictures: bool,
-    passes_sound: bool,
-    video_encoding: Option<VideoEncoding>,
-    audio_encoding: Option<AudioEncoding>,
-    encoder: VideoEncoder,
-    program: Program<gst::Buffer>,
-    black: Option<gst::Buffer>,
-    video_encoder: Option<Encoder>,
-    given: Given,
-    /// Where segments end, of whichever encoder of pictures makes them.
-    keyframes: Keyframes,
-    audio_encoder: Option<Encoder>,
-    finished: HashSet<Lane>,
+    /// How picture and sound are recorded.
+    pub treated: Treated,
+    /// The encoders of the program.
+    pub encoders: EncoderSet,
     /// The decoders of its streams.
     pub decoders: Decoders,
+    has_video: bool,
+    program: Program<gst::Buffer>,
+    black: Option<gst::Buffer>,
     passed_run: OpusRun,
     passed_codec: Option<Codec>,
-    /// Whether what is passed through is decoded beside, for servers.
+    /// Whether an output takes the program or an encode of it, and not only what is recorded.
+    program_wanted: bool,
+    /// Whether what is passed through is decoded beside, for the program.
     decodes_passed: bool,
+    /// Whether it turned out that it cannot be.
+    undecodable: bool,
     sound_seen: bool,
     /// Time of the first sound of what is published now.
     first_sound_ns: Option<i64>,
@@ -79,53 +77,55 @@ pub struct Lanes {
     sound_muted: bool,
     start_requested_ns: Option<i64>,
     opening_since_ns: Option<i64>,
-    overload_pictures: u64,
-    broadcast: Broadcast,
-    /// Whether an output takes what an encoder gives.
-    encoded_wanted: bool,
     raw: Option<Vec<Raw>>,
-    media: UnboundedSender<FromMedia>,
 }
 
 impl Lanes {
     /// Lanes for a job; `now_ns` is the origin of its sound's time line.
-    pub fn new(
-        spec: &EgressSpec,
-        encoder: VideoEncoder,
-        media: UnboundedSender<FromMedia>,
-        now_ns: i64,
-    ) -> Self {
-        let (video_encoding, audio_encoding, passes) = match &spec.treatment {
-            Treatment::Passthrough => (None, None, true),
-            Treatment::Encode { video, audio } => (video.clone(), audio.clone(), false),
-        };
-        let (has_video, has_sound) = match &spec.source {
+    pub fn new(spec: &EgressSpec, encoder: VideoEncoder, media: MediaSender, now_ns: i64) -> Self {
+        let asked = match &spec.source {
             Source::Tracks(selection) => (selection.video.is_some(), !selection.audio.is_empty()),
-            Source::Page(_) => (video_encoding.is_some(), audio_encoding.is_some()),
+            Source::Page(_) => (true, true),
         };
-        let framerate = video_encoding.as_ref().map_or(30, |v| v.framerate);
-        let pictures = video_encoding.as_ref().map(|_| PictureLine::new(CAMERA_HOLD_NS));
-        let mixer = audio_encoding.as_ref().map(|_| Mixer::new(now_ns));
+        let treated = match &spec.treatment {
+            Treatment::Passthrough => Treated {
+                video: if asked.0 { Recorded::Published } else { Recorded::Not },
+                audio: if asked.1 { Recorded::Published } else { Recorded::Not },
+            },
+            Treatment::Encode { video, audio } => Treated {
+                video: video.clone().map_or(Recorded::Not, Recorded::Encoded),
+                audio: audio.clone().map_or(Recorded::Not, Recorded::Encoded),
+            },
+        };
+        let video = treated.video.encoding();
+        let has_video = match &spec.source {
+            Source::Tracks(_) => asked.0,
+            Source::Page(_) => video.is_some(),
+        };
+        let program = Program::new(
+            video.map(|_| PictureLine::new(CAMERA_HOLD_NS)),
+            treated.audio.encoding().map(|_| Mixer::new(now_ns)),
+            video.map_or(30, |video| video.framerate),
+        );
+        let encoded = media.clone();
+        let encoders = EncoderSet::new(encoder, move |run, what| {
+            // A closed queue: the job is over.
+            encoded.send(FromMedia::Encoded(run, what));
+        });
         Self {
             cache: Cache::default(),
             held_pictures: 0,
+            black: video.map(|video| black(video.width, video.height)),
+            treated,
+            encoders,
+            decoders: Decoders::new(media),
             has_video,
-            passes_pictures: passes && has_video,
-            passes_sound: passes && has_sound,
-            black: video_encoding.as_ref().map(|v| black(v.width, v.height)),
-            video_encoding,
-            audio_encoding,
-            encoder,
-            program: Program::new(pictures, mixer, framerate),
-            video_encoder: None,
-            given: Given::default(),
-            keyframes: Keyframes::default(),
-            audio_encoder: None,
-            finished: HashSet::new(),
-            decoders: Decoders::new(media.clone()),
+            program,
             passed_run: OpusRun::gapless(),
             passed_codec: None,
+            program_wanted: false,
             decodes_passed: false,
+            undecodable: false,
             sound_seen: false,
             first_sound_ns: None,
             camera: match spec.source {
@@ -138,24 +138,28 @@ impl Lanes {
             sound_muted: false,
             start_requested_ns: None,
             opening_since_ns: None,
-            overload_pictures: 0,
-            broadcast: Broadcast::default(),
-            encoded_wanted: true,
             raw: None,
-            media,
         }
     }
 
     /// The job has this kind of media and no other.
     pub fn restrict(&mut self, kind: TrackKind) {
         self.has_video = kind == TrackKind::Video;
-        self.passes_pictures &= self.has_video;
-        self.passes_sound &= !self.has_video;
+        if self.has_video && self.treated.audio.is_published() {
+            self.treated.audio = Recorded::Not;
+        }
+        if !self.has_video && self.treated.video.is_published() {
+            self.treated.video = Recorded::Not;
+        }
     }
 
     /// Whether pictures go into the file as published.
     pub fn passes_pictures(&self) -> bool {
-        self.passes_pictures
+        self.treated.video.is_published()
+    }
+
+    fn passes_sound(&self) -> bool {
+        self.treated.audio.is_published()
     }
 
     /// Whether sound is mixed.
@@ -163,39 +167,38 @@ impl Lanes {
         self.program.mixer.is_some()
     }
 
-    /// Whether pictures are decoded.
-    pub fn decodes_pictures(&self) -> bool {
-        self.video_encoding.is_some()
-    }
-
     /// Whether the encoded program runs.
     pub fn running(&self) -> bool {
         self.program.started_ns().is_some()
     }
 
-    /// Whether something is encoded, so that time must be looked at often.
+    /// Whether there is a program, so that time must be looked at often.
     pub fn encodes(&self) -> bool {
-        self.video_encoding.is_some() || self.audio_encoding.is_some() || self.broadcast.encodes()
+        let Treated { video, audio } = &self.treated;
+        let asked = video.encoding().is_some() || audio.encoding().is_some();
+        asked || self.program_wanted && (video.is_there() || audio.is_there())
     }
 
     /// The encoder in use; none in passthrough.
     pub fn encoder_name(&self) -> Option<String> {
-        let h264 = self.video_encoding.as_ref().is_some_and(|v| broadcast::takes_video(v.codec));
-        match (&self.video_encoding, h264) {
-            (None, _) => None,
-            (_, true) => Some(self.encoder.name().to_owned()),
-            (_, false) => Some("libvpx".to_owned()),
-        }
+        let codec = self.treated.video.encoding()?.codec;
+        let software = matches!(codec, VideoCodec::Vp8 | VideoCodec::Vp9);
+        Some(if software { "libvpx".to_owned() } else { self.encoders.h264_name() })
     }
 
     /// Pictures that should be in the outputs and are not.
     pub fn dropped_pictures(&self) -> u64 {
-        self.held_pictures + self.overload_pictures + self.broadcast.overload_pictures
+        self.held_pictures + self.encoders.overload_pictures()
+    }
+
+    /// Whether all sound is muted.
+    pub fn is_muted(&self) -> bool {
+        self.sound_muted
     }
 
     /// Whether an output attached now would begin at once.
     pub fn ready(&self, picture_on: bool) -> bool {
-        let picture = if self.passes_pictures {
+        let picture = if self.passes_pictures() {
             self.cache.run(0, true).is_some()
         } else {
             self.program.pictures.as_ref().is_some_and(|line| !line.is_empty())
@@ -265,7 +268,7 @@ impl Lanes {
         unit: Unit,
         now_ns: i64,
     ) -> Result<Option<Unit>, ApiError> {
-        if self.passes_pictures {
+        if self.passes_pictures() {
             if *self.passed_codec.get_or_insert(codec) != codec {
                 return Err(ApiError::new(
                     ErrorCode::Unsupported,
@@ -280,7 +283,7 @@ impl Lanes {
             self.decode_passed(id, codec, &unit, now_ns);
             return Ok(Some(unit));
         }
-        let Some(encoding) = &self.video_encoding else { return Ok(None) };
+        let Some(encoding) = self.treated.video.encoding() else { return Ok(None) };
         let size = (encoding.width, encoding.height);
         self.decoders.picture(id, codec, &unit, size, now_ns).map_err(|e| no_decoder(codec, &e))?;
         Ok(None)
@@ -290,15 +293,13 @@ impl Lanes {
     ///
     /// # Errors
     /// If it cannot be decoded here.
-    pub fn sound_stream(&mut self, stream: &Stream) -> Result<(), ApiError> {
-        if self.passes_sound && stream.codec != Codec::Opus {
-            self.passes_sound = false;
-            self.audio_encoding = Some(G711_ENCODING);
-            let now = crate::job::log::unix_now_ns();
-            self.program.mixer = Some(Mixer::new(now));
+    pub fn sound_stream(&mut self, stream: &Stream, now_ns: i64) -> Result<(), ApiError> {
+        if self.passes_sound() && stream.codec != Codec::Opus {
+            self.treated.audio = Recorded::Encoded(G711_ENCODING);
+            self.program.mixer = Some(Mixer::new(now_ns));
         }
         // Sound that is passed through is decoded all the same, for its meter.
-        if self.program.mixer.is_some() || self.passes_sound {
+        if self.program.mixer.is_some() || self.passes_sound() {
             let started = self.decoders.sound_stream(stream.id, stream.codec);
             started.map_err(|e| no_decoder(stream.codec, &e))?;
         }
@@ -310,9 +311,9 @@ impl Lanes {
         if packet.payload.is_empty() {
             return Vec::new();
         }
-        if self.passes_sound {
+        if self.passes_sound() {
             self.heard(packet.time_ns);
-            if self.broadcast.wanted() {
+            if self.program_wanted {
                 self.decoders.sound(stream, packet);
             } else {
                 self.decoders.meter(packet);
@@ -347,19 +348,18 @@ impl Lanes {
         decoded: Decoded,
         current: bool,
         sides: Sides,
+        now_ns: i64,
     ) -> Option<ApiError> {
         match decoded {
             Decoded::Picture { time_ns, frame } => {
                 self.decoders.came_out(id, time_ns);
-                if current && let Some(line) = self.program.pictures.as_mut() {
-                    line.push(time_ns, frame);
+                if current {
+                    self.program.push_picture(time_ns, now_ns, frame);
                 }
             }
             Decoded::Sound { time_ns, stereo } => {
                 self.heard(time_ns);
-                if let Some(mixer) = self.program.mixer.as_mut() {
-                    mixer.push(id.0, sides, time_ns, &stereo);
-                }
+                self.program.push_sound(id.0, sides, time_ns, now_ns, &stereo);
             }
             Decoded::Failed(error) => {
                 self.decoders.remove(id);
@@ -378,31 +378,13 @@ impl Lanes {
         None
     }
 
-    /// What an encoder gives. Some: a unit for the outputs.
-    ///
-    /// # Errors
-    /// If it has given up.
-    pub fn encoded(&mut self, encoded: Encoded) -> Result<Option<(Unit, Renditions)>, ApiError> {
-        match encoded {
-            Encoded::Unit(unit) => {
-                let of = if self.serves_broadcast(unit.lane) { Renditions::BOTH } else { Renditions::ASKED };
-                Ok(Some((unit, of)))
-            }
-            Encoded::Finished(lane) => {
-                self.finished.insert(lane);
-                Ok(None)
-            }
-            Encoded::Failed(_, error) => Err(encoder_failed(&error)),
-        }
-    }
-
     /// Lets time pass. What comes back goes into the file as it is.
     pub fn tick(&mut self, now_ns: i64, muted: bool) -> Vec<Unit> {
         self.start_program(now_ns);
         self.program.trim(now_ns);
         let steps = self.program.poll(now_ns, None);
         self.encode(steps);
-        if !self.passes_sound || !self.sound_seen {
+        if !self.passes_sound() || !self.sound_seen {
             return Vec::new();
         }
         let behind = if muted || self.sound_muted { MUTED_BEHIND_NS } else { STALLED_BEHIND_NS };
@@ -414,108 +396,11 @@ impl Lanes {
         units
     }
 
-    fn start_encoders(&mut self) -> bool {
-        self.finished.clear();
-        if !self.encoded_wanted {
-            return true;
-        }
-        let deliver = |media: &UnboundedSender<FromMedia>| {
-            let media = media.clone();
-            move |encoded| {
-                let _ = media.send(FromMedia::Encoded(encoded));
-            }
-        };
-        let started = (|| -> Result<(), (Lane, ChainError)> {
-            if let (Some(encoding), None) = (&self.video_encoding, &self.video_encoder) {
-                let encoder = Encoder::video(encoding, &self.encoder, deliver(&self.media));
-                self.video_encoder = Some(encoder.map_err(|e| (Lane::Video, e))?);
-            }
-            if let (Some(encoding), None) = (&self.audio_encoding, &self.audio_encoder) {
-                let encoder = Encoder::audio(encoding, deliver(&self.media));
-                self.audio_encoder = Some(encoder.map_err(|e| (Lane::Audio, e))?);
-            }
-            Ok(())
-        })();
-        if let Err((lane, error)) = started {
-            let _ = self.media.send(FromMedia::Encoded(Encoded::Failed(lane, error)));
-            self.start_requested_ns = None;
-            return false;
-        }
-        self.start_broadcast();
-        true
-    }
-
-    fn encode(&mut self, steps: Vec<Step<gst::Buffer>>) {
-        for step in steps {
-            match step {
-                Step::Picture { time_ns, frame } => {
-                    let Some(frame) = frame.as_ref().or(self.black.as_ref()) else { continue };
-                    if let Some(raw) = &mut self.raw {
-                        raw.push(Raw::Picture { time_ns, frame: frame.clone() });
-                    }
-                    self.broadcast.push_picture(frame, time_ns, &mut self.keyframes);
-                    let Some(encoder) = &self.video_encoder else { continue };
-                    if self.given.takes(time_ns, encoder.backlog_frames()) {
-                        if self.broadcast.video.is_none() && self.keyframes.picture(time_ns) {
-                            encoder.force_keyframe_at(time_ns);
-                        }
-                        encoder.push_picture(frame, time_ns);
-                    } else {
-                        self.overload_pictures += 1;
-                    }
-                }
-                Step::Sound { time_ns, stereo } => {
-                    if let Some(raw) = &mut self.raw {
-                        raw.push(Raw::Sound { time_ns, stereo: stereo.as_slice().into() });
-                    }
-                    self.broadcast.push_sound(&stereo, time_ns);
-                    if let Some(encoder) = &self.audio_encoder {
-                        encoder.push_sound(&stereo, time_ns);
-                    }
-                }
-            }
-        }
-    }
-
     /// Forgets a stream that has ended and come out whole.
     pub fn forget(&mut self, id: StreamId) {
         self.decoders.remove(id);
         if let Some(mixer) = self.program.mixer.as_mut() {
-            mixer.quiet(id.0);
-        }
-    }
-
-    /// Ends the program at `end_ns`: everything before it is encoded, and the encoders are let out.
-    pub fn end_program(&mut self, end_ns: i64) {
-        let steps = self.program.poll(end_ns, Some(end_ns));
-        self.encode(steps);
-        for encoder in [&self.video_encoder, &self.audio_encoder].into_iter().flatten() {
-            encoder.finish();
-        }
-        self.broadcast.finish();
-    }
-
-    /// Whether everything that was encoded has come out.
-    pub fn encoders_finished(&self) -> bool {
-        (self.video_encoder.is_none() || self.finished.contains(&Lane::Video))
-            && (self.audio_encoder.is_none() || self.finished.contains(&Lane::Audio))
-            && self.broadcast.finished()
-    }
-
-    /// The last output has gone and the job stays armed: the encoders rest.
-    pub fn stop_program(&mut self) {
-        self.program.stop();
-        self.video_encoder = None;
-        self.audio_encoder = None;
-        self.broadcast.rest();
-        self.raw = None;
-        self.start_requested_ns = None;
-    }
-
-    /// Makes the encoder's next picture a keyframe, for an output that joins.
-    pub fn force_keyframe(&self) {
-        if let Some(encoder) = &self.video_encoder {
-            encoder.force_keyframe();
+            mixer.leave(id.0);
         }
     }
 }
@@ -529,12 +414,4 @@ fn sound_unit(packet: crate::source::opus::OpusPacket) -> Unit {
         data: gst::Buffer::from_slice(packet.payload),
         caps: audio_caps(Codec::Opus),
     }
-}
-
-/// A black picture in I420.
-fn black(width: u32, height: u32) -> gst::Buffer {
-    let pixels = width as usize * height as usize;
-    let mut planes = vec![16u8; pixels];
-    planes.resize(pixels + pixels / 2, 128);
-    gst::Buffer::from_mut_slice(planes)
 }

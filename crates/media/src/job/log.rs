@@ -1,26 +1,24 @@
-//! The job's own log of facts: on the disk before anybody is told.
+//! The file of a job's facts: whole lines, whatever the disk does.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use egress::fact::{Event, Fact};
+use egress::fact::Event;
 use egress::wire::EVENTS_FILE;
 
-/// Numbers facts and keeps them.
+/// The file.
 #[derive(Debug)]
 pub struct EventLog {
     lines: Lines<File>,
-    events: Vec<Event>,
 }
 
 impl EventLog {
-    /// Opens the log in the job's folder; goes on after what is there.
+    /// Opens the log in the job's folder, to go on after what is there: that is returned as well.
     ///
     /// # Errors
     /// If the folder cannot be written.
-    pub fn open(folder: &Path) -> io::Result<Self> {
+    pub fn open(folder: &Path) -> io::Result<(Self, Vec<Event>)> {
         let path = folder.join(EVENTS_FILE);
         let text = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -28,24 +26,20 @@ impl EventLog {
         };
         let store = OpenOptions::new().create(true).append(true).open(path)?;
         let torn = text.last().is_some_and(|byte| *byte != b'\n');
-        Ok(Self { lines: Lines { store, unwritten: Vec::new(), torn }, events: whole(&text) })
+        Ok((Self { lines: Lines { store, unwritten: Vec::new(), torn } }, whole(&text)))
     }
 
-    /// Writes a fact and forces it onto the disk, with those that the disk refused before.
+    /// Writes facts and forces them onto the disk, all at once, with those that the disk refused before.
     ///
     /// # Errors
-    /// If the disk refuses; the fact is numbered and kept in memory all the same, and written with the next.
-    pub fn append(&mut self, fact: Fact) -> (Event, io::Result<()>) {
-        let event = Event { seq: self.events.len() as u64 + 1, at_ns: unix_now_ns(), fact };
-        self.events.push(event.clone());
-        let written =
-            serde_json::to_vec(&event).map_err(io::Error::from).and_then(|line| self.lines.add(&line));
-        (event, written)
-    }
-
-    /// The facts after number `seq`.
-    pub fn after(&self, seq: u64) -> &[Event] {
-        &self.events[(seq as usize).min(self.events.len())..]
+    /// If the disk refuses; they are kept, and written with the next.
+    pub fn append(&mut self, events: &[Event]) -> io::Result<()> {
+        let mut text = Vec::new();
+        for event in events {
+            serde_json::to_writer(&mut text, event)?;
+            text.push(b'\n');
+        }
+        self.lines.add(&text)
     }
 }
 
@@ -81,9 +75,9 @@ struct Lines<S> {
 }
 
 impl<S: Store> Lines<S> {
-    fn add(&mut self, line: &[u8]) -> io::Result<()> {
-        self.unwritten.extend_from_slice(line);
-        self.unwritten.push(b'\n');
+    /// Adds whole lines, each with its end.
+    fn add(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.unwritten.extend_from_slice(lines);
         let length = self.store.length()?;
         if let Err(error) = self.write() {
             // A disk that is full takes the first part of a line.
@@ -120,13 +114,10 @@ fn whole(text: &[u8]) -> Vec<Event> {
     events
 }
 
-/// Unix time, ns.
-pub fn unix_now_ns() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64)
-}
-
 #[cfg(test)]
 mod tests {
+    use egress::fact::Fact;
+
     use super::*;
 
     /// A disk with room for so many bytes.
@@ -170,8 +161,14 @@ mod tests {
         }
     }
 
+    fn event(seq: u64) -> Event {
+        Event { seq, at_ns: 0, fact: Fact::Armed }
+    }
+
     fn line(seq: u64) -> Vec<u8> {
-        serde_json::to_vec(&Event { seq, at_ns: 0, fact: Fact::Armed }).unwrap()
+        let mut line = serde_json::to_vec(&event(seq)).unwrap();
+        line.push(b'\n');
+        line
     }
 
     fn seqs(text: &[u8]) -> Vec<u64> {
@@ -204,13 +201,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(EVENTS_FILE);
         let half = &line(2)[..20];
-        fs::write(&path, [&line(1)[..], b"\n", half].concat()).unwrap();
-        let mut log = EventLog::open(dir.path()).unwrap();
-        assert_eq!(log.after(0).len(), 1);
-        let (event, written) = log.append(Fact::Armed);
-        assert!(written.is_ok());
-        assert_eq!(event.seq, 2);
-        assert_eq!(seqs(&fs::read(&path).unwrap()), [1, 2]);
-        assert_eq!(EventLog::open(dir.path()).unwrap().after(0).len(), 2);
+        fs::write(&path, [&line(1)[..], half].concat()).unwrap();
+        let (mut log, before) = EventLog::open(dir.path()).unwrap();
+        assert_eq!(before, [event(1)]);
+        log.append(&[event(2), event(3)]).unwrap();
+        assert_eq!(EventLog::open(dir.path()).unwrap().1, [event(1), event(2), event(3)]);
     }
 }

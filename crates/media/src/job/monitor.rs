@@ -19,11 +19,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::chain::{Chain, ChainEvent};
 use crate::compose::decode::Decoder;
-use crate::job::ingest::{FromMedia, Ingest};
+use crate::job::ingest::Ingest;
 use crate::job::levels::Levels;
 use crate::job::link::{FromStudio, Link};
+use crate::job::media::{self, FromMedia, MediaSender};
+use crate::job::memory::MOST_BYTES;
 use crate::job::recording::track_figures;
 use crate::job::signal::EndSignal;
+use crate::job::sleep::Sleep;
 use crate::job::usage::Usage;
 use crate::job::{Facts, Joined};
 use crate::source::depayload::{Passage, Picture};
@@ -41,7 +44,7 @@ struct Monitor {
     spec: MonitorSpec,
     room: room::session::Room,
     pictures: UnboundedSender<Thumbnail>,
-    media: UnboundedSender<FromMedia>,
+    media: MediaSender,
     roster: Arc<Roster>,
     watched: HashSet<TrackId>,
     subscribed: HashSet<TrackId>,
@@ -60,7 +63,7 @@ struct Watched {
 /// Runs until nobody looks any more or the room is over; its last fact is recorded.
 pub async fn run(spec: MonitorSpec, joined: Joined, facts: &mut Facts, link: &mut Link) {
     let (room, mut events) = joined;
-    let (media, mut from_media) = unbounded_channel();
+    let (media, mut from_media) = media::line();
     let (pictures, mut new_pictures) = unbounded_channel();
     let mut monitor = Monitor {
         spec,
@@ -80,7 +83,7 @@ pub async fn run(spec: MonitorSpec, joined: Joined, facts: &mut Facts, link: &mu
     let mut figures_due = interval(FIGURES);
     figures_due.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut end_signal = EndSignal::new();
-    let mut usage = Usage::new(false);
+    let (usage, mut sleep) = (Usage::watch(false), Sleep::watch());
     // The studio may have come while the room was being joined.
     link.roster(&monitor.roster);
     let mut alone_since = (!link.connected()).then(Instant::now);
@@ -92,6 +95,7 @@ pub async fn run(spec: MonitorSpec, joined: Joined, facts: &mut Facts, link: &mu
                 Some(event) => monitor.on_room(event, facts, link),
             },
             Some(message) = from_media.recv() => monitor.on_media(message),
+            () = facts.more() => {}
             Some(picture) = new_pictures.recv() => link.thumbnail(&picture),
             from = link.next() => match from {
                 FromStudio::Connected { after } => {
@@ -114,6 +118,12 @@ pub async fn run(spec: MonitorSpec, joined: Joined, facts: &mut Facts, link: &mu
             _ = figures_due.tick() => {
                 let stats = monitor.room.stats();
                 let (cpu_percent, memory_bytes) = usage.now();
+                if memory_bytes > MOST_BYTES {
+                    break (EndReason::Failure, Some(too_much()));
+                }
+                if let Some(ns) = sleep.look() {
+                    facts.slept(ns);
+                }
                 link.figures(&Figures {
                     levels: monitor.levels.take(),
                     tracks: track_figures(&stats),
@@ -213,7 +223,7 @@ impl Monitor {
     fn ear(&self, stream: &Stream) -> Option<Decoder> {
         let (id, media) = (stream.id, self.media.clone());
         Decoder::audio(stream.codec, move |decoded| {
-            let _ = media.send(FromMedia::Decoded(id, decoded));
+            media.send(FromMedia::Decoded(id, decoded));
         })
         .inspect_err(|error| tracing::info!(%error, "a track cannot be heard"))
         .ok()
@@ -273,6 +283,17 @@ fn out_of_order() -> ApiError {
         Fault::Ours,
         "The connection to the room ended without a word.",
         "It is opened again by itself; recordings are not touched.",
+    )
+    .retryable()
+}
+
+/// Somebody publishes what takes that much to decode.
+fn too_much() -> ApiError {
+    ApiError::new(
+        ErrorCode::Exhausted,
+        Fault::Input,
+        "Showing this room took more memory than it may.",
+        "It is opened again by itself. Somebody publishes an unusually large picture: hide it, or ask for a smaller one.",
     )
     .retryable()
 }

@@ -1,34 +1,42 @@
 //! The outputs of a job: planned, opened, fed, finished.
 
+pub mod begin;
 mod destinations;
 mod figures;
 pub mod file;
+mod masters;
+mod open;
+mod opening;
 mod raw;
 mod segments;
 pub mod stream;
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::Fact;
-use egress::filename::{ImageNames, NameFacts, SegmentNames, proxy_name, resolve};
 use egress::id::OutputId;
-use egress::names::{FileNames, LaunchNames};
-use egress::spec::{Container, FileOutput as FileSpec, OutputKind, OutputSpec};
+use egress::spec::{FileOutput as FileSpec, OutputKind, OutputSpec};
 use egress::wire::Secret;
 
+use crate::encode::set::{EncodeId, EncoderSet};
 use crate::job::Facts;
+use crate::job::lanes::AIR;
 use crate::job::outputs::destinations::{LastOver, Line};
-use crate::job::outputs::figures::Rate;
-use crate::job::outputs::file::Shape;
-use crate::output::{Ended, Output, OutputReport, Raw, Rendition, Renditions, SetResult};
+use crate::job::outputs::masters::Masters;
+use crate::job::outputs::open::{Open, no_answer};
+use crate::job::takes::{Takes, Treated};
+use crate::output::worker::defect;
+use crate::output::{Ended, OutputReport, Raw, SetResult};
 use crate::unit::Unit;
 
 pub use destinations::Idle;
 
 /// After this long without a unit past its end a detached output is finished all the same, ns.
 const DETACH_PATIENCE_NS: i64 = 1_500_000_000;
+
+/// What a thread said last is here within this time of its end, ns.
+const LAST_WORD_NS: i64 = 1_000_000_000;
 
 /// So much is held for files that are not open yet, ns.
 const HELD_NS: i64 = 5_000_000_000;
@@ -42,7 +50,7 @@ pub struct Outputs {
     /// What came as published while files wait for more to be known.
     held: VecDeque<Unit>,
     /// Where the files are, relative to their folders.
-    names: HashMap<OutputId, PathBuf>,
+    names: Masters,
     low_disk_told: bool,
     /// Whether the job began without an output: the operator watches it, and tries again what has failed.
     pub began_armed: bool,
@@ -59,46 +67,17 @@ pub struct Attachment {
     pub secret: Option<Secret>,
 }
 
-#[derive(Debug)]
-struct Open {
-    output: Box<dyn Output>,
-    kind: OutputKind,
-    /// Whether units go in: not while an armed job waits for a picture to begin with.
-    fed: bool,
-    /// Detached at this time; finished when a unit of a later time comes.
-    until_ns: Option<i64>,
-    finishing: bool,
-    rate: Rate,
-    line: Line,
+/// The way that a unit has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// It is as it was published.
+    Published,
+    /// It was encoded.
+    Encode(EncodeId),
 }
 
-impl Open {
-    fn finish(&mut self) {
-        if !self.finishing {
-            self.finishing = true;
-            self.output.finish();
-        }
-    }
-}
-
-/// The program, as far as outputs that are opened want to know it.
-#[derive(Debug, Clone, Copy)]
-pub struct Program<'a> {
-    /// What names are made of.
-    pub names: &'a NameFacts,
-    /// The names that were settled at the launch.
-    pub launch: &'a LaunchNames,
-    /// Lanes of the broadcast rendition.
-    pub lanes: stream::Lanes,
-    /// Width and height of the picture, pixels, and pictures a second.
-    pub picture_size: Option<(u32, u32, u32)>,
-    /// Whether units of the asked rendition go in from now on.
-    pub fed: bool,
-    /// Whether files wait for a first picture.
-    pub awaits_picture: bool,
-    /// Whether files hold what is published, and not the program.
-    pub passes: bool,
-}
+/// An output that is over: which, what it was, what came of it.
+pub type Over = (OutputId, OutputKind, Ended);
 
 impl Outputs {
     /// Adds an output that is opened as soon as enough is known of the source.
@@ -129,88 +108,25 @@ impl Outputs {
         !self.waiting.is_empty() || !self.open.is_empty()
     }
 
-    /// Whether an output takes this rendition, or will.
-    pub fn wants(&self, rendition: Rendition) -> bool {
-        let waits = |o: &Attachment| {
-            rendition
-                == match o.spec.kind {
-                    OutputKind::File(ref file) if file.proxy.is_some() => Rendition::Raw,
-                    OutputKind::File(_) => Rendition::Asked,
-                    OutputKind::Stream(_) | OutputKind::Segments(_) => Rendition::Broadcast,
-                    OutputKind::Images(_) | OutputKind::WebSocket(_) => Rendition::Raw,
-                }
-        };
-        self.waiting.iter().any(waits) || self.open.values().any(|o| o.output.rendition() == rendition)
+    /// Whether an output takes this, or will.
+    pub fn take(&self, takes: Takes) -> bool {
+        let waits = |o: &Attachment| Takes::of(&o.spec.kind) == takes;
+        self.waiting.iter().any(waits) || self.open.values().any(|o| o.takes == takes)
     }
 
-    /// Opens what waits.
-    pub fn open_waiting(
-        &mut self,
-        shape: impl Fn(&OutputId, &FileSpec) -> Result<Shape, ApiError>,
-        program: Program<'_>,
-        facts: &mut Facts,
-        report: impl Fn(OutputReport) + Clone + Send + 'static,
-    ) {
-        let Program { names, launch, lanes, picture_size, fed, .. } = program;
-        for Attachment { spec, secret } in std::mem::take(&mut self.waiting) {
-            let opened = match &spec.kind {
-                OutputKind::File(FileSpec { proxy: Some(proxy), folder, name, .. }) => {
-                    let master = || self.names.get(&proxy.of).map(|master| proxy_name(master));
-                    let name = match launch.settled(&spec.id) {
-                        Some(FileNames::File { path }) => path.clone(),
-                        _ => master().unwrap_or_else(|| resolve(name, Container::Mp4, names)),
-                    };
-                    raw::proxy(&spec.id, proxy, folder, &name, program, facts, report.clone())
-                        .map_err(file::not_made)
-                }
-                OutputKind::File(file) => shape(&spec.id, file)
-                    .and_then(|shape| file::open(&spec.id, file, shape, facts, report.clone()))
-                    .map(|(output, name)| {
-                        self.names.insert(spec.id.clone(), name);
-                        output
-                    })
-                    .map_err(file::not_made),
-                OutputKind::Stream(to) => stream::open(&spec.id, to, secret.as_ref(), lanes, report.clone())
-                    .map_err(stream::not_started),
-                OutputKind::Segments(to) => {
-                    let settled = SegmentNames::settled(to, launch.settled(&spec.id));
-                    let names = settled.unwrap_or_else(|| SegmentNames::of(to, names));
-                    segments::open(&spec.id, to, names, lanes, facts, report.clone()).map_err(file::not_made)
-                }
-                OutputKind::Images(to) => {
-                    let settled = ImageNames::settled(to, launch.settled(&spec.id));
-                    let names = settled.unwrap_or_else(|| ImageNames::of(to, names));
-                    raw::images(&spec.id, to, names, picture_size, facts, report.clone())
-                        .map_err(file::not_made)
-                }
-                OutputKind::WebSocket(to) => {
-                    raw::websocket(&spec.id, to, secret.as_ref(), lanes, report.clone())
-                        .map_err(stream::not_started)
-                }
-            };
-            match opened {
-                Ok(mut output) => {
-                    output.await_picture(program.awaits_picture);
-                    if fed && output.rendition() == Rendition::Asked {
-                        self.held.iter().for_each(|unit| output.push(unit));
-                    }
-                    let rate = Rate::default();
-                    let fed = fed || output.rendition() != Rendition::Asked;
-                    let open = Open {
-                        output,
-                        kind: spec.kind,
-                        fed,
-                        until_ns: None,
-                        finishing: false,
-                        rate,
-                        line: Line::default(),
-                    };
-                    self.open.insert(spec.id, open);
-                }
-                Err(ended) => self.close(spec.id, &spec.kind, Line::default(), ended, facts),
-            }
+    /// The encodes that each takes run, and no others.
+    pub fn subscribe(&mut self, treated: &Treated, encoders: &mut EncoderSet) {
+        for (id, open) in &mut self.open {
+            open.encodes = encoders.subscribe(id, &treated.keys(open.takes, AIR));
         }
-        self.held.clear();
+    }
+
+    /// What an output takes is not to be had any more. What it has is completed.
+    pub fn break_off(&mut self, id: &OutputId, error: ApiError) {
+        if let Some(open) = self.open.get_mut(id) {
+            open.broke.get_or_insert(error);
+            open.finish();
+        }
     }
 
     /// Tells what came of an output.
@@ -258,14 +174,21 @@ impl Outputs {
     }
 
     /// Gives a unit to all outputs that take it.
-    pub fn push(&mut self, unit: &Unit, of: Renditions) {
-        if self.any_waiting() && of.asked {
+    pub fn push(&mut self, unit: &Unit, from: Route) {
+        if self.any_waiting() && from == Route::Published {
             self.held.push_back(unit.clone());
             while self.held.front().is_some_and(|first| unit.time_ns - first.time_ns > HELD_NS) {
                 self.held.pop_front();
             }
         }
-        let takes = |o: &&mut Open| o.fed && !o.finishing && of.has(o.output.rendition());
+        let takes = |o: &&mut Open| {
+            o.fed
+                && !o.finishing
+                && match from {
+                    Route::Published => o.takes == Takes::Recorded,
+                    Route::Encode(id) => o.encodes.contains(&id),
+                }
+        };
         for open in self.open.values_mut().filter(takes) {
             if open.until_ns.is_some_and(|until| unit.time_ns >= until) {
                 open.finish();
@@ -278,8 +201,7 @@ impl Outputs {
     /// Gives a step of the program to all outputs that take it so.
     pub fn push_raw(&mut self, raw: &Raw) {
         let (Raw::Picture { time_ns, .. } | Raw::Sound { time_ns, .. }) = raw;
-        for open in self.open.values_mut().filter(|o| !o.finishing && o.output.rendition() == Rendition::Raw)
-        {
+        for open in self.open.values_mut().filter(|o| !o.finishing && o.takes == Takes::Raw) {
             if open.until_ns.is_some_and(|until| *time_ns >= until) {
                 open.finish();
             } else {
@@ -323,13 +245,33 @@ impl Outputs {
         self.open.get_mut(id).ok_or_else(not_attached)?.output.retry()
     }
 
-    /// Finishes what was detached and gets no more units.
-    pub fn tick(&mut self, now_ns: i64) {
-        for open in self.open.values_mut() {
+    /// Finishes what was detached and gets no more units. Returned are outputs whose thread has died.
+    pub fn tick(&mut self, now_ns: i64, facts: &mut Facts) -> Vec<Over> {
+        let mut lost = Vec::new();
+        for (id, open) in &mut self.open {
             if open.until_ns.is_some_and(|until| now_ns > until + DETACH_PATIENCE_NS || !open.fed) {
                 open.finish();
             }
+            open.warn_behind(facts);
+            if open.output.is_overrun() || open.is_stuck(now_ns) {
+                // Should the disk answer again, what waits for it is completed all the same.
+                open.finish();
+                lost.push((id.clone(), no_answer(&open.kind)));
+            } else if open.output.is_running() {
+                open.gone_since_ns = None;
+            } else if now_ns - *open.gone_since_ns.get_or_insert(now_ns) > LAST_WORD_NS {
+                lost.push((id.clone(), defect("the thread of an output has died")));
+            }
         }
+        lost.into_iter().filter_map(|(id, error)| self.give_up(id, error, facts)).collect()
+    }
+
+    /// An output is over that cannot say so itself.
+    fn give_up(&mut self, id: OutputId, error: ApiError, facts: &mut Facts) -> Option<Over> {
+        let mut open = self.open.remove(&id)?;
+        let ended = open.output.abandoned().broken_by(error).later(open.slept_before_ns, facts.slept_ns());
+        self.close(id.clone(), &open.kind, open.line, ended.clone(), facts);
+        Some((id, open.kind, ended))
     }
 
     /// Finishes all.
@@ -341,23 +283,24 @@ impl Outputs {
     /// Gives up outputs that do not end. Files play, and the next start completes them.
     pub fn abandon(&mut self, facts: &mut Facts) {
         for (output, mut open) in std::mem::take(&mut self.open) {
-            let ended = open.output.abandoned();
+            let ended = open.output.abandoned().later(open.slept_before_ns, facts.slept_ns());
             self.close(output, &open.kind, open.line, ended, facts);
         }
     }
 
     /// Takes an output's report. Returned is the kind of an output that has ended, and what came of it.
-    pub fn on_report(
-        &mut self,
-        report: OutputReport,
-        facts: &mut Facts,
-    ) -> Option<(OutputId, OutputKind, Ended)> {
+    pub fn on_report(&mut self, report: OutputReport, facts: &mut Facts) -> Option<Over> {
         match report {
             OutputReport::Active { output, started_at_ns } => {
                 let is_proxy = |open: &&mut Open| matches!(&open.kind, OutputKind::File(FileSpec { proxy: Some(p), .. }) if p.of == output);
                 for open in self.open.values_mut().filter(is_proxy) {
                     open.output.master_began(started_at_ns);
                 }
+                let slept_ns = facts.slept_ns();
+                if let Some(open) = self.open.get_mut(&output) {
+                    open.slept_before_ns = slept_ns;
+                }
+                let started_at_ns = started_at_ns + slept_ns;
                 facts.record(Fact::OutputActive { output, started_at_ns });
                 None
             }
@@ -369,9 +312,11 @@ impl Outputs {
                 facts.record(Fact::Warning { warning });
                 None
             }
-            OutputReport::WantsKeyframe | OutputReport::Begins { .. } => None,
+            OutputReport::WantsKeyframe { .. } | OutputReport::Begins { .. } => None,
             OutputReport::Ended { output, ended } => {
                 let open = self.open.remove(&output)?;
+                let ended = ended.later(open.slept_before_ns, facts.slept_ns());
+                let ended = open.broke.map_or(ended.clone(), |error| ended.broken_by(error));
                 self.close(output.clone(), &open.kind, open.line, ended.clone(), facts);
                 Some((output, open.kind, ended))
             }

@@ -2,10 +2,9 @@
 
 use egress::spec::Treatment;
 use gstreamer as gst;
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::chain::{Chain, ChainEvent};
-use crate::job::ingest::FromMedia;
+use crate::job::media::{FromMedia, MediaSender};
 
 /// Pixels: the width of the program in a window of 1280, and enough to see who blinks.
 const WIDTH: u32 = 640;
@@ -17,7 +16,7 @@ const EARLY_NS: i64 = 8_000_000;
 /// The preview of one job.
 #[derive(Debug)]
 pub struct Preview {
-    media: UnboundedSender<FromMedia>,
+    media: MediaSender,
     /// Width and height, pixels, and pictures a second.
     size: Option<(u32, u32, u32)>,
     watched: bool,
@@ -28,7 +27,7 @@ pub struct Preview {
 
 impl Preview {
     /// A preview of what is made this way; there is one of pictures that are encoded. Nobody looks yet.
-    pub fn new(media: UnboundedSender<FromMedia>, treatment: &Treatment) -> Self {
+    pub fn new(media: MediaSender, treatment: &Treatment) -> Self {
         let size = match treatment {
             Treatment::Encode { video: Some(video), .. } => {
                 Some((video.width, video.height, video.framerate))
@@ -81,7 +80,7 @@ impl Preview {
             if let ChainEvent::Sample(sample) = event
                 && let Some(map) = sample.buffer().and_then(|b| b.map_readable().ok())
             {
-                let _ = media.send(FromMedia::Preview(map.to_vec()));
+                media.send(FromMedia::Preview(map.to_vec()));
             }
         });
         chain.inspect_err(|error| tracing::warn!(%error, "no preview")).ok()

@@ -6,6 +6,7 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{ConnectionState, EgressStatus, EndReason, Fact};
 use egress::spec::{EgressSpec, PageAddress, PageSpec, Selection, Source, Task, Treatment};
 use egress::wire::Launch;
+use room::clock::Clock;
 use room::session::{Room, RoomOptions, join};
 use secrecy::ExposeSecret;
 use tokio::sync::mpsc::{channel, unbounded_channel};
@@ -14,14 +15,16 @@ use url::Url;
 use crate::job::feed::page::{self, PageCommand, PageFeed, Show};
 use crate::job::feed::tracks::TracksFeed;
 use crate::job::link::{FromStudio, Link};
-use crate::job::log::EventLog;
 use crate::job::signal::EndSignal;
-use crate::job::{Facts, Joined, clock::RoomClock, monitor, recording};
+use crate::job::{Facts, Joined, media, monitor, recording};
+use crate::oom;
 use crate::source::page::CaptureSize;
 use crate::source::page::site::Site;
 
 /// How long the process stays after its last fact, for the studio to read it.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// How long the disk may take for the last facts.
+const LAST_FACTS: Duration = Duration::from_secs(10);
 /// How long a page's programs may take to end.
 const CLOSES: Duration = Duration::from_secs(2);
 /// What a page says waits here for the job's loop.
@@ -32,17 +35,19 @@ const NEWS: usize = 256;
 /// # Errors
 /// If the job's folder cannot be used. Everything else is told as facts.
 pub async fn run(launch: Launch) -> std::io::Result<()> {
-    let mut facts = Facts::new(EventLog::open(&launch.folder)?);
+    oom::volunteer();
+    let clock = Clock::start();
+    let mut facts = Facts::open(&launch.folder, clock)?;
     let mut link = Link::listen(&launch.folder)?;
     facts.record(Fact::Started { pid: std::process::id() });
     facts.record(Fact::Connection { state: ConnectionState::Connecting });
 
     let outcome = match &launch.spec.task {
         Task::Egress(spec) => match &spec.source {
-            Source::Page(page) => show(&launch, spec, page, &mut facts, &mut link).await,
-            Source::Tracks(selection) => record(&launch, spec, selection, &mut facts, &mut link).await,
+            Source::Page(page) => show(&launch, spec, page, clock, &mut facts, &mut link).await,
+            Source::Tracks(selection) => record(&launch, spec, selection, clock, &mut facts, &mut link).await,
         },
-        Task::Monitor(spec) => match joined(&launch, &mut facts, &mut link).await {
+        Task::Monitor(spec) => match joined(&launch, clock, &mut facts, &mut link).await {
             Ok(Some(joined)) => {
                 let leaving = joined.0.clone();
                 monitor::run(spec.clone(), joined, &mut facts, &mut link).await;
@@ -58,6 +63,7 @@ pub async fn run(launch: Launch) -> std::io::Result<()> {
         facts.record(Fact::Ending { reason: EndReason::Failure });
         facts.record(Fact::Ended { status: EgressStatus::Failed, error: Some(error) });
     }
+    facts.flush(LAST_FACTS).await;
     facts.tell(&link);
     if link.connected() {
         // Until the studio has taken the last facts and gone, or a moment.
@@ -72,12 +78,12 @@ async fn record(
     launch: &Launch,
     spec: &EgressSpec,
     selection: &Selection,
+    clock: Clock,
     facts: &mut Facts,
     link: &mut Link,
 ) -> Result<(), ApiError> {
-    let Some((room, events)) = joined(launch, facts, link).await? else { return Ok(()) };
-    let clock = RoomClock::start();
-    let (media, from_media) = unbounded_channel();
+    let Some((room, events)) = joined(launch, clock, facts, link).await? else { return Ok(()) };
+    let (media, from_media) = media::line();
     let feed = TracksFeed::new(selection.clone(), room.clone(), clock.now_ns());
     let mut engine = recording::engine(launch, spec, &clock, feed, media).await;
     engine.on_event(room::event::RoomEvent::Roster(room.roster()), clock.now_ns(), facts);
@@ -91,12 +97,12 @@ async fn show(
     launch: &Launch,
     spec: &EgressSpec,
     page: &PageSpec,
+    clock: Clock,
     facts: &mut Facts,
     link: &mut Link,
 ) -> Result<(), ApiError> {
     let (url, _site) = address(launch, &page.address).await?;
-    let clock = RoomClock::start();
-    let (media, from_media) = unbounded_channel();
+    let (media, from_media) = media::line();
     let (news, events) = channel(NEWS);
     let (commands, to_page) = unbounded_channel();
     let (video, audio) = match &spec.treatment {
@@ -172,8 +178,14 @@ async fn address(launch: &Launch, page: &PageAddress) -> Result<(String, Option<
 }
 
 /// Joins; none: told to stop meanwhile, and the end is told.
-async fn joined(launch: &Launch, facts: &mut Facts, link: &mut Link) -> Result<Option<Joined>, ApiError> {
-    let joining = join(RoomOptions::new(launch.spec.url.clone(), launch.token.clone()));
+async fn joined(
+    launch: &Launch,
+    clock: Clock,
+    facts: &mut Facts,
+    link: &mut Link,
+) -> Result<Option<Joined>, ApiError> {
+    let options = RoomOptions::new(launch.spec.url.clone(), launch.token.clone());
+    let joining = join(RoomOptions { clock, ..options });
     tokio::pin!(joining);
     let mut end = EndSignal::new();
     let reason = loop {

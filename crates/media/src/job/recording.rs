@@ -7,22 +7,25 @@ use egress::fact::{EndReason, Fact, Figures, TrackFigures};
 use egress::redact::redact_url;
 use egress::spec::{EgressSpec, Limits};
 use egress::wire::{Launch, PROGRAM, Secret, Thumbnail, ToJob};
+use room::clock::Clock;
 use secrecy::ExposeSecret;
-use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::encode::probe::{VideoEncoder, best_encoder};
+use crate::encode::h264::VideoEncoder;
+use crate::encode::probe::best_encoder;
 use crate::job::Facts;
 use crate::job::awake::Awake;
-use crate::job::clock::RoomClock;
-use crate::job::engine::{Core, Engine};
+use crate::job::core::Core;
+use crate::job::engine::Engine;
 use crate::job::feed::Feed;
-use crate::job::ingest::FromMedia;
 use crate::job::lanes::Lanes;
 use crate::job::link::{FromStudio, Link};
+use crate::job::media::{MediaReceiver, MediaSender};
 use crate::job::outputs::Attachment;
 use crate::job::shape::NameContext;
 use crate::job::signal::EndSignal;
+use crate::job::sleep::{Sleep, slept};
 use crate::job::usage::Usage;
 
 /// How often time is looked at while something is encoded, or the job ends.
@@ -40,18 +43,20 @@ const ALONE: Duration = Duration::from_secs(30);
 pub async fn engine<F: Feed>(
     launch: &Launch,
     spec: &EgressSpec,
-    clock: &RoomClock,
+    clock: &Clock,
     feed: F,
-    media: UnboundedSender<FromMedia>,
+    media: MediaSender,
 ) -> Engine<F> {
-    // Trying hardware takes a moment, and only an encoded picture needs it.
+    // Trying hardware takes a moment: the studio has, and only an encoded picture needs it.
     let encodes = matches!(&spec.treatment, egress::spec::Treatment::Encode { video: Some(_), .. });
     let threads = launch.tuning.encoder_threads;
     let software = VideoEncoder::X264 { threads };
-    let encoder = if encodes {
-        tokio::task::spawn_blocking(move || best_encoder(threads)).await.unwrap_or(software)
-    } else {
-        software
+    let encoder = match launch.tuning.encoder {
+        Some(choice) => VideoEncoder::of(choice, threads),
+        None if encodes => {
+            tokio::task::spawn_blocking(move || best_encoder(threads)).await.unwrap_or(software)
+        }
+        None => software,
     };
     let lanes = Lanes::new(spec, encoder, media.clone(), clock.now_ns());
     let names = NameContext {
@@ -62,16 +67,16 @@ pub async fn engine<F: Feed>(
         asked: spec.source.clone(),
         launch: launch.spec.names.clone(),
     };
-    Engine::new(spec, &launch.secrets, names, feed, media, lanes)
+    Engine::new(spec, &launch.secrets, names, feed, media, lanes, *clock)
 }
 
 /// Runs until the job has ended; its last fact is recorded.
 pub async fn run<F: Feed>(
     mut engine: Engine<F>,
     limits: &Limits,
-    clock: &RoomClock,
+    clock: &Clock,
     mut events: Receiver<F::Event>,
-    mut from_media: UnboundedReceiver<FromMedia>,
+    mut from_media: MediaReceiver,
     facts: &mut Facts,
     link: &mut Link,
 ) {
@@ -86,7 +91,7 @@ pub async fn run<F: Feed>(
     let mut guard_due = interval(GUARD);
     guard_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end_signal = EndSignal::new();
-    let mut usage = Usage::new(F::STARTS_PROCESSES);
+    let (usage, mut sleep) = (Usage::watch(F::STARTS_PROCESSES), Sleep::watch());
     let mut awake = Awake::new();
     // The studio may have come while the room was being joined.
     let mut alone_since = (!link.connected()).then(Instant::now);
@@ -97,11 +102,8 @@ pub async fn run<F: Feed>(
         let mut end: Option<EndReason> = None;
         tokio::select! {
             biased;
-            event = events.recv(), if source_open => match event {
-                Some(event) => end = engine.on_event(event, clock.now_ns(), facts),
-                None => source_open = false,
-            },
-            Some(message) = from_media.recv() => engine.on_media(message, clock.now_ns(), facts),
+            // What people, the system and a full disk want comes before media: that is always ready where a computer
+            // cannot keep up.
             from = link.next() => match from {
                 FromStudio::Connected { after } => {
                     facts.tell_after(after, link);
@@ -114,10 +116,6 @@ pub async fn run<F: Feed>(
                 FromStudio::Command(command) => end = on_command(command, &mut engine, clock, facts, link),
             },
             () = end_signal.wait() => end = Some(EndReason::ProcessKilled),
-            _ = figures_due.tick() => {
-                let figures = figures(&mut engine, &mut usage);
-                link.figures(&figures);
-            }
             _ = guard_due.tick() => {
                 awake.set(engine.core.outputs.any());
                 end = guard(&mut engine.core, limits, clock.now_ns(), facts);
@@ -126,6 +124,14 @@ pub async fn run<F: Feed>(
                     end = Some(EndReason::StopRequested);
                 }
             }
+            _ = figures_due.tick() => {
+                if let Some(ns) = sleep.look() {
+                    facts.slept(ns);
+                    facts.record(Fact::Warning { warning: slept(ns) });
+                }
+                let figures = figures(&mut engine, &usage, from_media.let_go(), clock.now_ns(), facts);
+                link.figures(&figures);
+            }
             _ = quick.tick(), if hurried => {
                 end = engine.tick(clock.now_ns(), facts);
                 engine.advance(clock.now_ns(), facts);
@@ -133,6 +139,21 @@ pub async fn run<F: Feed>(
             _ = calm.tick(), if !hurried => {
                 end = engine.tick(clock.now_ns(), facts);
             }
+            event = events.recv(), if source_open => {
+                match event {
+                    Some(event) => end = engine.on_event(event, clock.now_ns(), facts),
+                    None => {
+                        source_open = false;
+                        engine.source_gone();
+                    }
+                }
+                // In turn with what the source gives: neither holds the other up.
+                if let Ok(message) = from_media.try_recv() {
+                    engine.on_media(message, clock.now_ns(), facts);
+                }
+            }
+            () = facts.more() => {}
+            Some(message) = from_media.recv() => engine.on_media(message, clock.now_ns(), facts),
         }
         if engine.core.stage.broken() {
             end = Some(end.unwrap_or(EndReason::Failure));
@@ -155,7 +176,7 @@ pub async fn run<F: Feed>(
 fn on_command<F: Feed>(
     command: ToJob,
     engine: &mut Engine<F>,
-    clock: &RoomClock,
+    clock: &Clock,
     facts: &mut Facts,
     link: &Link,
 ) -> Option<EndReason> {
@@ -220,12 +241,19 @@ fn guard(
     (too_long || too_large).then_some(EndReason::LimitReached)
 }
 
-fn figures<F: Feed>(engine: &mut Engine<F>, usage: &mut Usage) -> Figures {
+fn figures<F: Feed>(
+    engine: &mut Engine<F>,
+    usage: &Usage,
+    let_go: u64,
+    now_ns: i64,
+    facts: &mut Facts,
+) -> Figures {
     let (cpu_percent, memory_bytes) = usage.now();
-    engine.feed.uses(memory_bytes);
+    engine.feed.uses(memory_bytes, &mut engine.core, now_ns, facts);
+    engine.core.lanes.encoders.look(usage.unused(), now_ns);
     let stats = engine.feed.stats();
     let core = &mut engine.core;
-    let dropped = core.lanes.dropped_pictures();
+    let dropped = core.lanes.dropped_pictures() + let_go;
     Figures {
         outputs: core.outputs.figures(dropped),
         levels: core.levels.take(),
@@ -250,3 +278,6 @@ pub(super) fn track_figures(stats: &room::session::RoomStats) -> Vec<TrackFigure
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

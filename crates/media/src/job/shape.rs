@@ -7,16 +7,30 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{Fact, FileResult, OutputSet, TrackFacts};
 use egress::filename::{NameFacts, resolve};
 use egress::id::{EgressId, OutputId};
-use egress::manifest::{ManifestFacts, manifest, manifest_path};
+use egress::manifest::{Manifest, ManifestFacts, manifest, manifest_path};
 use egress::names::{FileNames, LaunchNames};
 use egress::spec::{Container, FileOutput, Source, Treatment};
+use parking_lot::Mutex;
 use room::event::Codec;
 
 use crate::compose::decode::audio_caps;
-use crate::job::Facts;
-use crate::job::feed::Known;
+use crate::job::Recorder;
 use crate::job::outputs::file::Shape;
 use crate::output::SetResult;
+use crate::output::worker::Worker;
+
+/// What of a source names and containers are made of.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The tracks that are taken.
+    pub tracks: Vec<TrackFacts>,
+    /// Whether there are pictures and sound, or may be later.
+    pub has: (bool, bool),
+    /// Codec as published of the picture that goes into files as it is; none where it is encoded, or not there yet.
+    pub picture: Option<String>,
+    /// The same of the sound.
+    pub sound: Option<String>,
+}
 
 /// What names are made of, apart from the tracks.
 #[derive(Debug, Clone)]
@@ -80,16 +94,16 @@ impl NameContext {
         NameFacts { retry: self.retry, ..facts }
     }
 
-    /// Writes the manifest of an output that has ended, beside it.
-    pub fn write_manifest(
+    /// Writes the manifest of an output that has ended, beside it, in a thread: it is there when that has ended.
+    pub(crate) fn write_manifest(
         &self,
         folder: &Path,
         result: &FileResult,
         set: Option<&SetResult>,
         tracks: &[TrackFacts],
-        facts: &mut Facts,
-    ) {
-        let Some(file) = &result.path else { return };
+        facts: Recorder,
+    ) -> Option<Worker> {
+        let file = result.path.as_ref()?;
         let about = ManifestFacts {
             egress_id: &self.egress_id,
             room_id: &self.room_id,
@@ -106,21 +120,27 @@ impl NameContext {
         // The path of images is their folder.
         let images = matches!(set, Some(SetResult { set: OutputSet::Images { .. }, .. }));
         let path = manifest_path(&if images { file.join("images") } else { file.clone() }, &self.egress_id);
-        // Of several outputs in one folder one manifest tells.
-        let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        manifest.join(known);
-        let written = serde_json::to_vec_pretty(&manifest)
-            .map_err(std::io::Error::from)
-            .and_then(|text| std::fs::write(&path, text));
-        if let Err(cause) = written {
-            let warning = ApiError::new(
-                ErrorCode::Storage,
-                Fault::Destination,
-                "The manifest beside the recording could not be written. The recording itself is whole.",
-                "Check that the disk has room.",
-            )
-            .with_detail(cause);
-            facts.record(Fact::Warning { warning });
-        }
+        Some(Worker::start("manifest", move || write(manifest, &path, &facts)))
+    }
+}
+
+fn write(mut manifest: Manifest, path: &Path, facts: &Recorder) {
+    // Of several outputs in one folder one manifest tells.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
+    let known = std::fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    manifest.join(known);
+    let written = serde_json::to_vec_pretty(&manifest)
+        .map_err(std::io::Error::from)
+        .and_then(|text| std::fs::write(path, text));
+    if let Err(cause) = written {
+        let warning = ApiError::new(
+            ErrorCode::Storage,
+            Fault::Destination,
+            "The manifest beside the recording could not be written. The recording itself is whole.",
+            "Check that the disk has room.",
+        )
+        .with_detail(cause);
+        facts.record(Fact::Warning { warning });
     }
 }

@@ -121,6 +121,43 @@ impl SourceWatch {
     }
 }
 
+/// So long without a packet is no pause in speech: a microphone that is on sends some while it is silent, ns.
+const QUIET_NS: i64 = 10_000_000_000;
+
+/// Notices that nothing comes of tracks that are there and on: something between them and here is broken, whatever the
+/// room's list says.
+#[derive(Debug, Default)]
+pub struct Quiet {
+    since_ns: Option<i64>,
+    remarked: bool,
+}
+
+impl Quiet {
+    /// A packet has come.
+    pub fn heard(&mut self) {
+        self.since_ns = None;
+    }
+
+    /// Lets time pass. `expected`: the room is connected, and a track that is wanted is on. Some: the operator should
+    /// know, once.
+    pub fn look(&mut self, expected: bool, now_ns: i64) -> Option<ApiError> {
+        if !expected {
+            self.since_ns = None;
+            return None;
+        }
+        let since_ns = *self.since_ns.get_or_insert(now_ns);
+        if now_ns - since_ns < QUIET_NS || std::mem::replace(&mut self.remarked, true) {
+            return None;
+        }
+        Some(ApiError::new(
+            ErrorCode::Unreachable,
+            Fault::Server,
+            "The room is connected, and for 10 s nothing has come of what is to be recorded, although it is on.",
+            "Look whether others in the room see and hear it. If they do, check the server's media ports (UDP, or TCP 7881).",
+        ))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +177,18 @@ mod tests {
         let mut watch = SourceWatch::new(0, SECOND);
         assert_eq!(watch.look(GONE, 30 * SECOND), Verdict::AsBefore);
         assert_eq!(watch.look(GONE, 30 * SECOND + 1), Verdict::NeverCame);
+    }
+
+    #[test]
+    fn tracks_that_are_on_and_give_nothing_are_remarked_on_once() {
+        let mut quiet = Quiet::default();
+        assert_eq!(quiet.look(true, SECOND), None);
+        quiet.heard();
+        assert_eq!(quiet.look(true, 10 * SECOND), None);
+        assert_eq!(quiet.look(false, 15 * SECOND), None, "muted meanwhile");
+        assert_eq!(quiet.look(true, 21 * SECOND), None);
+        assert!(quiet.look(true, 31 * SECOND).is_some());
+        assert_eq!(quiet.look(true, 60 * SECOND), None);
     }
 
     #[test]

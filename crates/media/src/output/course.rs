@@ -2,13 +2,13 @@
 //! of it meanwhile.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use egress::destination::{Destination, Effect, Happening};
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{DestinationFigures, DestinationResult, DestinationState};
 use egress::id::OutputId;
 use parking_lot::Mutex;
+use room::clock::Clock;
 
 use crate::output::{Counts, Ended, OutputReport};
 
@@ -72,9 +72,11 @@ fn last_state(result: DestinationResult, failure: Option<ApiError>) -> Destinati
 pub struct Course<R> {
     output: OutputId,
     report: R,
-    began: Instant,
-    /// The same moment, unix, ns; 0 before there is something to send.
+    clock: Clock,
+    /// When time began to count, unix, ns.
     began_ns: i64,
+    /// Whether there is something to send.
+    begun: bool,
     destination: Destination,
     /// What was taken so far.
     pub counts: Counts,
@@ -85,12 +87,13 @@ pub struct Course<R> {
 
 impl<R: Fn(OutputReport)> Course<R> {
     /// The way begins, and says so.
-    pub fn new(output: OutputId, told: Told, report: R) -> Self {
+    pub fn new(output: OutputId, told: Told, clock: Clock, report: R) -> Self {
         let course = Self {
             output,
             report,
-            began: Instant::now(),
-            began_ns: 0,
+            clock,
+            began_ns: clock.now_ns(),
+            begun: false,
             destination: Destination::new(0),
             counts: Counts::default(),
             result: DestinationResult::default(),
@@ -103,22 +106,19 @@ impl<R: Fn(OutputReport)> Course<R> {
 
     /// Time counts from now on: only now is there something to send.
     pub fn begin(&mut self) {
-        self.began = Instant::now();
-        self.began_ns = unix_now_ns();
+        (self.began_ns, self.begun) = (self.clock.now_ns(), true);
     }
 
     fn tell_state(&self, state: DestinationState) {
-        let tried_at_ns = match self.began_ns {
-            0 => 0,
-            began_ns => began_ns + self.destination.tried_at_ms() * 1_000_000,
-        };
+        let tried_at_ns =
+            if self.begun { self.began_ns + self.destination.tried_at_ms() * 1_000_000 } else { 0 };
         let (output, life) = (self.output.clone(), self.destination.life());
         (self.report)(OutputReport::Destination { output, state, life, tried_at_ns });
     }
 
     /// Time since it began, ms.
     pub fn now_ms(&self) -> i64 {
-        self.began.elapsed().as_millis() as i64
+        (self.clock.now_ns() - self.began_ns) / 1_000_000
     }
 
     /// Whether the server takes media now.
@@ -197,11 +197,6 @@ impl<R: Fn(OutputReport)> Course<R> {
         let ended = Ended::Destination(last_state(self.result.clone(), self.failure()));
         (self.report)(OutputReport::Ended { output: self.output, ended });
     }
-}
-
-fn unix_now_ns() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// What is to be done about a connection.

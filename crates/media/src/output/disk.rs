@@ -2,8 +2,14 @@
 //! how large a file a disk takes at all.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
 
 use sysinfo::{DiskRefreshKind, Disks};
+
+use crate::output::worker::Worker;
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,18 +25,38 @@ pub enum DiskVerdict {
     Full,
 }
 
-/// The disk that a file grows on.
+/// The disk that an output grows on. A thread of its own looks at it: asking one that does not answer takes for ever.
 #[derive(Debug)]
 pub struct Place {
-    folder: PathBuf,
+    seen: Arc<Seen>,
     /// The largest file it takes, bytes.
     largest_bytes: Option<u64>,
 }
 
+#[derive(Debug)]
+struct Seen {
+    /// [`NOT_SEEN`] before the first answer, and where there is none.
+    free_bytes: AtomicU64,
+}
+
+const NOT_SEEN: u64 = u64::MAX;
+/// How often free space is looked at.
+const LOOK: Duration = Duration::from_millis(400);
+
 impl Place {
-    /// Of files in this folder.
+    /// Of files in this folder, which is there.
     pub fn of(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), largest_bytes: largest_file_bytes(folder) }
+        let seen = Arc::new(Seen { free_bytes: AtomicU64::new(NOT_SEEN) });
+        let (watched, looked_at) = (Arc::downgrade(&seen), folder.to_owned());
+        Worker::start("disk", move || {
+            while let Some(seen) = watched.upgrade() {
+                let free = fs4::available_space(&looked_at).unwrap_or(NOT_SEEN);
+                seen.free_bytes.store(free, Relaxed);
+                drop(seen);
+                thread::sleep(LOOK);
+            }
+        });
+        Self { seen, largest_bytes: largest_file_bytes(folder) }
     }
 
     /// Whether it takes no file above a size that a recording reaches.
@@ -38,9 +64,9 @@ impl Place {
         self.largest_bytes.is_some()
     }
 
-    /// What a file of this size can still grow by, bytes; none where nobody knows.
+    /// What a file of this size can still grow by, as it was seen last, bytes; none where nobody knows.
     pub fn room_bytes(&self, size_bytes: u64) -> Option<u64> {
-        let free = fs4::available_space(&self.folder).ok();
+        let free = Some(self.seen.free_bytes.load(Relaxed)).filter(|free| *free != NOT_SEEN);
         let below = self.largest_bytes.map(|largest| largest.saturating_sub(size_bytes));
         [free, below].into_iter().flatten().min()
     }

@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::FileResult;
@@ -15,14 +15,19 @@ use egress::filename::numbered;
 use egress::id::OutputId;
 use egress::spec::Container;
 use gstreamer::Caps;
+use parking_lot::Mutex;
 
 use crate::output::Counts;
+use crate::output::backlog::Backlog;
 use crate::output::container;
 use crate::output::mux::{Lanes, Mux, MuxError};
+use crate::output::worker::Worker;
 use crate::unit::{Lane, Unit};
 
 /// How often what was written is forced onto the disk: what a power cut may cost.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked how large the file is.
+const LOOKS_EVERY: Duration = Duration::from_millis(100);
 /// A picture's length where nothing says it, ns.
 const PICTURE_NS: i64 = 33_333_333;
 
@@ -77,6 +82,8 @@ pub struct FileCounts {
     pub pictures: AtomicU64,
     /// Pictures and packets of sound written.
     pub units: AtomicU64,
+    /// Bytes on the disk, as its thread last saw.
+    pub size_bytes: AtomicU64,
 }
 
 enum Message {
@@ -93,6 +100,8 @@ pub struct FileOutput {
     /// Its figures.
     pub counts: Arc<FileCounts>,
     queue: Sender<Message>,
+    backlog: Arc<Backlog>,
+    worker: Worker,
 }
 
 impl FileOutput {
@@ -100,17 +109,18 @@ impl FileOutput {
     pub fn start(plan: FilePlan, report: impl Fn(FileReport) + Send + 'static) -> Self {
         let (queue, messages) = channel();
         let counts = Arc::new(FileCounts::default());
-        let writer = Writer { plan: plan.clone(), counts: counts.clone(), report };
-        // A thread cannot be had only when the machine is out of everything; the report of that is the
-        // closed queue.
-        let _ = thread::Builder::new().name("file".to_owned()).spawn(move || writer.run(&messages));
-        Self { plan, counts, queue }
+        let backlog = Arc::new(Backlog::default());
+        let writer = Writer { plan: plan.clone(), counts: counts.clone(), backlog: backlog.clone(), report };
+        let worker = Worker::start("file", move || writer.run(&messages));
+        Self { plan, counts, queue, backlog, worker }
     }
 
     /// Hands over a unit.
     pub fn push(&self, unit: Unit) {
-        // A closed queue means that the output has ended by an error, which it has reported.
-        let _ = self.queue.send(Message::Unit(unit));
+        if self.backlog.put(&unit) {
+            // A closed queue means that the output has ended by an error, which it has reported.
+            let _ = self.queue.send(Message::Unit(unit));
+        }
     }
 
     /// Whether a file that is to have pictures waits for the first, as it does until this is called. One that does not
@@ -129,6 +139,16 @@ impl FileOutput {
         result(&self.plan, &self.counts, Err(MuxError::Stuck))
     }
 
+    /// Whether it is being written.
+    pub fn is_running(&self) -> bool {
+        self.worker.is_running()
+    }
+
+    /// Whether more came than may wait for the disk.
+    pub fn is_overrun(&self) -> bool {
+        self.backlog.is_full()
+    }
+
     /// Its figures, with so many pictures left out before it.
     pub fn counts(&self, dropped: u64) -> Counts {
         Counts {
@@ -138,12 +158,13 @@ impl FileOutput {
             pictures: self.counts.pictures.load(Relaxed),
             units: self.counts.units.load(Relaxed),
             dropped,
+            behind_ns: self.backlog.behind_ns(),
         }
     }
 
-    /// Bytes on disk now.
+    /// Bytes on disk, a moment ago.
     pub fn size_bytes(&self) -> u64 {
-        fs::metadata(&self.plan.path).map_or(0, |m| m.len())
+        self.counts.size_bytes.load(Relaxed)
     }
 }
 
@@ -168,14 +189,16 @@ enum Pictures {
 struct Writer<R> {
     plan: FilePlan,
     counts: Arc<FileCounts>,
+    backlog: Arc<Backlog>,
     report: R,
 }
 
 impl<R: Fn(FileReport)> Writer<R> {
     fn run(self, messages: &Receiver<Message>) {
         let stop = Arc::new(AtomicBool::new(false));
-        let syncer = keep_synced(&self.plan.path, stop.clone());
-        let outcome = self.write(messages);
+        let refused = Arc::new(Mutex::new(None));
+        let syncer = keep_synced(&self.plan.path, stop.clone(), refused.clone());
+        let outcome = self.write(messages, &refused);
         stop.store(true, Relaxed);
         if let Some(syncer) = syncer {
             syncer.thread().unpark();
@@ -185,13 +208,33 @@ impl<R: Fn(FileReport)> Writer<R> {
     }
 
     /// None: dropped, not finished.
-    fn write(&self, messages: &Receiver<Message>) -> Option<Result<(), MuxError>> {
+    fn write(
+        &self,
+        messages: &Receiver<Message>,
+        refused: &Mutex<Option<io::Error>>,
+    ) -> Option<Result<(), MuxError>> {
         let mut waiting = Vec::new();
         let mut open: Option<OpenFile> = None;
         let mut await_picture = true;
+        let mut looked = Instant::now();
         loop {
-            match messages.recv().ok()? {
-                Message::Unit(unit) => {
+            let message = match messages.recv_timeout(LOOKS_EVERY) {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return None,
+            };
+            if looked.elapsed() >= LOOKS_EVERY {
+                self.look();
+                looked = Instant::now();
+                // What was written before is gone as well, whatever the disk says of the next write.
+                if let Some(error) = refused.lock().take() {
+                    return Some(Err(error.into()));
+                }
+            }
+            match message {
+                None => {}
+                Some(Message::Unit(unit)) => {
+                    let (bytes, time_ns) = (unit.data.size(), unit.time_ns);
                     let written = match open.as_mut() {
                         Some(file) => self.put(file, &unit),
                         None => {
@@ -199,11 +242,12 @@ impl<R: Fn(FileReport)> Writer<R> {
                             self.begin(&mut waiting, await_picture).map(|begun| open = begun)
                         }
                     };
+                    self.backlog.done(bytes, time_ns);
                     if let Err(error) = written {
                         return Some(Err(error));
                     }
                 }
-                Message::AwaitPicture(awaited) => {
+                Some(Message::AwaitPicture(awaited)) => {
                     await_picture = awaited;
                     if open.is_none() && !waiting.is_empty() {
                         match self.begin(&mut waiting, await_picture) {
@@ -212,7 +256,7 @@ impl<R: Fn(FileReport)> Writer<R> {
                         }
                     }
                 }
-                Message::Finish => {
+                Some(Message::Finish) => {
                     return Some(match open {
                         Some(OpenFile { mux, start, .. }) => {
                             mux.finish((self.counts.ended_ns.load(Relaxed) - start).max(0)).and_then(|()| {
@@ -308,16 +352,24 @@ impl<R: Fn(FileReport)> Writer<R> {
             // Nothing came: an empty file would only confuse.
             let _ = fs::remove_file(&self.plan.path);
         }
+        self.look();
         result(&self.plan, &self.counts, outcome)
+    }
+
+    /// Looks how large the file is.
+    fn look(&self) {
+        let size_bytes = fs::metadata(&self.plan.path).map_or(0, |file| file.len());
+        self.counts.size_bytes.store(size_bytes, Relaxed);
     }
 }
 
+/// What there is of a file, as far as is known without asking its disk.
 fn result(plan: &FilePlan, counts: &FileCounts, outcome: Result<(), MuxError>) -> FileResult {
     let (started, ended) = (counts.started_ns.load(Relaxed), counts.ended_ns.load(Relaxed));
     let path = &plan.path;
     FileResult {
         path: (started != 0).then(|| path.clone()),
-        size_bytes: fs::metadata(path).map_or(0, |m| m.len()),
+        size_bytes: counts.size_bytes.load(Relaxed),
         started_at_ns: started,
         ended_at_ns: ended,
         duration_ns: (ended - started).max(0),
@@ -401,15 +453,23 @@ pub fn sync_folder(path: &Path) {
 }
 
 /// Forces the file's bytes onto the disk every second, from a thread of its own: a disk that is slow to
-/// do that must not hold up writing.
-fn keep_synced(path: &Path, stop: Arc<AtomicBool>) -> Option<thread::JoinHandle<()>> {
+/// do that must not hold up writing. Its first error, which many disks tell of only here, goes to `refused`.
+fn keep_synced(
+    path: &Path,
+    stop: Arc<AtomicBool>,
+    refused: Arc<Mutex<Option<io::Error>>>,
+) -> Option<thread::JoinHandle<()>> {
     let file = OpenOptions::new().write(true).open(path).ok()?;
     thread::Builder::new()
         .name("sync".to_owned())
         .spawn(move || {
             while !stop.load(Relaxed) {
                 thread::park_timeout(SYNC_EVERY);
-                let _ = file.sync_data();
+                if let Err(error) = file.sync_data() {
+                    tracing::error!(%error, "what was written does not reach the disk");
+                    *refused.lock() = Some(error);
+                    return;
+                }
             }
         })
         .ok()

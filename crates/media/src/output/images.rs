@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{FileResult, OutputSet};
@@ -17,8 +16,10 @@ use parking_lot::Mutex;
 
 use crate::chain::{Chain, ChainError, ChainEvent, timed};
 use crate::encode::encoder::picture_caps;
+use crate::output::disk::Place;
 use crate::output::segments::mux::replace;
-use crate::output::{Counts, Ended, Output, OutputReport, Raw, Rendition, SetResult};
+use crate::output::worker::Worker;
+use crate::output::{Counts, Ended, Output, OutputReport, Raw, SetResult};
 
 /// A picture that comes this much too early is still taken, ns: sources do not keep their beat to the nanosecond.
 const EARLY_NS: i64 = 5_000_000;
@@ -77,7 +78,7 @@ struct Shared {
 /// Images being taken.
 #[derive(Debug)]
 pub struct Images {
-    folder: PathBuf,
+    place: Place,
     interval_ns: i64,
     due_ns: Option<i64>,
     chain: Chain,
@@ -85,6 +86,7 @@ pub struct Images {
     waiting: Arc<AtomicU64>,
     dropped: u64,
     shared: Arc<Mutex<Shared>>,
+    worker: Worker,
 }
 
 impl Images {
@@ -115,20 +117,14 @@ impl Images {
         };
         let shared = Arc::new(Mutex::new(Shared { counts: Counts::default(), set }));
         let waiting = Arc::new(AtomicU64::new(0));
-        let (folder, interval_ns) = (plan.folder.clone(), plan.interval_ns);
+        let (place, interval_ns) = (Place::of(&plan.folder), plan.interval_ns);
         let writer = Writer { plan, report, index: 0, shared: shared.clone(), waiting: waiting.clone() };
-        // A thread cannot be had only when the machine is out of everything; the report of that is the
-        // closed queue.
-        let _ = thread::Builder::new().name("images".to_owned()).spawn(move || writer.run(&messages));
-        Ok(Self { folder, interval_ns, due_ns: None, chain, queue, waiting, dropped: 0, shared })
+        let worker = Worker::start("images", move || writer.run(&messages));
+        Ok(Self { place, interval_ns, due_ns: None, chain, queue, waiting, dropped: 0, shared, worker })
     }
 }
 
 impl Output for Images {
-    fn rendition(&self) -> Rendition {
-        Rendition::Raw
-    }
-
     fn push(&mut self, _: &crate::unit::Unit) {}
 
     fn push_raw(&mut self, raw: &Raw) {
@@ -162,12 +158,16 @@ impl Output for Images {
         Ended::Set(self.shared.lock().set.clone())
     }
 
+    fn is_running(&self) -> bool {
+        self.worker.is_running()
+    }
+
     fn counts(&self) -> Counts {
         Counts { dropped: self.dropped, ..self.shared.lock().counts }
     }
 
     fn room_bytes(&self) -> Option<u64> {
-        fs4::available_space(&self.folder).ok()
+        self.place.room_bytes(0)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Units go out: into files that are playable at every moment, and to servers.
 
+pub(crate) mod backlog;
 pub mod container;
 mod course;
 pub mod disk;
@@ -16,12 +17,13 @@ pub mod still;
 pub mod stream;
 pub mod webm;
 pub mod websocket;
+pub(crate) mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{DestinationFigures, DestinationState, FileResult, OutputSet};
+use egress::fact::{DestinationFigures, DestinationResult, DestinationState, FileResult, OutputSet};
 use egress::id::OutputId;
 use gstreamer as gst;
 
@@ -32,9 +34,6 @@ use crate::unit::Unit;
 ///
 /// An output reports what becomes of it ([`OutputReport`]); the last report is [`OutputReport::Ended`].
 pub trait Output: std::fmt::Debug + Send {
-    /// Which of the job's encodings it takes.
-    fn rendition(&self) -> Rendition;
-
     /// Hands over a unit.
     fn push(&mut self, unit: &Unit);
 
@@ -63,6 +62,14 @@ pub trait Output: std::fmt::Debug + Send {
 
     /// What there is of an output that does not end in time.
     fn abandoned(&mut self) -> Ended;
+
+    /// Whether the thread behind it works. It ends after its last report, or by a defect of ours.
+    fn is_running(&self) -> bool;
+
+    /// Whether more waits for it than may: it has missed something, and is to be given up.
+    fn is_overrun(&self) -> bool {
+        false
+    }
 
     /// What it has taken so far.
     fn counts(&self) -> Counts;
@@ -97,17 +104,6 @@ pub trait Output: std::fmt::Debug + Send {
     }
 }
 
-/// One of the encodings of a job's program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rendition {
-    /// As the job was asked for: what files hold.
-    Asked,
-    /// H.264 and AAC, whatever files hold: what servers and players of HLS take.
-    Broadcast,
-    /// The program as it is before any encoder: [`Raw`].
-    Raw,
-}
-
 /// A step of the program before any encoder.
 #[derive(Debug, Clone)]
 pub enum Raw {
@@ -127,33 +123,6 @@ pub enum Raw {
     },
 }
 
-/// Which renditions a unit belongs to: both, where one encode serves for both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Renditions {
-    /// [`Rendition::Asked`]
-    pub asked: bool,
-    /// [`Rendition::Broadcast`]
-    pub broadcast: bool,
-}
-
-impl Renditions {
-    /// What files hold and no server takes.
-    pub const ASKED: Self = Self { asked: true, broadcast: false };
-    /// What was encoded for servers alone.
-    pub const BROADCAST: Self = Self { asked: false, broadcast: true };
-    /// One encode for all.
-    pub const BOTH: Self = Self { asked: true, broadcast: true };
-
-    /// Whether it is one of them.
-    pub fn has(self, rendition: Rendition) -> bool {
-        match rendition {
-            Rendition::Asked => self.asked,
-            Rendition::Broadcast => self.broadcast,
-            Rendition::Raw => false,
-        }
-    }
-}
-
 /// What an output has taken so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
@@ -169,6 +138,8 @@ pub struct Counts {
     pub units: u64,
     /// Pictures that were left out because it could not keep up.
     pub dropped: u64,
+    /// How far it is behind what it was given, ns.
+    pub behind_ns: i64,
 }
 
 /// What an output reports, from its own thread.
@@ -195,7 +166,10 @@ pub enum OutputReport {
     /// Something that the operator should know; it goes on.
     Warning(ApiError),
     /// It is ready, and would begin with the next keyframe.
-    WantsKeyframe,
+    WantsKeyframe {
+        /// Which output.
+        output: OutputId,
+    },
     /// It cuts what it gets into pieces, at keyframes, and one begins.
     Begins {
         /// Which output.
@@ -249,6 +223,35 @@ impl Ended {
             ) => result.started_at_ns != 0,
             Self::Destination(_) => false,
         }
+    }
+
+    /// The same, ended by an error.
+    pub(crate) fn broken_by(mut self, error: ApiError) -> Self {
+        match &mut self {
+            Self::File(result) => result.error = Some(error),
+            Self::Set(set) => set.result.error = Some(error),
+            Self::Destination(state) => {
+                let result = match state {
+                    DestinationState::Stopped { result } | DestinationState::Failed { result, .. } => {
+                        std::mem::take(result)
+                    }
+                    _ => DestinationResult::default(),
+                };
+                *state = DestinationState::Failed { error, result };
+            }
+        }
+        self
+    }
+
+    /// The same by the clock on the wall: the computer had slept for so long when it began, and when it ended, ns.
+    pub(crate) fn later(mut self, began_ns: i64, ended_ns: i64) -> Self {
+        if let Self::File(result) | Self::Set(SetResult { result, .. }) = &mut self
+            && result.started_at_ns != 0
+        {
+            result.started_at_ns += began_ns;
+            result.ended_at_ns += ended_ns;
+        }
+        self
     }
 
     /// Why it failed.

@@ -12,12 +12,13 @@ use gstreamer as gst;
 use parking_lot::Mutex;
 
 use crate::chain::{Chain, ChainError, ChainEvent, timed};
+use crate::encode::effort::Effort;
 use crate::encode::encoder::{Encoded, Encoder, picture_caps};
-use crate::encode::probe::VideoEncoder;
+use crate::encode::h264::VideoEncoder;
 use crate::output::disk::Place;
 use crate::output::file::{FileOutput, FilePlan, FileReport};
 use crate::output::images::size;
-use crate::output::{Counts, Ended, Output, OutputReport, Raw, Rendition};
+use crate::output::{Counts, Ended, Output, OutputReport, Raw};
 use crate::unit::Unit;
 
 /// So many pictures may wait to be scaled, and so many to be encoded: two seconds of most programs.
@@ -95,7 +96,7 @@ impl Rest {
     fn take(&self, encoded: Encoded) {
         match encoded {
             Encoded::Unit(unit) => self.file.push(unit),
-            Encoded::Finished(_) => {
+            Encoded::Finished => {
                 if self.encoders.fetch_sub(1, SeqCst) == 1 {
                     self.end();
                 }
@@ -167,7 +168,8 @@ impl Proxy {
         };
         // In software always: a small picture costs little, and hardware takes few pictures at a time, which are the
         // master's.
-        let video = Arc::new(Encoder::video(&small, &VideoEncoder::X264 { threads: 0 }, deliver())?);
+        let video =
+            Arc::new(Encoder::video(&small, &VideoEncoder::X264 { threads: 0 }, Effort::Usual, deliver())?);
         let audio = plan.audio.then(|| Encoder::audio(&SOUND, deliver())).transpose()?;
         let dropped = Arc::new(AtomicU64::new(0));
         let scaler = scaler(plan.program, &small, video.clone(), rest, dropped.clone())?;
@@ -267,10 +269,6 @@ fn scaler(
 }
 
 impl Output for Proxy {
-    fn rendition(&self) -> Rendition {
-        Rendition::Raw
-    }
-
     fn push(&mut self, _: &Unit) {}
 
     fn push_raw(&mut self, raw: &Raw) {
@@ -299,6 +297,14 @@ impl Output for Proxy {
 
     fn abandoned(&mut self) -> Ended {
         Ended::File(self.file.abandoned())
+    }
+
+    fn is_running(&self) -> bool {
+        self.file.is_running()
+    }
+
+    fn is_overrun(&self) -> bool {
+        self.file.is_overrun()
     }
 
     fn counts(&self) -> Counts {

@@ -1,7 +1,6 @@
 //! Sound over a WebSocket, as LiveKit sends it: interleaved samples of 16 bits in binary messages, and
 //! `{"muted":true|false}` in text.
 
-use std::thread;
 use std::time::Duration;
 
 use egress::destination::Happening;
@@ -13,6 +12,7 @@ use egress::websocket::WebSocketUrl;
 use egress::wire::Secret;
 use futures_util::{SinkExt, StreamExt};
 use gstreamer as gst;
+use room::clock::Clock;
 use secrecy::ExposeSecret;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -26,7 +26,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::chain::{Chain, ChainEvent, timed};
 use crate::output::course::{Course, Link, Told};
-use crate::output::{Counts, Ended, Output, OutputReport, Raw, Rendition};
+use crate::output::worker::Worker;
+use crate::output::{Counts, Ended, Output, OutputReport, Raw};
 
 /// How long a server may take until it takes sound.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(10);
@@ -50,6 +51,8 @@ type Connection = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub struct SocketPlan {
     /// Names the output.
     pub id: OutputId,
+    /// The job's clock.
+    pub clock: Clock,
     /// The address, checked.
     pub url: WebSocketUrl,
     /// The address itself.
@@ -74,6 +77,7 @@ pub struct Socket {
     muted: bool,
     queue: UnboundedSender<Order>,
     told: Told,
+    worker: Worker,
 }
 
 impl Socket {
@@ -87,30 +91,24 @@ impl Socket {
             let _ = queue.send(Order::End);
         }
         let speaker = Speaker {
-            course: Course::new(plan.id.clone(), told.clone(), report),
+            course: Course::new(plan.id.clone(), told.clone(), plan.clock, report),
             plan,
             connection: None,
             connecting: None,
             muted: false,
         };
-        // A thread cannot be had only when the machine is out of everything; the report of that is the
-        // closed queue.
-        let _ = thread::Builder::new().name("websocket".to_owned()).spawn(move || {
+        let worker = Worker::start("websocket", move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
                 Ok(runtime) => runtime.block_on(speaker.run(orders)),
                 Err(error) => tracing::error!(%error, "no runtime for a WebSocket"),
             }
         });
-        Self { url, chain, muted: false, queue, told }
+        Self { url, chain, muted: false, queue, told, worker }
     }
 }
 
 impl Output for Socket {
-    fn rendition(&self) -> Rendition {
-        Rendition::Raw
-    }
-
     fn push(&mut self, _: &crate::unit::Unit) {}
 
     fn push_raw(&mut self, raw: &Raw) {
@@ -140,6 +138,10 @@ impl Output for Socket {
 
     fn abandoned(&mut self) -> Ended {
         self.told.ended()
+    }
+
+    fn is_running(&self) -> bool {
+        self.worker.is_running()
     }
 
     fn counts(&self) -> Counts {

@@ -9,6 +9,12 @@ use crate::unit::{Lane, Unit};
 /// RTP payload type used inside; any dynamic one does.
 const PAYLOAD_TYPE: u8 = 96;
 
+/// Most pixels of a picture: those of 4096x4096. A few bytes can claim 65535x65535, and a decoder then asks for
+/// gigabytes, for each picture that it may still refer to.
+const MOST_PIXELS: i64 = 4096 * 4096;
+/// Most pixels in a row, and most rows.
+const LONGEST_SIDE: i32 = 8192;
+
 /// Takes the packets of one video stream apart.
 #[derive(Debug)]
 pub struct Depayloader {
@@ -25,6 +31,13 @@ pub enum Picture {
         unit: Unit,
         /// Whether packets before it are missing.
         damaged: bool,
+    },
+    /// A picture of a size that no decoder here is given: it says that it has so many pixels.
+    TooLarge {
+        /// In a row.
+        width: i32,
+        /// Rows.
+        height: i32,
     },
     /// Everything that was pushed before [`Depayloader::finish`] has come out.
     Finished,
@@ -75,7 +88,10 @@ impl Depayloader {
         let chain = Chain::start("depayload", &caps, description, move |event| match event {
             ChainEvent::Sample(sample) => {
                 if let Some((unit, damaged)) = unit_of(&sample) {
-                    deliver(Picture::Unit { unit, damaged });
+                    deliver(match too_large(&unit.caps) {
+                        Some((width, height)) => Picture::TooLarge { width, height },
+                        None => Picture::Unit { unit, damaged },
+                    });
                 }
             }
             ChainEvent::Finished => deliver(Picture::Finished),
@@ -130,6 +146,14 @@ fn unit_of(sample: &gst::Sample) -> Option<(Unit, bool)> {
     Some((unit, damaged))
 }
 
+/// The size that caps claim, if it is one that no decoder is given.
+fn too_large(caps: &gst::CapsRef) -> Option<(i32, i32)> {
+    let structure = caps.structure(0)?;
+    let (width, height) = (structure.get::<i32>("width").ok()?, structure.get::<i32>("height").ok()?);
+    let fits = width.max(height) <= LONGEST_SIDE && i64::from(width) * i64::from(height) <= MOST_PIXELS;
+    (!fits).then_some((width, height))
+}
+
 /// Holds pictures back after a loss until one that can be decoded by itself: passing on a picture that
 /// refers to a missing one would put smear into the file until the next keyframe.
 #[derive(Debug, Default)]
@@ -161,6 +185,23 @@ impl KeyframeGate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_decoder_is_not_given_is_told_by_its_caps() {
+        gst::init().unwrap();
+        let size = |width: i32, height: i32| {
+            too_large(
+                &gst::Caps::builder("video/x-vp8").field("width", width).field("height", height).build(),
+            )
+        };
+        for fits in [(2, 2), (1920, 1080), (3840, 2160), (4096, 4096), (1080, 1920), (8192, 2048)] {
+            assert_eq!(size(fits.0, fits.1), None, "{fits:?}");
+        }
+        for not in [(4097, 4096), (16_383, 16_383), (8193, 16), (i32::MAX, i32::MAX)] {
+            assert_eq!(size(not.0, not.1), Some(not));
+        }
+        assert_eq!(too_large(&gst::Caps::builder("video/x-vp8").build()), None);
+    }
 
     #[test]
     fn the_gate_opens_at_a_keyframe_and_closes_at_a_loss() {

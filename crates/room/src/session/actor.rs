@@ -7,52 +7,30 @@ use std::time::{Duration, Instant};
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::ConnectionState;
 use egress::id::TrackId;
-use egress::roster::{LayerQuality, Roster};
 use livekit_protocol as proto;
 use livekit_signaling::SignalError;
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
 
-use super::link::{Link, Outcome, delay};
+use super::keeping::{delay, outcome};
+use super::link::{Happens, Link};
 use super::media::Media;
 use super::outlet::{CAPACITY, Outlet};
+use super::state::{End, Outcome, STATS_INTERVAL, Session, open};
+use super::streams::unsupported;
+use super::subscribing::track_gone;
 use super::subscriptions::Subscriptions;
 use super::{Order, Room, RoomOptions, RoomStats};
 use crate::event::{RoomEnd, RoomEvent};
 use crate::roster::People;
 use crate::service::address;
 use crate::signal::{self, Incoming, Signal, is_server_error, join_error};
-use crate::stream::clock::LocalClock;
 use crate::transport::{MediaTransport, RtcTransport, TransportEvent, TransportOptions};
 
-/// Least time between two rosters.
-const ROSTER_INTERVAL: Duration = Duration::from_millis(200);
-const STATS_INTERVAL: Duration = Duration::from_millis(250);
 /// How long a leaving session waits for the server.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(800);
-
-/// A joined room.
-pub(super) struct Session<T> {
-    pub(super) options: RoomOptions,
-    pub(super) transport_options: TransportOptions,
-    pub(super) orders: mpsc::UnboundedReceiver<Order>,
-    pub(super) outlet: Outlet,
-    pub(super) signal: Signal,
-    pub(super) transport: T,
-    pub(super) link: Link,
-    pub(super) people: People,
-    pub(super) media: Media,
-    pub(super) subscriptions: Subscriptions,
-    pub(super) stats: RoomStats,
-    /// When the next roster may go out, if one is to.
-    roster_due: Option<Instant>,
-    roster_sent: Option<Instant>,
-    stats_due: Instant,
-    roster_out: watch::Sender<Arc<Roster>>,
-    stats_out: watch::Sender<RoomStats>,
-}
 
 /// What the loop woke up for.
 enum Wake {
@@ -63,19 +41,6 @@ enum Wake {
     Timer,
     Drained,
     ConsumerGone,
-}
-
-/// How the loop ends.
-pub(super) struct End {
-    pub(super) reason: RoomEnd,
-    /// Who waits for us to have left.
-    done: Option<oneshot::Sender<()>>,
-}
-
-impl From<RoomEnd> for End {
-    fn from(reason: RoomEnd) -> Self {
-        Self { reason, done: None }
-    }
 }
 
 /// Joins and starts the task.
@@ -103,8 +68,10 @@ pub(super) async fn start(mut options: RoomOptions) -> Result<(Room, mpsc::Recei
     let (roster_out, roster) = watch::channel(Arc::default());
     let (stats_out, stats) = watch::channel(RoomStats::default());
     let now = Instant::now();
+    let clock = options.clock;
     let mut session = Session {
-        link: Link::joined(now),
+        link: Link::joined(now, options.resume_for),
+        work: None,
         options,
         transport_options,
         orders,
@@ -112,7 +79,7 @@ pub(super) async fn start(mut options: RoomOptions) -> Result<(Room, mpsc::Recei
         signal,
         transport,
         people: People::default(),
-        media: Media::new(LocalClock::start()),
+        media: Media::new(clock),
         subscriptions: Subscriptions::default(),
         stats: RoomStats::default(),
         roster_due: None,
@@ -144,19 +111,6 @@ async fn join_patiently(options: &RoomOptions) -> Result<(Signal, proto::JoinRes
     }
 }
 
-/// Opens a media connection.
-pub(super) fn open<T: MediaTransport>(options: &TransportOptions) -> Result<T, ApiError> {
-    T::open(options).map_err(|error| {
-        ApiError::new(
-            ErrorCode::RoomLost,
-            Fault::Environment,
-            "This computer has no network connection that can be used.",
-            "Connect the computer to a network, then try again.",
-        )
-        .with_detail(error)
-    })
-}
-
 impl<T: MediaTransport> Session<T> {
     async fn run(mut self) {
         let end = loop {
@@ -167,9 +121,15 @@ impl<T: MediaTransport> Session<T> {
                 // The last handle is gone.
                 Wake::Order(None) | Wake::ConsumerGone => Err(RoomEnd::Left.into()),
                 Wake::Signal(Incoming::Message(message)) => self.handle(*message, now),
-                Wake::Signal(Incoming::Closed(why)) => self.signal_closed(&why, now),
-                Wake::Transport(event) => self.transport_event(event, now),
-                Wake::Link(outcome) => self.link_outcome(outcome, now).await,
+                Wake::Signal(Incoming::Closed(why)) => {
+                    debug!(why, "signalling lost");
+                    self.happens(Happens::SignalLost, now)
+                }
+                Wake::Transport(event) => match self.transport_event(event, now) {
+                    Some(happens) => self.happens(happens, now),
+                    None => Ok(()),
+                },
+                Wake::Link(outcome) => self.outcome(outcome, now).await,
                 Wake::Timer => self.timers(now),
                 Wake::Drained => Ok(()),
             };
@@ -190,7 +150,7 @@ impl<T: MediaTransport> Session<T> {
             biased;
             order = self.orders.recv() => Wake::Order(order),
             incoming = self.signal.next(), if attached => Wake::Signal(incoming),
-            outcome = self.link.outcome() => Wake::Link(outcome),
+            outcome = outcome(&mut self.work) => Wake::Link(outcome),
             event = self.transport.next() => Wake::Transport(event),
             listening = self.outlet.drain() => if listening { Wake::Drained } else { Wake::ConsumerGone },
             () = tokio::time::sleep_until(deadline.into()) => Wake::Timer,
@@ -212,7 +172,7 @@ impl<T: MediaTransport> Session<T> {
             self.send_stats(now);
         }
         self.poll_streams(now);
-        self.link_timer(now)
+        self.happens(Happens::Timer, now)
     }
 
     fn order(&mut self, order: Order, now: Instant) -> Result<(), End> {
@@ -229,10 +189,25 @@ impl<T: MediaTransport> Session<T> {
         Ok(())
     }
 
+    /// Takes what an attempt to get the connection back came to.
+    async fn outcome(&mut self, outcome: Outcome, now: Instant) -> Result<(), End> {
+        let resumed = matches!(outcome, Outcome::Resumed(Ok(())));
+        for message in self.attempted(outcome, now)? {
+            self.handle(message, now)?;
+        }
+        if resumed { self.look_whether_open(now).await } else { Ok(()) }
+    }
+
     /// Takes a message of the server.
-    pub(super) fn handle(&mut self, message: Response, now: Instant) -> Result<(), End> {
+    fn handle(&mut self, message: Response, now: Instant) -> Result<(), End> {
         match message {
-            Response::Offer(offer) => return self.offer(offer, now),
+            Response::Offer(offer) => {
+                let (happens, refused) = self.offer(offer, now);
+                for (track, error) in refused {
+                    self.subscription_failed(&track, error, now);
+                }
+                return self.happens(happens, now);
+            }
             Response::Trickle(trickle) => self.trickle(&trickle),
             Response::Update(update) => {
                 self.people.update(&update.participants);
@@ -264,7 +239,11 @@ impl<T: MediaTransport> Session<T> {
                 };
                 self.subscription_failed(&TrackId(response.track_sid), error, now);
             }
-            Response::Leave(leave) => return self.leave_request(&leave, now),
+            Response::Leave(leave) => {
+                let (reason, action) = (leave.reason(), leave.action());
+                info!(?reason, ?action, "the server asks us to leave");
+                return self.happens(Happens::Leave { reason, action }, now);
+            }
             _ => {}
         }
         Ok(())
@@ -279,91 +258,6 @@ impl<T: MediaTransport> Session<T> {
         if let Some(candidate) = candidate.filter(|candidate| !candidate.is_empty()) {
             self.transport.add_remote_candidate(&candidate);
         }
-    }
-
-    fn subscribe(&mut self, track: TrackId, layer: LayerQuality) {
-        if !self.people.has_track(&track) {
-            self.subscriptions.drop(&track);
-            self.outlet.send(RoomEvent::SubscriptionFailed { track_id: track, error: track_gone() });
-            return;
-        }
-        let subscription = self.subscriptions.want(track.clone(), layer);
-        if subscription.requested {
-            self.signal.send(settings(&track, layer));
-        } else {
-            self.reconcile();
-        }
-    }
-
-    fn unsubscribe(&mut self, track: &TrackId, now: Instant) {
-        self.end_streams_of(track, now);
-        if self.subscriptions.drop(track).is_some_and(|subscription| subscription.requested) {
-            self.signal.send(Request::Subscription(proto::UpdateSubscription {
-                track_sids: vec![track.0.clone()],
-                subscribe: false,
-                ..Default::default()
-            }));
-        }
-    }
-
-    /// Asks the server for the wanted tracks that are there and that it has not been asked for.
-    pub(super) fn reconcile(&mut self) {
-        for (track, subscription) in self.subscriptions.iter_mut() {
-            let published = self.people.has_track(track);
-            if published && !subscription.requested {
-                self.signal.send(Request::Subscription(proto::UpdateSubscription {
-                    track_sids: vec![track.0.clone()],
-                    subscribe: true,
-                    ..Default::default()
-                }));
-                self.signal.send(settings(track, subscription.layer));
-            }
-            subscription.requested = published;
-        }
-    }
-
-    pub(super) fn subscription_failed(&mut self, track: &TrackId, error: ApiError, now: Instant) {
-        if !self.subscriptions.wants(track) {
-            return;
-        }
-        info!(%track, reason = %error.message, detail = %error.detail, "track refused");
-        self.end_streams_of(track, now);
-        self.subscriptions.drop(track);
-        self.outlet.send(RoomEvent::SubscriptionFailed { track_id: track.clone(), error });
-    }
-
-    pub(super) fn connection(&mut self, state: ConnectionState) {
-        debug!(?state, "room connection");
-        self.outlet.send(RoomEvent::Connection(state));
-    }
-
-    pub(super) fn roster_changed(&mut self, now: Instant) {
-        let earliest = self.roster_sent.map_or(now, |sent| sent + ROSTER_INTERVAL);
-        if earliest <= now {
-            self.send_roster(now);
-        } else {
-            self.roster_due.get_or_insert(earliest);
-        }
-    }
-
-    fn send_roster(&mut self, now: Instant) {
-        self.roster_due = None;
-        self.roster_sent = Some(now);
-        let roster = self.people.roster();
-        if **self.roster_out.borrow() != *roster || self.roster_out.borrow().room_sid.is_empty() {
-            self.roster_out.send_replace(roster.clone());
-            self.outlet.send(RoomEvent::Roster(roster));
-        }
-    }
-
-    fn send_stats(&mut self, now: Instant) {
-        self.stats_due = now + STATS_INTERVAL;
-        let path = self.transport.path();
-        self.stats.rtt_ms = path.rtt_ms;
-        self.stats.tcp = path.tcp;
-        self.stats.overrun_packets = self.outlet.dropped();
-        self.stats.tracks = self.subscriptions.stats(self.media.counts());
-        self.stats_out.send_replace(self.stats.clone());
     }
 
     async fn finish(mut self, end: End) {
@@ -382,28 +276,6 @@ impl<T: MediaTransport> Session<T> {
     }
 }
 
-fn settings(track: &TrackId, layer: LayerQuality) -> Request {
-    let quality = match layer {
-        LayerQuality::Low => proto::VideoQuality::Low,
-        LayerQuality::Medium => proto::VideoQuality::Medium,
-        LayerQuality::High => proto::VideoQuality::High,
-    };
-    Request::TrackSetting(proto::UpdateTrackSettings {
-        track_sids: vec![track.0.clone()],
-        quality: quality as i32,
-        ..Default::default()
-    })
-}
-
-fn track_gone() -> ApiError {
-    ApiError::new(
-        ErrorCode::NotFound,
-        Fault::Input,
-        "The track is not published (any more).",
-        "Choose one that is.",
-    )
-}
-
 fn not_allowed() -> ApiError {
     ApiError::new(
         ErrorCode::PermissionDenied,
@@ -411,15 +283,4 @@ fn not_allowed() -> ApiError {
         "The publisher does not allow us to receive the track.",
         "Ask them to allow it.",
     )
-}
-
-/// The track's codec is none of ours.
-pub(super) fn unsupported(detail: &str) -> ApiError {
-    ApiError::new(
-        ErrorCode::Unsupported,
-        Fault::Input,
-        "The track is in a format that cannot be received here.",
-        "Have it published as H.264, VP8, VP9 or AV1, or as Opus for sound.",
-    )
-    .with_detail(detail)
 }

@@ -1,25 +1,18 @@
-//! Keeping the connection: a lost session is taken up again where the server still has it, and joined
-//! anew where not, until the time for it is over.
+//! Whether the connection stands, and what is done where it does not: a lost session is taken up again where the server
+//! still has it, and joined anew where not, until the time for it is over.
+//!
+//! A pure state machine: it is told what happens, and when, and says what is to be done.
 
-use std::future::pending;
-use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::ConnectionState;
 use livekit_protocol as proto;
-use livekit_signaling::SignalError;
 use prost::Message as _;
 use proto::leave_request::Action;
-use proto::signal_request::Message as Request;
 use proto::{DisconnectReason, ReconnectReason};
-use rand::Rng;
-use tracing::{debug, info};
 
-use super::actor::{End, Session, open};
 use crate::event::RoomEnd;
-use crate::signal::{self, Signal, join_error};
-use crate::transport::MediaTransport;
 
 /// How long media may take to flow after a join or a resumption.
 const MEDIA_TIMEOUT: Duration = Duration::from_secs(12);
@@ -28,256 +21,212 @@ const PATH_PATIENCE: Duration = Duration::from_secs(2);
 /// How long resuming is tried before the room is joined anew: the server forgets us about then.
 const RESUME_WINDOW: Duration = Duration::from_secs(15);
 
-type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+/// What happens to a connection.
+#[derive(Debug, Clone)]
+pub(super) enum Happens {
+    /// The signalling connection is gone.
+    SignalLost,
+    /// Media has no path at the moment; it may come back by itself.
+    PathLost,
+    /// Media may have a path. `connected`: it has.
+    PathFound { connected: bool },
+    /// An offer of the server was answered. `connected`: media has a path.
+    OfferAnswered { connected: bool },
+    /// Nothing; time has passed.
+    Timer,
+    /// Media cannot go on over this connection.
+    Broken(ApiError),
+    /// The server asks us to leave.
+    Leave { reason: DisconnectReason, action: Action },
+    /// The session was taken up again.
+    Resumed,
+    /// It was not, and may be yet.
+    ResumeFailed,
+    /// The room was joined anew.
+    Rejoined,
+    /// The room is over for us.
+    Over(RoomEnd),
+}
 
-/// What came of an attempt to reach the server.
-pub(super) enum Outcome {
-    Resumed(Result<(), SignalError>),
-    Joined(Box<Result<(Signal, proto::JoinResponse), SignalError>>),
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Effect {
+    /// Tell how the connection stands.
+    Tell(ConnectionState),
+    /// Take the session up again, as so many tries before did not.
+    Resume { attempt: u32, reason: ReconnectReason },
+    /// Join the room anew, as so many tries before did not.
+    Join { attempt: u32 },
+    /// Everything works. `resumed`: the session was taken up again for it.
+    Works { resumed: bool },
+    /// Give up.
+    End(RoomEnd),
 }
 
 /// How the connection stands.
-pub(super) enum Link {
+#[derive(Debug)]
+pub(super) struct Link {
+    state: State,
+    told: ConnectionState,
+    /// For how long a lost connection is tried again.
+    resume_for: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
     /// Signalling and media work. `path_lost`: since when media has no path.
     Up { path_lost: Option<Instant> },
     /// Signalling works, media is not there yet.
     Opening { since: Instant, until: Instant, resumed: bool, offered: bool },
     /// Signalling is being taken up again.
-    Resuming { since: Instant, attempt: u32, work: Work },
+    Resuming { since: Instant, attempt: u32 },
     /// The room is being joined anew.
-    Rejoining { since: Instant, attempt: u32, work: Work },
+    Rejoining { since: Instant, attempt: u32 },
+}
+
+impl State {
+    /// When the trouble began, if there is any.
+    fn since(self) -> Option<Instant> {
+        match self {
+            Self::Up { path_lost } => path_lost,
+            Self::Opening { since, .. } | Self::Resuming { since, .. } | Self::Rejoining { since, .. } => {
+                Some(since)
+            }
+        }
+    }
+
+    fn opening(since: Instant, now: Instant, resumed: bool) -> Self {
+        Self::Opening { since, until: now + MEDIA_TIMEOUT, resumed, offered: false }
+    }
 }
 
 impl Link {
-    /// The first join has been answered.
-    pub(super) fn joined(now: Instant) -> Self {
-        Self::Opening { since: now, until: now + MEDIA_TIMEOUT, resumed: false, offered: false }
+    /// The first join has been answered. `resume_for`: how long a lost connection is tried again.
+    pub(super) fn joined(now: Instant, resume_for: Duration) -> Self {
+        Self { state: State::opening(now, now, false), told: ConnectionState::Connecting, resume_for }
     }
 
     /// Whether what the signalling connection says is of this session. While it is taken up again, its
     /// messages wait; while the room is joined anew, they are of no use.
     pub(super) fn hears_signal(&self) -> bool {
-        matches!(self, Self::Up { .. } | Self::Opening { .. })
+        matches!(self.state, State::Up { .. } | State::Opening { .. })
     }
 
-    /// What the attempt under way comes to. Cancelling loses nothing.
-    pub(super) async fn outcome(&mut self) -> Outcome {
-        match self {
-            Self::Resuming { work, .. } | Self::Rejoining { work, .. } => work.await,
-            _ => pending().await,
-        }
+    /// Whether the session is being taken up again.
+    pub(super) fn resumes(&self) -> bool {
+        matches!(self.state, State::Resuming { .. })
     }
 
+    /// When [`Happens::Timer`] is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        match self {
-            Self::Up { path_lost } => path_lost.map(|since| since + PATH_PATIENCE),
-            Self::Opening { until, .. } => Some(*until),
-            _ => None,
+        match self.state {
+            State::Up { path_lost } => path_lost.map(|since| since + PATH_PATIENCE),
+            State::Opening { until, .. } => Some(until),
+            State::Resuming { .. } | State::Rejoining { .. } => None,
         }
     }
 
-    /// When the trouble began, if there is any.
-    fn since(&self) -> Option<Instant> {
-        match self {
-            Self::Up { path_lost } => *path_lost,
-            Self::Opening { since, .. } | Self::Resuming { since, .. } | Self::Rejoining { since, .. } => {
-                Some(*since)
+    /// Takes what happens.
+    pub(super) fn step(&mut self, happens: Happens, now: Instant) -> Vec<Effect> {
+        match happens {
+            Happens::SignalLost | Happens::ResumeFailed => {
+                self.resume(ReconnectReason::RrSignalDisconnected, now)
             }
+            Happens::PathLost => {
+                if let State::Up { path_lost } = &mut self.state {
+                    path_lost.get_or_insert(now);
+                }
+                Vec::new()
+            }
+            Happens::PathFound { connected } => {
+                if let State::Up { path_lost } = &mut self.state {
+                    *path_lost = None;
+                }
+                self.finish_opening(connected)
+            }
+            Happens::OfferAnswered { connected } => {
+                if let State::Opening { offered, .. } = &mut self.state {
+                    *offered = true;
+                }
+                self.finish_opening(connected)
+            }
+            Happens::Timer => match self.state {
+                State::Up { path_lost: Some(since) } if now >= since + PATH_PATIENCE => {
+                    self.resume(ReconnectReason::RrSubscriberFailed, now)
+                }
+                State::Opening { until, .. } if now >= until => self.rejoin(media_lost(), now),
+                _ => Vec::new(),
+            },
+            Happens::Broken(error) => self.rejoin(error, now),
+            Happens::Leave { action, reason } => match (action, room_end(reason)) {
+                (Action::Resume, _) => self.resume(ReconnectReason::RrUnknown, now),
+                (Action::Disconnect, Some(end)) => vec![Effect::End(end)],
+                (Action::Disconnect | Action::Reconnect, _) => self.rejoin(room_lost(), now),
+            },
+            Happens::Resumed => {
+                if let State::Resuming { since, .. } = self.state {
+                    self.state = State::opening(since, now, true);
+                }
+                Vec::new()
+            }
+            Happens::Rejoined => {
+                self.state = State::opening(self.state.since().unwrap_or(now), now, false);
+                Vec::new()
+            }
+            Happens::Over(end) => vec![Effect::End(end)],
         }
-    }
-}
-
-impl<T: MediaTransport> Session<T> {
-    pub(super) fn signal_closed(&mut self, why: &str, now: Instant) -> Result<(), End> {
-        debug!(why, "signalling lost");
-        self.resume(ReconnectReason::RrSignalDisconnected, now)
-    }
-
-    pub(super) fn path_lost(&mut self, now: Instant) {
-        if let Link::Up { path_lost } = &mut self.link {
-            path_lost.get_or_insert(now);
-        }
-    }
-
-    pub(super) fn path_found(&mut self) {
-        if let Link::Up { path_lost } = &mut self.link {
-            *path_lost = None;
-        }
-        self.finish_opening();
-    }
-
-    pub(super) fn offer_answered(&mut self) {
-        if let Link::Opening { offered, .. } = &mut self.link {
-            *offered = true;
-        }
-        self.finish_opening();
     }
 
     /// The connection works again once media has a path, after the offer that belongs to it.
-    fn finish_opening(&mut self) {
-        let Link::Opening { resumed, offered: true, .. } = self.link else { return };
-        if !self.transport.is_connected() {
-            return;
-        }
-        self.link = Link::Up { path_lost: None };
-        if resumed {
-            self.stats.resumes += 1;
-            self.signal.resumed();
-        }
-        self.connection(ConnectionState::Connected);
-    }
-
-    pub(super) fn link_timer(&mut self, now: Instant) -> Result<(), End> {
-        match self.link {
-            Link::Up { path_lost: Some(since) } if now >= since + PATH_PATIENCE => {
-                self.resume(ReconnectReason::RrSubscriberFailed, now)
+    fn finish_opening(&mut self, connected: bool) -> Vec<Effect> {
+        match self.state {
+            State::Opening { resumed, offered: true, .. } if connected => {
+                self.state = State::Up { path_lost: None };
+                let tell = self.tell(ConnectionState::Connected);
+                [Effect::Works { resumed }].into_iter().chain(tell).collect()
             }
-            Link::Opening { until, .. } if now >= until => self.rejoin(media_lost(), now),
-            _ => Ok(()),
+            _ => Vec::new(),
         }
     }
 
-    pub(super) fn leave_request(&mut self, leave: &proto::LeaveRequest, now: Instant) -> Result<(), End> {
-        info!(reason = ?leave.reason(), action = ?leave.action(), "the server asks us to leave");
-        match leave.action() {
-            Action::Resume => self.resume(ReconnectReason::RrUnknown, now),
-            Action::Reconnect => self.rejoin(room_lost(), now),
-            Action::Disconnect => match room_end(leave.reason()) {
-                Some(end) => Err(end.into()),
-                None => self.rejoin(room_lost(), now),
-            },
-        }
-    }
-
-    pub(super) async fn link_outcome(&mut self, outcome: Outcome, now: Instant) -> Result<(), End> {
-        match outcome {
-            Outcome::Resumed(Ok(())) => self.resumed(now).await,
-            Outcome::Resumed(Err(error)) => self.resume_failed(&error, now),
-            Outcome::Joined(joined) => match *joined {
-                Ok((signal, joined)) => self.rejoined(signal, &joined, now),
-                Err(error) => self.rejoin_failed(&error, now),
-            },
-        }
+    /// Says how the connection stands now, if that is new: a session that is lost again before it works is still the one
+    /// that is being taken up.
+    fn tell(&mut self, state: ConnectionState) -> Option<Effect> {
+        (std::mem::replace(&mut self.told, state) != state).then_some(Effect::Tell(state))
     }
 
     /// Takes the session up again.
-    fn resume(&mut self, reason: ReconnectReason, now: Instant) -> Result<(), End> {
-        let (since, attempt) = match &self.link {
-            Link::Resuming { since, attempt, .. } => (*since, attempt + 1),
-            Link::Rejoining { .. } => return Ok(()),
-            link => (link.since().unwrap_or(now), 0),
+    fn resume(&mut self, reason: ReconnectReason, now: Instant) -> Vec<Effect> {
+        let (since, attempt) = match self.state {
+            State::Resuming { since, attempt } => (since, attempt + 1),
+            State::Rejoining { .. } => return Vec::new(),
+            state => (state.since().unwrap_or(now), 0),
         };
-        if now.duration_since(since) > RESUME_WINDOW.min(self.options.resume_for) {
+        if now.duration_since(since) > RESUME_WINDOW.min(self.resume_for) {
             return self.rejoin(room_lost(), now);
         }
-        if !matches!(self.link, Link::Resuming { .. }) {
-            self.connection(ConnectionState::Resuming);
-        }
-        let resumption = self.signal.resumption();
-        let delay = delay(attempt);
-        let work = Box::pin(async move {
-            tokio::time::sleep(delay).await;
-            Outcome::Resumed(resumption.resume(reason).await)
-        });
-        self.link = Link::Resuming { since, attempt, work };
-        Ok(())
-    }
-
-    async fn resumed(&mut self, now: Instant) -> Result<(), End> {
-        let Link::Resuming { since, .. } = self.link else { return Ok(()) };
-        let waiting = self.signal.drain();
-        let (offer, answer) = self.media.descriptions();
-        self.signal.send(Request::SyncState(proto::SyncState {
-            offer,
-            answer,
-            subscription: Some(proto::UpdateSubscription {
-                track_sids: self.subscriptions.requested(),
-                // We do not subscribe by default: named are those we did subscribe to.
-                subscribe: true,
-                ..Default::default()
-            }),
-            ..Default::default()
-        }));
-        self.link = Link::Opening { since, until: now + MEDIA_TIMEOUT, resumed: true, offered: false };
-        for message in waiting {
-            self.handle(message, now)?;
-        }
-        if self.link.hears_signal() && !self.signal.resumption().is_open().await {
-            return self.signal_closed("closed at once", now);
-        }
-        Ok(())
-    }
-
-    fn resume_failed(&mut self, error: &SignalError, now: Instant) -> Result<(), End> {
-        debug!(error = %join_error(error, &self.signal.token()).detail, "resuming failed");
-        match error {
-            SignalError::LeaveRequest { reason, action } => match (action, room_end(*reason)) {
-                (Action::Disconnect, Some(end)) => Err(end.into()),
-                _ => self.rejoin(room_lost(), now),
-            },
-            SignalError::Client(..) => self.rejoin(join_error(error, &self.signal.token()), now),
-            SignalError::Handshake { status } if status.is_client_error() => self.rejoin(room_lost(), now),
-            _ => self.resume(ReconnectReason::RrSignalDisconnected, now),
-        }
+        self.state = State::Resuming { since, attempt };
+        let tell = self.tell(ConnectionState::Resuming);
+        tell.into_iter().chain([Effect::Resume { attempt, reason }]).collect()
     }
 
     /// Joins the room anew, because of `error`.
-    pub(super) fn rejoin(&mut self, error: ApiError, now: Instant) -> Result<(), End> {
-        let (since, attempt) = match &self.link {
-            Link::Rejoining { since, attempt, .. } => (*since, attempt + 1),
-            link => (link.since().unwrap_or(now), 0),
+    fn rejoin(&mut self, error: ApiError, now: Instant) -> Vec<Effect> {
+        let (since, attempt) = match self.state {
+            State::Rejoining { since, attempt } => (since, attempt + 1),
+            state => (state.since().unwrap_or(now), 0),
         };
-        if now.duration_since(since) > self.options.resume_for {
-            return Err(RoomEnd::Lost(lost(error)).into());
+        if now.duration_since(since) > self.resume_for {
+            return vec![Effect::End(RoomEnd::Lost(lost(error)))];
         }
-        if !matches!(self.link, Link::Rejoining { .. }) {
-            self.connection(ConnectionState::Reconnecting);
-        }
-        let (url, token) = (self.options.url.clone(), self.signal.token());
-        let delay = delay(attempt);
-        let work = Box::pin(async move {
-            tokio::time::sleep(delay).await;
-            Outcome::Joined(Box::new(signal::join(&url, &token).await))
-        });
-        self.link = Link::Rejoining { since, attempt, work };
-        Ok(())
-    }
-
-    fn rejoined(&mut self, signal: Signal, joined: &proto::JoinResponse, now: Instant) -> Result<(), End> {
-        let since = self.link.since().unwrap_or(now);
-        info!("joined anew");
-        self.reset_media(now);
-        self.signal = signal;
-        match open(&self.transport_options) {
-            Ok(transport) => self.transport = transport,
-            Err(error) => return self.rejoin(error, now),
-        }
-        self.stats.reconnects += 1;
-        self.link = Link::Opening { since, until: now + MEDIA_TIMEOUT, resumed: false, offered: false };
-        self.people.joined(joined);
-        for (_, subscription) in self.subscriptions.iter_mut() {
-            subscription.requested = false;
-        }
-        self.reconcile();
-        self.roster_changed(now);
-        Ok(())
-    }
-
-    fn rejoin_failed(&mut self, error: &SignalError, now: Instant) -> Result<(), End> {
-        let described = join_error(error, &self.signal.token());
-        debug!(detail = %described.detail, "joining anew failed");
-        match error {
-            SignalError::Client(status, _) if status.as_u16() == 404 => Err(RoomEnd::RoomClosed.into()),
-            SignalError::Client(status, _) if matches!(status.as_u16(), 401 | 403) => {
-                Err(RoomEnd::Lost(lost(described)).into())
-            }
-            _ => self.rejoin(described, now),
-        }
+        self.state = State::Rejoining { since, attempt };
+        let tell = self.tell(ConnectionState::Reconnecting);
+        tell.into_iter().chain([Effect::Join { attempt }]).collect()
     }
 }
 
 /// What an order to leave means for good; none if the room may be joined again.
-fn room_end(reason: DisconnectReason) -> Option<RoomEnd> {
+pub(super) fn room_end(reason: DisconnectReason) -> Option<RoomEnd> {
     match reason {
         DisconnectReason::ClientInitiated => Some(RoomEnd::Left),
         DisconnectReason::DuplicateIdentity => Some(RoomEnd::DuplicateIdentity),
@@ -300,16 +249,8 @@ impl RoomEnd {
     }
 }
 
-/// Grows to five seconds; jittered, so that the jobs of a server that restarts do not come all at once.
-pub(super) fn delay(attempt: u32) -> Duration {
-    if attempt == 0 {
-        return Duration::ZERO;
-    }
-    let longest = (200u64 << attempt.min(5)).min(5000);
-    Duration::from_millis(rand::rng().random_range(longest / 2..=longest))
-}
-
-fn room_lost() -> ApiError {
+/// The session cannot be taken up again.
+pub(super) fn room_lost() -> ApiError {
     ApiError::new(
         ErrorCode::RoomLost,
         Fault::Server,
@@ -331,14 +272,165 @@ pub(super) fn media_lost() -> ApiError {
 }
 
 /// The error of a session that is over: the cause of the last attempt, under the name for it.
-fn lost(cause: ApiError) -> ApiError {
+pub(super) fn lost(cause: ApiError) -> ApiError {
     ApiError { code: ErrorCode::RoomLost, ..cause }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
     use proto::signal_response::Message;
+
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+    const RESUME_FOR: Duration = Duration::from_secs(60);
+
+    fn up(now: Instant) -> Link {
+        let mut link = Link::joined(now, RESUME_FOR);
+        assert_eq!(link.step(Happens::PathFound { connected: true }, now), [], "no offer yet");
+        let works = [Effect::Works { resumed: false }, Effect::Tell(ConnectionState::Connected)];
+        assert_eq!(link.step(Happens::OfferAnswered { connected: true }, now), works);
+        link
+    }
+
+    fn resume(attempt: u32, reason: ReconnectReason) -> Effect {
+        Effect::Resume { attempt, reason }
+    }
+
+    #[test]
+    fn a_lost_signal_is_taken_up_again_and_told_once() {
+        let now = Instant::now();
+        let mut link = up(now);
+        let first = link.step(Happens::SignalLost, now);
+        let reason = ReconnectReason::RrSignalDisconnected;
+        assert_eq!(first, [Effect::Tell(ConnectionState::Resuming), resume(0, reason)]);
+        assert!(link.resumes() && !link.hears_signal());
+        assert_eq!(link.step(Happens::ResumeFailed, now + S), [resume(1, reason)]);
+        assert_eq!(link.step(Happens::Resumed, now + S), []);
+        assert!(link.hears_signal());
+        assert_eq!(link.step(Happens::OfferAnswered { connected: false }, now + S), []);
+        let works = [Effect::Works { resumed: true }, Effect::Tell(ConnectionState::Connected)];
+        assert_eq!(link.step(Happens::PathFound { connected: true }, now + 2 * S), works);
+        assert_eq!(link.deadline(), None);
+    }
+
+    #[test]
+    fn what_is_not_resumed_in_its_time_is_joined_anew_and_given_up_in_the_end() {
+        let now = Instant::now();
+        let mut link = up(now);
+        link.step(Happens::SignalLost, now);
+        let anew = link.step(Happens::ResumeFailed, now + RESUME_WINDOW + S);
+        assert_eq!(anew, [Effect::Tell(ConnectionState::Reconnecting), Effect::Join { attempt: 0 }]);
+        assert_eq!(link.step(Happens::ResumeFailed, now + RESUME_WINDOW + S), [], "that is over");
+        let again = link.step(Happens::Broken(room_lost()), now + 30 * S);
+        assert_eq!(again, [Effect::Join { attempt: 1 }]);
+        let end = link.step(Happens::Broken(media_lost()), now + RESUME_FOR + S);
+        assert_eq!(end, [Effect::End(RoomEnd::Lost(lost(media_lost())))]);
+    }
+
+    #[test]
+    fn a_path_that_is_gone_for_a_moment_is_waited_for() {
+        let now = Instant::now();
+        let mut link = up(now);
+        link.step(Happens::PathLost, now);
+        assert_eq!(link.deadline(), Some(now + PATH_PATIENCE));
+        assert_eq!(link.step(Happens::Timer, now + S), []);
+        link.step(Happens::PathFound { connected: true }, now + S);
+        assert_eq!((link.deadline(), link.step(Happens::Timer, now + 5 * S)), (None, Vec::new()));
+        link.step(Happens::PathLost, now + 6 * S);
+        let effects = link.step(Happens::Timer, now + 6 * S + PATH_PATIENCE);
+        assert_eq!(effects[1], resume(0, ReconnectReason::RrSubscriberFailed));
+    }
+
+    #[test]
+    fn media_that_does_not_come_after_a_join_is_joined_for_anew() {
+        let now = Instant::now();
+        let mut link = Link::joined(now, RESUME_FOR);
+        assert_eq!(link.step(Happens::Timer, now + MEDIA_TIMEOUT / 2), []);
+        let anew = link.step(Happens::Timer, now + MEDIA_TIMEOUT);
+        assert_eq!(anew, [Effect::Tell(ConnectionState::Reconnecting), Effect::Join { attempt: 0 }]);
+        link.step(Happens::Rejoined, now + MEDIA_TIMEOUT);
+        assert_eq!(link.deadline(), Some(now + 2 * MEDIA_TIMEOUT));
+    }
+
+    #[test]
+    fn a_server_that_asks_us_to_leave_says_for_how_long() {
+        let now = Instant::now();
+        let leave = |reason, action| up(now).step(Happens::Leave { reason, action }, now);
+        use DisconnectReason as Reason;
+        assert_eq!(leave(Reason::RoomClosed, Action::Disconnect), [Effect::End(RoomEnd::RoomClosed)]);
+        let anew = [Effect::Tell(ConnectionState::Reconnecting), Effect::Join { attempt: 0 }];
+        assert_eq!(leave(Reason::ServerShutdown, Action::Disconnect), anew);
+        assert_eq!(leave(Reason::RoomClosed, Action::Reconnect), anew);
+        assert_eq!(leave(Reason::Migration, Action::Resume)[1], resume(0, ReconnectReason::RrUnknown));
+    }
+
+    fn happens() -> impl Strategy<Value = Happens> {
+        let connected = any::<bool>();
+        prop_oneof![
+            3 => Just(Happens::SignalLost),
+            2 => Just(Happens::PathLost),
+            3 => connected.prop_map(|connected| Happens::PathFound { connected }),
+            3 => any::<bool>().prop_map(|connected| Happens::OfferAnswered { connected }),
+            4 => Just(Happens::Timer),
+            1 => Just(Happens::Broken(media_lost())),
+            1 => Just(Happens::Leave { reason: DisconnectReason::Migration, action: Action::Resume }),
+            1 => Just(Happens::Leave { reason: DisconnectReason::ServerShutdown, action: Action::Reconnect }),
+            4 => Just(Happens::Resumed),
+            4 => Just(Happens::ResumeFailed),
+            4 => Just(Happens::Rejoined),
+        ]
+    }
+
+    proptest! {
+        /// In whatever order things happen: each state is told once, in an order that makes sense; what is under way is
+        /// what was told; and nothing is tried for longer than it may.
+        #[test]
+        fn what_is_told_is_what_is_done(events in prop::collection::vec((happens(), 0..8_000u64), 0..60)) {
+            let mut now = Instant::now();
+            let mut link = Link::joined(now, RESUME_FOR);
+            let (mut told, mut trouble) = (ConnectionState::Connecting, Some(now));
+            for (event, after_ms) in events {
+                now += Duration::from_millis(after_ms);
+                // Nobody resumes or joins unless he was told to.
+                match (&event, told) {
+                    (Happens::Resumed | Happens::ResumeFailed, _) if !link.resumes() => continue,
+                    (Happens::Rejoined, _) if !matches!(link.state, State::Rejoining { .. }) => continue,
+                    (Happens::SignalLost | Happens::Leave { .. }, _) if !link.hears_signal() => continue,
+                    _ => {}
+                }
+                match event {
+                    Happens::PathLost if told == ConnectionState::Connected => trouble = trouble.or(Some(now)),
+                    Happens::PathFound { .. } if told == ConnectionState::Connected => trouble = None,
+                    _ => {}
+                }
+                let before = trouble;
+                for effect in link.step(event, now) {
+                    match effect {
+                        Effect::Tell(state) => {
+                            prop_assert_ne!(state, told, "told twice");
+                            told = state;
+                            trouble = match state {
+                                ConnectionState::Connected => None,
+                                _ => before.or(Some(now)),
+                            };
+                        }
+                        Effect::Resume { .. } => {
+                            prop_assert_eq!(told, ConnectionState::Resuming);
+                            prop_assert!(link.resumes());
+                        }
+                        Effect::Join { .. } => prop_assert_eq!(told, ConnectionState::Reconnecting),
+                        Effect::Works { .. } => prop_assert!(link.hears_signal()),
+                        Effect::End(_) => {
+                            prop_assert!(before.is_some_and(|since| now - since > RESUME_FOR));
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        }
+    }
 
     fn leave(reason: DisconnectReason, action: Action) -> Vec<u8> {
         let leave =

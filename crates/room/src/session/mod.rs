@@ -4,9 +4,13 @@
 //! [`RoomEvent`]s; the [`Room`] handle gives it orders.
 
 mod actor;
+mod keeping;
 mod link;
 mod media;
 mod outlet;
+mod state;
+mod streams;
+mod subscribing;
 mod subscriptions;
 
 use std::sync::Arc;
@@ -18,6 +22,7 @@ use egress::roster::{LayerQuality, Roster};
 use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::clock::Clock;
 use crate::event::RoomEvent;
 #[doc(hidden)]
 pub use crate::transport::{Datagram, Impairment};
@@ -37,13 +42,15 @@ pub struct RoomOptions {
     pub resume_for: Duration,
     /// How long the server may take to let us in the first time.
     pub join_timeout: Duration,
+    /// What packets are stamped by: the clock of everybody else who is concerned with them.
+    pub clock: Clock,
     /// Damage to the media connection, in tests.
     #[doc(hidden)]
     pub impairment: Option<Impairment>,
 }
 
 impl RoomOptions {
-    /// Options with the usual values: UDP and TCP, 60 s of reconnecting, 15 s for the join.
+    /// Options with the usual values: UDP and TCP, 60 s of reconnecting, 15 s for the join, a clock that starts now.
     pub fn new(url: impl Into<String>, token: SecretString) -> Self {
         Self {
             url: url.into(),
@@ -51,6 +58,7 @@ impl RoomOptions {
             tcp_only: false,
             resume_for: Duration::from_secs(60),
             join_timeout: Duration::from_secs(15),
+            clock: Clock::start(),
             impairment: None,
         }
     }

@@ -8,36 +8,11 @@
 //! All times are unix time in ns on this machine's clock, as one `i64`.
 
 use std::collections::VecDeque;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use egress::roster::TrackKind;
 
 const MS: i64 = 1_000_000;
 const SECOND: i64 = 1_000 * MS;
-
-/// This machine's clock: unix time as it stood at the start, carried on monotonically.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LocalClock {
-    start: Instant,
-    start_ns: i64,
-}
-
-impl LocalClock {
-    /// Reads the system's clock, once.
-    pub(crate) fn start() -> Self {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), start_ns: i64::try_from(unix.as_nanos()).unwrap_or(i64::MAX / 2) }
-    }
-
-    /// An instant as unix time, ns.
-    pub(crate) fn ns(&self, at: Instant) -> i64 {
-        let ns = |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX / 4);
-        match at.checked_duration_since(self.start) {
-            Some(after) => self.start_ns + ns(after),
-            None => self.start_ns - ns(self.start.duration_since(at)),
-        }
-    }
-}
 
 /// Reports within which the fastest delivery is looked for.
 const OFFSET_WINDOW_NS: i64 = 60 * SECOND;
@@ -170,11 +145,13 @@ impl StreamClock {
         self.newest.map(|(newest_rtp, newest_ns)| newest_ns + self.span_ns(newest_rtp, rtp_time))
     }
 
-    /// The publisher's RTP time stood still before `rtp_time`: from there on everything is `by_ns` later.
-    pub(crate) fn stood_still(&mut self, rtp_time: u64, by_ns: i64) {
+    /// The publisher's RTP time stood still before `rtp_time`, which came at `arrived_ns`: from there on everything is
+    /// `by_ns` later.
+    pub(crate) fn stood_still(&mut self, rtp_time: u64, by_ns: i64, arrived_ns: i64) {
         let Some((_, newest_ns)) = self.newest else { return };
-        let time_ns =
-            self.presumed_ns(rtp_time).map_or(newest_ns, |presumed| presumed + by_ns).max(newest_ns);
+        let presumed = self.presumed_ns(rtp_time).unwrap_or(newest_ns);
+        // Where time had jumped ahead, being as late as usual may mean to be captured long after having come.
+        let time_ns = (presumed + by_ns).min(arrived_ns + UNBORN_NS).max(newest_ns);
         self.newest = Some((rtp_time, time_ns));
         self.error_ns = 0;
         self.reports.clear();
@@ -405,7 +382,7 @@ mod tests {
                 }
             }
             let first = 10 * SECOND;
-            clock.stood_still(rtp(first), by);
+            clock.stood_still(rtp(first), by, T0 + first + by + 5 * MS);
             for n in 0..(3 * stood_s + 30) * 50 {
                 let at = first + n * 20 * MS;
                 let time = clock.time_ns(rtp(at), T0 + at + by + 5 * MS);
@@ -428,7 +405,7 @@ mod tests {
             // A route to the server that is 300 ms longer looks like one.
             let delay = if n < 500 { 5 * MS } else { 305 * MS };
             if n == 500 {
-                clock.stood_still(rtp, 300 * MS);
+                clock.stood_still(rtp, 300 * MS, at + delay);
             }
             off = clock.time_ns(rtp, at + delay) - at;
             if n % 150 == 149 {

@@ -4,6 +4,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod jitter;
+mod keyframe;
 pub(crate) mod payload;
 pub(crate) mod receiver;
 pub(crate) mod red;

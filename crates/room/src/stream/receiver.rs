@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use egress::roster::TrackKind;
 
-use super::clock::{LocalClock, ServerClock, StreamClock};
+use super::clock::{ServerClock, StreamClock};
 use super::jitter::{Arrived, Insert, JitterBuffer, Ordered};
+use super::keyframe::KeyframeRequests;
 use super::standstill::{self, Standstill, Verdict};
 use super::{payload, red};
+use crate::clock::Clock;
 use crate::event::{Packet, Stream};
 
 /// How long a missing video packet is waited for: several rounds of retransmission requests.
@@ -21,9 +23,6 @@ const AUDIO_WAIT: Duration = Duration::from_millis(300);
 /// How long where redundancy repairs: the server does not retransmit it, and the copy comes a few packets
 /// later or not at all.
 const REDUNDANT_WAIT: Duration = Duration::from_millis(100);
-/// Least time between two requests for a key frame.
-pub(crate) const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
-
 /// A packet as the transport hands it over.
 #[derive(Debug, Clone)]
 pub(crate) struct Incoming {
@@ -62,16 +61,7 @@ pub(crate) struct Receiver {
     counts: Counts,
     /// Lost since the last packet that was delivered.
     lost_before: u32,
-    keyframe: Keyframe,
-}
-
-/// Whether a key frame is missing, and what has been done about it.
-#[derive(Debug, Default)]
-struct Keyframe {
-    wanted: bool,
-    requested_at: Option<Instant>,
-    /// Packets came since the last request, so that there is a publisher to answer.
-    flowing: bool,
+    keyframe: KeyframeRequests,
 }
 
 impl Receiver {
@@ -92,9 +82,7 @@ impl Receiver {
             rtp_time: None,
             counts: Counts::default(),
             lost_before: 0,
-            // The server asks for one itself at the start of a subscription: the first request of ours
-            // comes only if that one is not answered in time.
-            keyframe: Keyframe { wanted: video, requested_at: None, flowing: false },
+            keyframe: KeyframeRequests::new(video),
             stream,
         }
     }
@@ -107,19 +95,12 @@ impl Receiver {
         self.counts
     }
 
-    fn is_video(&self) -> bool {
-        self.stream.kind == TrackKind::Video
-    }
-
     /// Takes a packet. `redundant`: its payload is RED.
     pub(crate) fn receive(&mut self, incoming: Incoming, redundant: bool) {
         let rtp_time = extend(self.rtp_time, incoming.rtp_time);
         self.rtp_time = Some(self.rtp_time.map_or(rtp_time, |newest| newest.max(rtp_time)));
         self.counts.bytes += incoming.payload.len() as u64;
-        if self.keyframe.requested_at.is_none() {
-            self.keyframe.requested_at = Some(incoming.at);
-        }
-        self.keyframe.flowing = true;
+        self.keyframe.received(incoming.at);
 
         let mut arrived = Arrived {
             seq: incoming.seq,
@@ -171,7 +152,7 @@ impl Receiver {
     pub(crate) fn report(
         &mut self,
         server: &mut ServerClock,
-        local: &LocalClock,
+        local: &Clock,
         at: Instant,
         rtp: u32,
         ntp_ns: i64,
@@ -182,7 +163,7 @@ impl Receiver {
     }
 
     /// Hands out what is in order.
-    pub(crate) fn poll(&mut self, now: Instant, local: &LocalClock, mut deliver: impl FnMut(Packet) -> bool) {
+    pub(crate) fn poll(&mut self, now: Instant, local: &Clock, mut deliver: impl FnMut(Packet) -> bool) {
         while let Some(ordered) = self.buffer.pop(now) {
             let verdict = self.judge(&ordered.packet, local);
             self.held.push_back(ordered);
@@ -196,7 +177,7 @@ impl Receiver {
     }
 
     /// Whether the next packet in order, and what is held before it, may pass.
-    fn judge(&mut self, packet: &Arrived, local: &LocalClock) -> Verdict {
+    fn judge(&mut self, packet: &Arrived, local: &Clock) -> Verdict {
         // Padding carries the time of the picture before it, however long ago that was.
         if packet.payload.is_empty() {
             return if self.held.is_empty() { Verdict::Pass } else { Verdict::Hold };
@@ -208,13 +189,13 @@ impl Receiver {
         }
     }
 
-    fn release(&mut self, verdict: Verdict, local: &LocalClock, deliver: &mut impl FnMut(Packet) -> bool) {
+    fn release(&mut self, verdict: Verdict, local: &Clock, deliver: &mut impl FnMut(Packet) -> bool) {
         match verdict {
             Verdict::Hold => return,
             Verdict::Pass => {}
             Verdict::StoodStill(by_ns) => {
                 if let Some(first) = self.held.front() {
-                    self.clock.stood_still(first.packet.rtp_time, by_ns);
+                    self.clock.stood_still(first.packet.rtp_time, by_ns, local.ns(first.packet.at));
                 }
             }
         }
@@ -223,15 +204,15 @@ impl Receiver {
         }
     }
 
-    fn hand_out(&mut self, ordered: Ordered, local: &LocalClock, deliver: &mut impl FnMut(Packet) -> bool) {
+    fn hand_out(&mut self, ordered: Ordered, local: &Clock, deliver: &mut impl FnMut(Packet) -> bool) {
         let packet = ordered.packet;
         if ordered.lost_before > 0 {
             self.counts.lost += u64::from(ordered.lost_before);
             self.lost_before = self.lost_before.saturating_add(ordered.lost_before);
-            self.want_keyframe();
+            self.keyframe.want();
         }
-        if self.keyframe.wanted && payload::begins_keyframe(self.stream.codec, &packet.payload) {
-            self.keyframe.wanted = false;
+        if self.keyframe.is_wanted() && payload::begins_keyframe(self.stream.codec, &packet.payload) {
+            self.keyframe.came();
         }
         let delivered = deliver(Packet {
             stream: self.stream.id,
@@ -248,7 +229,7 @@ impl Receiver {
         } else {
             self.counts.lost += 1;
             self.lost_before = self.lost_before.saturating_add(1);
-            self.want_keyframe();
+            self.keyframe.want();
         }
     }
 
@@ -263,37 +244,21 @@ impl Receiver {
         self.flushing = true;
     }
 
-    fn want_keyframe(&mut self) {
-        self.keyframe.wanted |= self.is_video();
-    }
-
     /// Somebody wants a key frame, whatever was received.
     pub(crate) fn ask_keyframe(&mut self) {
-        if self.is_video() {
-            self.keyframe.wanted = true;
-            self.keyframe.flowing = true;
-        }
+        self.keyframe.ask();
     }
 
     /// Whether to ask the publisher for a key frame now. Repeats until one comes.
     pub(crate) fn take_keyframe_request(&mut self, now: Instant) -> bool {
-        if self.keyframe_due().is_none_or(|due| due > now) {
-            return false;
-        }
-        self.keyframe.requested_at = Some(now);
-        self.keyframe.flowing = false;
-        self.counts.keyframe_requests += 1;
-        true
-    }
-
-    fn keyframe_due(&self) -> Option<Instant> {
-        let keyframe = &self.keyframe;
-        (keyframe.wanted && keyframe.flowing).then_some(keyframe.requested_at? + KEYFRAME_INTERVAL)
+        let due = self.keyframe.take(now);
+        self.counts.keyframe_requests += u64::from(due);
+        due
     }
 
     /// When [`Self::poll`] or [`Self::take_keyframe_request`] has something to do without a new packet.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        [self.buffer.deadline(), self.keyframe_due(), self.held_until()].into_iter().flatten().min()
+        [self.buffer.deadline(), self.keyframe.due(), self.held_until()].into_iter().flatten().min()
     }
 }
 
@@ -308,6 +273,7 @@ fn extend(newest: Option<u64>, wire: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use egress::id::TrackId;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::event::{Codec, StreamId};
@@ -338,12 +304,66 @@ mod tests {
 
     fn drain(receiver: &mut Receiver, now: Instant) -> Vec<Packet> {
         let mut out = Vec::new();
-        let local = LocalClock::start();
+        let local = Clock::start();
         receiver.poll(now, &local, |packet| {
             out.push(packet);
             true
         });
         out
+    }
+
+    /// What a sender, or the server, does to its time.
+    #[derive(Debug, Clone)]
+    enum Trick {
+        Honest,
+        /// RTP time jumps by so many ticks.
+        Jump(i32),
+        /// A report is off by so many ms.
+        Report(i64),
+    }
+
+    fn trick() -> impl Strategy<Value = Trick> {
+        prop_oneof![
+            20 => Just(Trick::Honest),
+            1 => any::<i32>().prop_map(Trick::Jump),
+            1 => (-20_000_000..20_000_000i64).prop_map(Trick::Report),
+            2 => (-50..50i64).prop_map(Trick::Report),
+        ]
+    }
+
+    proptest! {
+        /// Whatever a sender and its reports claim, nothing was captured after it came, but for a second that is left
+        /// to clocks.
+        #[test]
+        fn no_packet_is_of_the_future(
+            steps in prop::collection::vec((0..400u64, trick()), 1..300),
+            video in any::<bool>(),
+        ) {
+            let (codec, kind, rate) =
+                if video { (Codec::Vp8, TrackKind::Video, 90_000) } else { (Codec::Opus, TrackKind::Audio, 48_000) };
+            let (mut receiver, mut server, local) = (receiver(codec, kind, rate), ServerClock::default(), Clock::start());
+            let (mut at, mut rtp) = (Instant::now(), 12_345u32);
+            for (seq, (pause_ms, trick)) in steps.into_iter().enumerate() {
+                at += Duration::from_millis(pause_ms);
+                rtp = rtp.wrapping_add(pause_ms as u32 * (rate / 1000));
+                match trick {
+                    Trick::Honest => {}
+                    Trick::Jump(ticks) => rtp = rtp.wrapping_add(ticks as u32),
+                    Trick::Report(off_ms) => {
+                        receiver.report(&mut server, &local, at, rtp, local.ns(at) + off_ms * 1_000_000);
+                    }
+                }
+                receiver.receive(incoming(seq as u64, rtp, &[0x10, 1, 2, 3], at), false);
+                let mut out = Vec::new();
+                receiver.poll(at, &local, |packet| {
+                    out.push(packet.time_ns);
+                    true
+                });
+                for time_ns in out {
+                    prop_assert!(time_ns - local.ns(at) <= 1_000_000_000, "{} ns ahead", time_ns - local.ns(at));
+                }
+            }
+        }
     }
 
     #[test]
@@ -409,7 +429,7 @@ mod tests {
     /// A microphone that gives nothing for a while and goes on, its sample count having stood still.
     #[test]
     fn what_follows_a_standstill_is_neither_lost_nor_late() {
-        let local = LocalClock::start();
+        let local = Clock::start();
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
         let mut receiver = receiver(Codec::Opus, TrackKind::Audio, 48_000);
@@ -437,7 +457,7 @@ mod tests {
     fn what_the_consumer_cannot_take_counts_as_lost() {
         let now = Instant::now();
         let mut receiver = receiver(Codec::Vp8, TrackKind::Video, 90_000);
-        let local = LocalClock::start();
+        let local = Clock::start();
         for seq in 1..=4 {
             receiver.receive(incoming(seq, 0, &[0x10, 0, 0], now), false);
         }

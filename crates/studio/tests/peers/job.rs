@@ -319,6 +319,7 @@ impl Job {
                 bitrate_bps: 1_000_000,
                 frames: self.ticks as u64,
                 dropped_frames: 0,
+                behind_ms: 0,
                 disk_left_s: None,
                 destination: None,
             });

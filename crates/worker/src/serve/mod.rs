@@ -101,6 +101,8 @@ fn defaults(config: &Config, of_places: EgressDefaults) -> EgressDefaults {
             encoder_threads: config.video_encoder_threads,
             browser_flags: config.chrome_flags.clone(),
             insecure_pages: config.insecure,
+            // The studio says which this computer has.
+            encoder: None,
         },
         ..of_places
     }

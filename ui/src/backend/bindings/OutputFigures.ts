@@ -35,6 +35,10 @@ dropped_frames: number,
  */
 disk_left_s: number | null, 
 /**
+ * How far the disk is behind what it is given, ms.
+ */
+behind_ms: number, 
+/**
  * How its connection is; none for what is written to a disk.
  */
 destination: DestinationFigures | null, };

@@ -1,5 +1,5 @@
 // A running recording. Names for tests: [data-testid=job][data-egress][data-status]; in it
-// [data-testid=job-elapsed], job-proxy, job-size, job-disk, job-dropped, job-connection, the stop button, and where it streams to
+// [data-testid=job-elapsed], job-proxy, job-size, job-disk, job-behind, job-dropped, job-connection, the stop button, and where it streams to
 // (see live/streams.tsx).
 
 import { Circle, LoaderCircle, RefreshCw } from "lucide-react";
@@ -19,7 +19,7 @@ import { t } from "@/words";
 import { Streams } from "../live/streams";
 import { formatWords } from "../room/track-words";
 import { JobUpload } from "../uploads/job-upload";
-import { DISK_LOW_S, elapsedOf, kindOf, pathOf, proxyOf, sumOf, takesOf } from "./job-figures";
+import { BEHIND_MS, DISK_LOW_S, elapsedOf, kindOf, pathOf, proxyOf, sumOf, takesOf } from "./job-figures";
 import { MadeBy } from "./made-by";
 import { StopButton } from "./stop-button";
 
@@ -53,6 +53,7 @@ export const JobCard = memo(function JobCard({
   const proxy = proxyOf(job);
   const { sounds, pictures } = takesOf(job);
   const diskLow = sum.disk_left_s !== null && sum.disk_left_s < DISK_LOW_S;
+  const behind = sum.behind_ms >= BEHIND_MS;
   const dropping = sum.frames > 0 && sum.dropped_frames / (sum.frames + sum.dropped_frames) > 0.01;
   return (
     <article
@@ -132,6 +133,11 @@ export const JobCard = memo(function JobCard({
                 {t("figure.disk.short", { left: timeLeft(sum.disk_left_s) })}
               </span>
             )}
+            {behind && (
+              <span className="font-semibold text-look">
+                {t("figure.behind.short", { s: Math.round(sum.behind_ms / 1000) })}
+              </span>
+            )}
             {pictures && (
               <span className={cx(dropping && "font-semibold text-look")}>
                 {t("figure.dropped.short", { n: sum.dropped_frames })}
@@ -152,6 +158,14 @@ export const JobCard = memo(function JobCard({
                 value={sum.disk_left_s === null ? "–" : timeLeft(sum.disk_left_s)}
                 testid="job-disk"
                 look={diskLow}
+              />
+            )}
+            {behind && (
+              <Figure
+                name={t("figure.behind")}
+                value={t("figure.behind.value", { s: Math.round(sum.behind_ms / 1000) })}
+                testid="job-behind"
+                look
               />
             )}
             {pictures && (

@@ -32,15 +32,18 @@ export interface Sum {
   frames: number;
   dropped_frames: number;
   disk_left_s: number | null;
+  /** How far the slowest disk is behind, ms. */
+  behind_ms: number;
 }
 
 export function sumOf(job: Job, kind: Kind = "files"): Sum {
-  const sum: Sum = { size_bytes: 0, bitrate_bps: 0, frames: 0, dropped_frames: 0, disk_left_s: null };
+  const sum: Sum = { size_bytes: 0, bitrate_bps: 0, frames: 0, dropped_frames: 0, disk_left_s: null, behind_ms: 0 };
   for (const output of figuresBy(job, kind)) {
     sum.size_bytes += output.size_bytes;
     sum.bitrate_bps += output.bitrate_bps;
     sum.frames += output.frames;
     sum.dropped_frames += output.dropped_frames;
+    sum.behind_ms = Math.max(sum.behind_ms, output.behind_ms);
     if (output.disk_left_s !== null)
       sum.disk_left_s = Math.min(sum.disk_left_s ?? Number.POSITIVE_INFINITY, output.disk_left_s);
   }
@@ -105,6 +108,9 @@ export function proxyOf(job: Job): string | null {
   const output = job.outputs.find((one) => one.id === PROXY);
   return output?.result?.path ?? output?.path ?? null;
 }
+
+/** A disk so far behind is worth a look, ms. */
+export const BEHIND_MS = 1000;
 
 /** Less than this left on the disk is worth a look, s. */
 export const DISK_LOW_S = 20 * 60;

@@ -7,28 +7,16 @@ pub mod tracks;
 use std::collections::HashSet;
 
 use egress::error::{ApiError, ErrorCode, Fault};
-use egress::fact::{EndReason, TrackFacts};
+use egress::fact::EndReason;
 use egress::wire::ToJob;
 use room::event::StreamId;
 use room::session::RoomStats;
 
 use crate::job::Facts;
-use crate::job::engine::Core;
-use crate::job::ingest::FromMedia;
+use crate::job::core::Core;
 use crate::job::link::Link;
-
-/// What of a source names and containers are made of.
-#[derive(Debug, Clone, Default)]
-pub struct Known {
-    /// The tracks that are taken.
-    pub tracks: Vec<TrackFacts>,
-    /// Whether there are pictures and sound, or may be later.
-    pub has: (bool, bool),
-    /// Codec as published of the picture that goes into files as it is; none where it is encoded, or not there yet.
-    pub picture: Option<String>,
-    /// The same of the sound.
-    pub sound: Option<String>,
-}
+use crate::job::media::FromMedia;
+use crate::job::shape::Known;
 
 /// What feeds a job.
 pub trait Feed {
@@ -83,9 +71,7 @@ pub trait Feed {
     fn drain(&mut self, core: &mut Core, end_ns: i64) -> HashSet<StreamId>;
 
     /// The job and what it has started use so much memory, bytes.
-    fn uses(&mut self, memory_bytes: u64) {
-        let _ = memory_bytes;
-    }
+    fn uses(&mut self, memory_bytes: u64, core: &mut Core, now_ns: i64, facts: &mut Facts);
 
     /// Why nothing came of outputs, where the feed knows more of it than that the job ended for `reason`.
     fn never_began(&self, reason: EndReason) -> Option<ApiError> {

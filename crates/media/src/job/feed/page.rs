@@ -20,10 +20,11 @@ pub use show::{Show, run};
 use crate::compose::decode::Decoded;
 use crate::compose::mix::Sides;
 use crate::job::Facts;
-use crate::job::engine::Core;
-use crate::job::feed::{Feed, Known, evicted};
-use crate::job::ingest::FromMedia;
+use crate::job::core::Core;
+use crate::job::feed::{Feed, evicted};
 use crate::job::link::Link;
+use crate::job::media::FromMedia;
+use crate::job::shape::Known;
 use crate::source::page::Captured;
 
 /// A page is one source of pictures and one of sound.
@@ -132,7 +133,7 @@ impl PageFeed {
         self.state == PageState::On
     }
 
-    fn on_captured(&mut self, captured: Captured, core: &mut Core) {
+    fn on_captured(&mut self, captured: Captured, core: &mut Core, now_ns: i64) {
         let (stream, time_ns, decoded) = match captured {
             Captured::Picture { time_ns, frame } => {
                 core.preview.push(time_ns, &frame);
@@ -145,7 +146,7 @@ impl PageFeed {
         core.levels.decoded(&TrackId::from(PROGRAM), &decoded);
         if self.on() {
             // Nothing here can fail: it is raw.
-            let _ = core.lanes.decoded(stream, decoded, true, Sides::BOTH);
+            let _ = core.lanes.decoded(stream, decoded, true, Sides::BOTH, now_ns);
         }
         if let Some((end_ns, pending)) = &mut self.draining
             && time_ns >= *end_ns
@@ -198,9 +199,9 @@ impl Feed for PageFeed {
         None
     }
 
-    fn on_media(&mut self, message: FromMedia, core: &mut Core, _now_ns: i64, _facts: &mut Facts) {
+    fn on_media(&mut self, message: FromMedia, core: &mut Core, now_ns: i64, _facts: &mut Facts) {
         if let FromMedia::Captured(captured) = message {
-            self.on_captured(captured, core);
+            self.on_captured(captured, core, now_ns);
         }
     }
 
@@ -274,7 +275,7 @@ impl Feed for PageFeed {
         (self.awaits_signal && !self.began).then(|| words::no_start(reason, loaded, self.room_over))
     }
 
-    fn uses(&mut self, memory_bytes: u64) {
+    fn uses(&mut self, memory_bytes: u64, _core: &mut Core, _now_ns: i64, _facts: &mut Facts) {
         // Told once: the page that comes after this one is measured anew when this one is gone.
         if memory_bytes > MOST_MEMORY_BYTES && self.state != PageState::Reloading && !self.too_large {
             self.too_large = true;

@@ -2,6 +2,7 @@
 
 mod ends;
 mod facts;
+mod pictures;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,22 +16,23 @@ use egress::wire::ToJob;
 use room::event::{Packet, RoomEvent, Stream, StreamId};
 use room::session::{Room, RoomStats};
 
-use crate::compose::decode::Decoded;
 use crate::compose::mix::Sides;
 use crate::compose::turns::Turns;
 use crate::job::Facts;
-use crate::job::engine::Core;
-use crate::job::feed::tracks::ends::{never_began, not_found};
-use crate::job::feed::{Feed, Known};
+use crate::job::core::Core;
+use crate::job::feed::Feed;
+use crate::job::feed::tracks::ends::{never_began, not_found, too_much};
 use crate::job::first_picture::FirstPicture;
 use crate::job::full_size::FullSize;
 use crate::job::health::TrackHealth;
-use crate::job::ingest::{FromMedia, Ingest};
+use crate::job::ingest::Ingest;
 use crate::job::lanes::start::Camera;
 use crate::job::link::Link;
-use crate::job::watch::{Sight, SourceWatch, Verdict};
-use crate::output::Renditions;
-use crate::source::depayload::{Passage, Picture};
+use crate::job::media::FromMedia;
+use crate::job::memory::MemoryGuard;
+use crate::job::outputs::Route;
+use crate::job::shape::Known;
+use crate::job::watch::{Quiet, Sight, SourceWatch, Verdict};
 use crate::source::select::{Wanted, WantedTrack, select};
 
 /// How long a person may be away before they count as gone: a client that loses its network joins
@@ -42,6 +44,9 @@ const TRACK_AWAY_NS: i64 = 500_000_000;
 /// How long, once there is sound, a camera may take to be published before a file as published begins without knowing
 /// what the picture will be.
 const PUBLISH_NS: i64 = 3_000_000_000;
+
+/// So many tracks are remembered for manifests, the newest.
+const MOST_TRACKS: usize = 1000;
 
 /// The tracks of a room.
 pub struct TracksFeed {
@@ -58,6 +63,8 @@ pub struct TracksFeed {
     full_size: FullSize,
     first_picture: FirstPicture,
     watch: SourceWatch,
+    quiet: Quiet,
+    memory: MemoryGuard,
 }
 
 impl TracksFeed {
@@ -81,6 +88,8 @@ impl TracksFeed {
             full_size: FullSize::default(),
             first_picture: FirstPicture::default(),
             watch: SourceWatch::new(now_ns, patience_ns),
+            quiet: Quiet::default(),
+            memory: MemoryGuard::default(),
         }
     }
 
@@ -105,6 +114,11 @@ impl TracksFeed {
             }
         }
         let tracks: HashSet<TrackId> = self.wanted_tracks().map(|t| t.track_id.clone()).collect();
+        // A room in which somebody publishes anew all day is as small as one in which nobody does.
+        let there: HashSet<&TrackId> =
+            roster.participants.iter().flat_map(|p| &p.tracks).map(|track| &track.sid).collect();
+        self.codecs.retain(|track, _| there.contains(track));
+        self.health.retain(|track| there.contains(track));
         for gone in self.subscribed.difference(&tracks).cloned().collect::<Vec<_>>() {
             self.subscribed.remove(&gone);
             self.room.unsubscribe(gone.clone());
@@ -165,7 +179,7 @@ impl TracksFeed {
         core.lanes.restrict(kind);
     }
 
-    fn on_stream(&mut self, stream: Arc<Stream>, core: &mut Core, facts: &mut Facts) {
+    fn on_stream(&mut self, stream: Arc<Stream>, core: &mut Core, now_ns: i64, facts: &mut Facts) {
         let Some(track) = self.wanted_tracks().find(|t| t.track_id == stream.track_id).cloned() else {
             return;
         };
@@ -199,11 +213,16 @@ impl TracksFeed {
                 codec,
                 publisher_identity: track.identity,
             };
-            core.received.push(track.clone());
+            if !core.received.contains(&track) {
+                if core.received.len() >= MOST_TRACKS {
+                    core.received.remove(0);
+                }
+                core.received.push(track.clone());
+            }
             facts.record(Fact::TrackAdded { track });
         }
         if stream.kind == TrackKind::Audio
-            && let Err(error) = core.lanes.sound_stream(&stream)
+            && let Err(error) = core.lanes.sound_stream(&stream, now_ns)
         {
             self.refuse(&stream.track_id, error, facts);
         }
@@ -223,116 +242,36 @@ impl TracksFeed {
     /// A stream has come out whole.
     fn on_stream_out(&mut self, id: StreamId, core: &mut Core) {
         core.stage.drained(id);
-        if self.streams.get(&id).is_some_and(|ingest| ingest.ended) {
-            self.streams.remove(&id);
+        if self.streams.get(&id).is_some_and(|ingest| ingest.ended)
+            && let Some(Ingest { stream, .. }) = self.streams.remove(&id)
+        {
             core.lanes.forget(id);
+            if self.stream_of(Some(&stream.track_id)).is_none() {
+                core.levels.remove(&stream.track_id);
+            }
         }
     }
 
     fn on_packet(&mut self, packet: &Packet, core: &mut Core) {
         let Some(ingest) = self.streams.get_mut(&packet.stream) else { return };
+        self.quiet.heard();
         let stream = ingest.stream.clone();
         if stream.kind == TrackKind::Video {
             ingest.push_video(packet);
         } else {
             for unit in core.lanes.sound_packet(&stream, packet) {
-                core.outputs.push(&unit, Renditions::ASKED);
-            }
-        }
-    }
-
-    fn on_decoded(
-        &mut self,
-        id: StreamId,
-        decoded: Decoded,
-        core: &mut Core,
-        now_ns: i64,
-        facts: &mut Facts,
-    ) {
-        let track = self.streams.get(&id).map(|i| i.stream.track_id.clone());
-        let sides = track.as_ref().map(|track| self.sides_of(track));
-        if let Some(track) = &track {
-            core.levels.decoded(track, &decoded);
-        }
-        if matches!(decoded, Decoded::Finished) {
-            self.on_stream_out(id, core);
-        }
-        let current = self.video_stream == Some(id);
-        if let (true, Decoded::Picture { time_ns, frame }) = (current, &decoded) {
-            core.preview.push(*time_ns, frame);
-        }
-        if let Some(error) = core.lanes.decoded(id, decoded, current, sides.unwrap_or(Sides::BOTH)) {
-            self.drop_stream(id, error, core, now_ns, facts);
-        }
-    }
-
-    fn on_picture(
-        &mut self,
-        id: StreamId,
-        picture: Picture,
-        core: &mut Core,
-        now_ns: i64,
-        facts: &mut Facts,
-    ) {
-        let Some(ingest) = self.streams.get_mut(&id) else { return };
-        match picture {
-            Picture::Unit { unit, damaged } => {
-                if self.video_stream != Some(id) {
-                    return;
-                }
-                // A decoder that cannot keep up is given keyframes alone: late pictures would all be late.
-                // Where files get it as published, that is the affair of streams alone.
-                let lags = !core.lanes.passes_pictures() && core.lanes.decoders.lags(id, now_ns);
-                let unfit = damaged || lags;
-                if ingest.gate.judge(unit.keyframe, unfit) == Passage::Hold {
-                    core.lanes.held_pictures += 1;
-                    self.room.request_keyframe(ingest.stream.track_id.clone());
-                    return;
-                }
-                if core.lanes.passes_pictures()
-                    && !self.full_size.reached(&unit, self.wanted.video.as_ref(), now_ns)
-                {
-                    if self.full_size.overdue(now_ns) {
-                        self.room.request_keyframe(ingest.stream.track_id.clone());
-                    }
-                    return;
-                }
-                self.first_picture.came(now_ns);
-                match core.lanes.picture(id, ingest.stream.codec, unit, now_ns) {
-                    Ok(Some(unit)) => {
-                        core.lanes.cache.push(&unit);
-                        core.outputs.push(&unit, Renditions::ASKED);
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        let track = ingest.stream.track_id.clone();
-                        self.refuse(&track, error, facts);
-                    }
-                }
-            }
-            Picture::Finished => {
-                if core.lanes.decoders.has(id) {
-                    core.lanes.decoders.finish(id);
-                } else {
-                    self.on_stream_out(id, core);
-                }
-            }
-            Picture::Failed(error) => {
-                let codec = ingest.stream.codec.name();
-                let error = ApiError::new(
-                    ErrorCode::Unsupported,
-                    Fault::Input,
-                    format!("This track's {codec} stream is broken."),
-                    "Ask its publisher to publish it again.",
-                )
-                .with_detail(error);
-                self.drop_stream(id, error, core, now_ns, facts);
+                core.outputs.push(&unit, Route::Published);
             }
         }
     }
 
     /// Judges whether the source is there, away for a moment, or gone.
     fn watch_source(&mut self, core: &mut Core, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
+        let expected = self.connection == ConnectionState::Connected
+            && self.wanted_tracks().any(|track| !track.muted && self.subscribed.contains(&track.track_id));
+        if let Some(warning) = self.quiet.look(expected && !core.stage.ending(), now_ns) {
+            facts.record(Fact::Warning { warning });
+        }
         if core.stage.ending() || self.connection != ConnectionState::Connected {
             return None;
         }
@@ -431,7 +370,7 @@ impl Feed for TracksFeed {
                 }
             }
             RoomEvent::Roster(roster) => self.on_roster(&roster, core, now_ns, facts),
-            RoomEvent::StreamStarted(stream) => self.on_stream(stream, core, facts),
+            RoomEvent::StreamStarted(stream) => self.on_stream(stream, core, now_ns, facts),
             RoomEvent::Packet(packet) => self.on_packet(&packet, core),
             RoomEvent::StreamEnded(id) => self.on_stream_end(id, core),
             RoomEvent::SubscriptionFailed { track_id, error } => self.refuse(&track_id, error, facts),
@@ -522,6 +461,17 @@ impl Feed for TracksFeed {
             }
         }
         pending
+    }
+
+    fn uses(&mut self, memory_bytes: u64, core: &mut Core, now_ns: i64, facts: &mut Facts) {
+        let decoded = self.video_stream.filter(|id| core.lanes.decoders.has(*id));
+        if let Some(id) = decoded
+            && self.memory.look(memory_bytes, now_ns)
+            && let Some(Ingest { stream, .. }) = self.streams.remove(&id)
+        {
+            core.lanes.forget(id);
+            self.refuse(&stream.track_id, too_much(memory_bytes), facts);
+        }
     }
 
     fn never_began(&self, reason: EndReason) -> Option<ApiError> {

@@ -15,7 +15,7 @@ pub(super) fn no_decoder(codec: Codec, error: &ChainError) -> ApiError {
     .with_detail(error)
 }
 
-pub(super) fn encoder_failed(error: &ChainError) -> ApiError {
+pub(in crate::job) fn encoder_failed(error: &ChainError) -> ApiError {
     ApiError::new(
         ErrorCode::Internal,
         Fault::Environment,

@@ -2,7 +2,7 @@
 
 use crate::compose::picture::PictureLine;
 use crate::compose::program::KEPT_NS;
-use crate::job::lanes::Lanes;
+use crate::job::lanes::{AIR, Lanes};
 
 /// How long a first picture is waited for where one may come, ns: a program that begins with it shows no black.
 const FIRST_PICTURE_NS: i64 = 1_500_000_000;
@@ -98,9 +98,8 @@ impl Lanes {
             muted_since_ns: self.muted_since_ns,
             starts_empty: self.starts_empty,
         };
-        if let Some(start_ns) = seen.start(now_ns)
-            && self.start_encoders()
-        {
+        if let Some(start_ns) = seen.start(now_ns) {
+            self.encoders.start(AIR);
             self.program.start(start_ns);
         }
     }

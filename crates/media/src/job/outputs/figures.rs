@@ -54,6 +54,7 @@ impl Outputs {
                     frames: counts.pictures,
                     dropped_frames: dropped + counts.dropped,
                     disk_left_s: open.output.room_bytes().and_then(|room| room.checked_div(bytes_s)),
+                    behind_ms: counts.behind_ns / 1_000_000,
                     destination: open.output.destination(),
                 }
             })

@@ -7,10 +7,10 @@ use egress::fact::{Fact, FileResult};
 use egress::id::OutputId;
 use egress::spec::{Container, FileOutput as FileSpec};
 
-use crate::job::Facts;
+use crate::job::Recorder;
 use crate::output::disk::Place;
 use crate::output::file::{FileOutput, FilePlan, FileReport, reserve};
-use crate::output::{Counts, Ended, Output, OutputReport, Rendition};
+use crate::output::{Counts, Ended, Output, OutputReport};
 use crate::unit::Unit;
 
 /// What a file of a job is to be, once enough is known of its source.
@@ -34,7 +34,7 @@ struct OpenFile {
     awaits_picture: bool,
 }
 
-/// Makes the file of an output and starts to write it. Returned is its path below its folder as well.
+/// Makes the file of an output and starts to write it. `named` is told its path below its folder.
 ///
 /// # Errors
 /// If no file can be made there.
@@ -42,11 +42,12 @@ pub(super) fn open(
     id: &OutputId,
     spec: &FileSpec,
     shape: Shape,
-    facts: &mut Facts,
+    named: impl FnOnce(PathBuf),
+    facts: &Recorder,
     report: impl Fn(OutputReport) + Send + 'static,
-) -> Result<(Box<dyn Output>, PathBuf), ApiError> {
+) -> Result<Box<dyn Output>, ApiError> {
     let path = place(&spec.folder, &shape.name, id, facts)?;
-    let name = path.strip_prefix(&spec.folder).unwrap_or(&path).to_owned();
+    named(path.strip_prefix(&spec.folder).unwrap_or(&path).to_owned());
     let plan =
         FilePlan { id: id.clone(), path, container: shape.container, video: shape.video, audio: shape.audio };
     let file = FileOutput::start(plan, move |told| {
@@ -62,7 +63,7 @@ pub(super) fn open(
     if place.is_limited() {
         facts.record(Fact::Warning { warning: small_files() });
     }
-    Ok((Box::new(OpenFile { file, place, awaits_picture: true }), name))
+    Ok(Box::new(OpenFile { file, place, awaits_picture: true }))
 }
 
 /// What came of a file that could not be made.
@@ -78,10 +79,6 @@ pub(super) fn not_made(error: ApiError) -> Ended {
 }
 
 impl Output for OpenFile {
-    fn rendition(&self) -> Rendition {
-        Rendition::Asked
-    }
-
     fn push(&mut self, unit: &Unit) {
         self.file.push(unit.clone());
     }
@@ -98,6 +95,14 @@ impl Output for OpenFile {
 
     fn abandoned(&mut self) -> Ended {
         Ended::File(self.file.abandoned())
+    }
+
+    fn is_running(&self) -> bool {
+        self.file.is_running()
+    }
+
+    fn is_overrun(&self) -> bool {
+        self.file.is_overrun()
     }
 
     fn counts(&self) -> Counts {
@@ -123,7 +128,7 @@ pub(super) fn place(
     folder: &Path,
     name: &Path,
     output: &OutputId,
-    facts: &mut Facts,
+    facts: &Recorder,
 ) -> Result<PathBuf, ApiError> {
     let wanted = folder.join(name);
     let mut told = None;
@@ -132,14 +137,14 @@ pub(super) fn place(
         if path.exists() {
             continue;
         }
-        facts.record(Fact::OutputOpening { output: output.clone(), path: path.clone() });
+        facts.record_first(Fact::OutputOpening { output: output.clone(), path: path.clone() });
         told = Some(path);
         break;
     }
     let path = told.unwrap_or(wanted);
     let made = reserve(&path).map_err(|cause| no_file_in(folder, &cause))?;
     if made != path {
-        facts.record(Fact::OutputOpening { output: output.clone(), path: made.clone() });
+        facts.record_first(Fact::OutputOpening { output: output.clone(), path: made.clone() });
     }
     Ok(made)
 }

@@ -9,10 +9,10 @@ use egress::id::OutputId;
 use egress::spec::{ImagesOutput, ProxyEncoding, WebSocketOutput};
 use egress::websocket::WebSocketUrl;
 use egress::wire::Secret;
+use room::clock::Clock;
 use secrecy::ExposeSecret;
 
-use crate::job::Facts;
-use crate::job::outputs::Program;
+use crate::job::Recorder;
 use crate::job::outputs::file::{no_file_in, place};
 use crate::job::outputs::stream::{Lanes, no_address};
 use crate::output::images::{Images, ImagesPlan, size};
@@ -32,7 +32,7 @@ pub(super) fn images(
     spec: &ImagesOutput,
     wanted: ImageNames,
     program: Option<(u32, u32, u32)>,
-    facts: &mut Facts,
+    facts: &Recorder,
     report: impl Fn(OutputReport) + Send + 'static,
 ) -> Result<Box<dyn Output>, ApiError> {
     let unsupported = |message, remedy| ApiError::new(ErrorCode::Unsupported, Fault::Input, message, remedy);
@@ -45,7 +45,7 @@ pub(super) fn images(
     let prefix = names.prefix_path().display().to_string();
     // What it is comes first: a path alone would be a file's.
     facts.record(Fact::Set { output: id.clone(), set: OutputSet::Images { prefix, count: 0 } });
-    facts.record(Fact::OutputOpening { output: id.clone(), path: folder.clone() });
+    facts.record_first(Fact::OutputOpening { output: id.clone(), path: folder.clone() });
     std::fs::create_dir_all(&folder).map_err(|cause| no_file_in(&folder, &cause))?;
     let plan = ImagesPlan {
         id: id.clone(),
@@ -63,6 +63,17 @@ pub(super) fn images(
     Ok(Box::new(started))
 }
 
+/// The program that a proxy is made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ProxyProgram {
+    /// Width and height of its picture, pixels, and pictures a second.
+    pub size: Option<(u32, u32, u32)>,
+    /// Whether it has sound.
+    pub audio: bool,
+    /// Whether it begins with its master, which is not of the program.
+    pub waits: bool,
+}
+
 /// Makes the file of a small proxy and starts to write it. `name` is relative to its folder.
 ///
 /// # Errors
@@ -72,12 +83,12 @@ pub(super) fn proxy(
     encoding: &ProxyEncoding,
     folder: &Path,
     name: &Path,
-    program: Program<'_>,
-    facts: &mut Facts,
+    program: ProxyProgram,
+    facts: &Recorder,
     report: impl Fn(OutputReport) + Send + 'static,
 ) -> Result<Box<dyn Output>, ApiError> {
     let unsupported = |message, remedy| ApiError::new(ErrorCode::Unsupported, Fault::Input, message, remedy);
-    let size = program.picture_size.ok_or_else(|| {
+    let size = program.size.ok_or_else(|| {
         unsupported("There is no picture to make a small one of.", "Choose something that has one.")
     })?;
     let path = place(folder, name, id, facts)?;
@@ -86,8 +97,8 @@ pub(super) fn proxy(
         path: path.clone(),
         encoding: encoding.clone(),
         program: size,
-        audio: program.lanes.audio,
-        waits: program.passes,
+        audio: program.audio,
+        waits: program.waits,
     };
     let started = Proxy::start(plan, report).map_err(|cause| {
         // Nothing is in it.
@@ -112,6 +123,7 @@ pub(super) fn websocket(
     spec: &WebSocketOutput,
     secret: Option<&Secret>,
     lanes: Lanes,
+    clock: Clock,
     report: impl Fn(OutputReport) + Send + 'static,
 ) -> Result<Box<dyn Output>, ApiError> {
     let secret = secret.ok_or_else(no_address)?;
@@ -125,6 +137,6 @@ pub(super) fn websocket(
         )
         .with_detail("format websocket incompatible with codec video"));
     }
-    let plan = SocketPlan { id: id.clone(), url, address: secret.clone(), format: spec.format };
+    let plan = SocketPlan { id: id.clone(), clock, url, address: secret.clone(), format: spec.format };
     Ok(Box::new(Socket::start(plan, report)))
 }

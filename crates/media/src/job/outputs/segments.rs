@@ -6,7 +6,7 @@ use egress::filename::SegmentNames;
 use egress::id::OutputId;
 use egress::spec::SegmentsOutput;
 
-use crate::job::Facts;
+use crate::job::Recorder;
 use crate::job::outputs::file::no_file_in;
 use crate::job::outputs::stream::Lanes;
 use crate::output::segments::{Segments, SegmentsPlan};
@@ -24,7 +24,7 @@ pub(super) fn open(
     spec: &SegmentsOutput,
     wanted: SegmentNames,
     lanes: Lanes,
-    facts: &mut Facts,
+    facts: &Recorder,
     report: impl Fn(OutputReport) + Send + 'static,
 ) -> Result<Box<dyn Output>, ApiError> {
     if !lanes.video && !lanes.audio {
@@ -48,7 +48,7 @@ pub(super) fn open(
     // What it is comes first: a path alone would be a file's.
     let set = OutputSet::Segments { live_playlist: plan.live_playlist(), count: 0 };
     facts.record(Fact::Set { output: id.clone(), set });
-    facts.record(Fact::OutputOpening { output: id.clone(), path: plan.playlist() });
+    facts.record_first(Fact::OutputOpening { output: id.clone(), path: plan.playlist() });
     let folder = spec.folder.join(&plan.names.folder).join(&plan.names.below);
     std::fs::create_dir_all(&folder).map_err(|cause| no_file_in(&folder, &cause))?;
     Ok(Box::new(Segments::start(plan, report)))

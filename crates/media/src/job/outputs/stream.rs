@@ -6,6 +6,7 @@ use egress::id::OutputId;
 use egress::spec::StreamOutput as StreamSpec;
 use egress::stream::{StreamTarget, StreamUrl};
 use egress::wire::Secret;
+use room::clock::Clock;
 use secrecy::ExposeSecret;
 
 use crate::output::stream::{Stream, StreamPlan};
@@ -29,6 +30,7 @@ pub(super) fn open(
     spec: &StreamSpec,
     secret: Option<&Secret>,
     lanes: Lanes,
+    clock: Clock,
     report: impl Fn(OutputReport) + Send + 'static,
 ) -> Result<Box<dyn Output>, ApiError> {
     let secret = secret.ok_or_else(no_address)?;
@@ -49,6 +51,7 @@ pub(super) fn open(
     }
     let plan = StreamPlan {
         id: id.clone(),
+        clock,
         url,
         any_certificate: spec.any_certificate,
         video: lanes.video,

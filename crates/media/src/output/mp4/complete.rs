@@ -36,7 +36,8 @@ pub(super) fn complete_file(file: &mut File) -> Result<i64, Mp4Error> {
     let end = top.last().map_or(0, Place::end);
     for track in &mut tracks {
         track.samples.retain(|s| s.at + u64::from(s.size) <= end);
-        track.length = track.start + track.samples.iter().map(|s| u64::from(s.duration)).sum::<u64>();
+        track.coarsen();
+        track.length = track.start + track.media();
     }
     if tracks.iter().all(|t| t.samples.is_empty()) {
         return Err(Mp4Error::Malformed("no whole picture or sound in it"));
@@ -118,11 +119,16 @@ fn read(file: &mut File, place: &Place) -> Result<Vec<u8>, Mp4Error> {
 struct Sample {
     at: u64,
     size: u32,
-    duration: u32,
+    duration: u64,
     sync: bool,
     /// Its parameter sets are in the track's description.
     described: bool,
 }
+
+/// The longest sample that players understand, ticks: they take its length for a signed number.
+const LONGEST: u64 = i32::MAX as u64;
+/// What a tick becomes longer by where a sample is too long.
+const COARSER: u64 = 10;
 
 #[derive(Debug)]
 struct Track {
@@ -133,6 +139,8 @@ struct Track {
     samples: Vec<Sample>,
     /// Its start and the durations so far.
     length: u64,
+    /// So many ticks of the head are one of `timescale`.
+    coarser: u64,
     default_duration: u32,
     default_size: u32,
     default_flags: u32,
@@ -140,9 +148,39 @@ struct Track {
 
 impl Track {
     fn push(&mut self, sample: Sample) {
-        self.length += u64::from(sample.duration);
+        self.length += sample.duration;
         self.samples.push(sample);
     }
+
+    /// Counts in larger ticks while a sample is too long for those there are: at 90 kHz after 6.6 hours in which a camera
+    /// was off. Ends are rounded, not lengths, so that nothing adds up; the ticks of a frame rate stay whole.
+    fn coarsen(&mut self) {
+        let coarser = |ticks: u64| (ticks + COARSER / 2) / COARSER;
+        while self.samples.iter().any(|s| s.duration > LONGEST)
+            && u64::from(self.timescale).is_multiple_of(COARSER)
+        {
+            let (mut end, mut told) = (self.start, coarser(self.start));
+            self.start = told;
+            for sample in &mut self.samples {
+                end += sample.duration;
+                let ends = coarser(end).max(told + 1);
+                sample.duration = ends - told;
+                told = ends;
+            }
+            self.timescale /= COARSER as u32;
+            self.coarser *= COARSER;
+        }
+    }
+
+    /// How long all samples are together.
+    fn media(&self) -> u64 {
+        self.samples.iter().map(|sample| sample.duration).sum()
+    }
+}
+
+/// Whether a full box has times of 64 bits.
+fn wide(body: &[u8]) -> bool {
+    body.first() == Some(&1)
 }
 
 fn length_ns(tracks: &[Track]) -> i64 {
@@ -160,13 +198,13 @@ fn tracks(moov: &[u8]) -> Result<Vec<Track>, Mp4Error> {
         }
         let tkhd = find(trak, &[*b"tkhd"])?;
         let mdhd = find(trak, &[*b"mdia", *b"mdhd"])?;
-        let wide = |body: &[u8]| body.first() == Some(&1);
         let mut track = Track {
             id: be32(tkhd, if wide(tkhd) { 20 } else { 12 })?,
             timescale: be32(mdhd, if wide(mdhd) { 20 } else { 12 })?,
             start: 0,
             samples: Vec::new(),
             length: 0,
+            coarser: 1,
             default_duration: 0,
             default_size: 0,
             default_flags: 0,
@@ -219,7 +257,7 @@ fn add_fragment(moof: &[u8], start: u64, tracks: &mut [Track]) -> Result<(), Mp4
             // A hole between fragments belongs to the sample before it.
             let hole = time.saturating_sub(track.length);
             match track.samples.last_mut() {
-                Some(last) => last.duration = last.duration.saturating_add(hole as u32),
+                Some(last) => last.duration += hole,
                 None => track.start = hole,
             }
             track.length += hole;
@@ -246,7 +284,7 @@ fn add_fragment(moof: &[u8], start: u64, tracks: &mut [Track]) -> Result<(), Mp4
                     at += 4;
                     be32(trun, at - 4)
                 };
-                let duration = field(0x100, duration)?;
+                let duration = u64::from(field(0x100, duration)?);
                 let size = field(0x200, size)?;
                 let own_flags = field(0x400, sample_flags)?;
                 field(0x800, 0)?;
@@ -264,7 +302,7 @@ fn add_fragment(moof: &[u8], start: u64, tracks: &mut [Track]) -> Result<(), Mp4
 /// The index of the whole file: the first one, with all samples and without the fragments' part.
 fn index(moov: &[u8], tracks: &[Track]) -> Result<Vec<u8>, Mp4Error> {
     let mvhd = find(moov, &[*b"mvhd"])?;
-    let movie_scale = be32(mvhd, if mvhd.first() == Some(&1) { 20 } else { 12 })?;
+    let movie_scale = be32(mvhd, if wide(mvhd) { 20 } else { 12 })?;
     let in_movie = |track: &Track| {
         (u128::from(track.length) * u128::from(movie_scale) / u128::from(track.timescale.max(1))) as u64
     };
@@ -302,7 +340,12 @@ fn trak(inner: &[u8], track: &Track, movie_scale: u32, in_movie: u64) -> Result<
                 for (kind, inner) in children(inner)? {
                     match &kind {
                         b"mdhd" => {
-                            put(&mut mdia, &kind, &with_duration(inner, 16, 24, track.length - track.start))
+                            let mut mdhd = with_duration(inner, 16, 24, track.media());
+                            let at = if wide(&mdhd) { 20 } else { 12 };
+                            if let Some(place) = mdhd.get_mut(at..at + 4) {
+                                place.copy_from_slice(&track.timescale.to_be_bytes());
+                            }
+                            put(&mut mdia, &kind, &mdhd);
                         }
                         b"minf" => {
                             let mut minf = Vec::new();
@@ -328,7 +371,7 @@ fn trak(inner: &[u8], track: &Track, movie_scale: u32, in_movie: u64) -> Result<
 /// A full box with the duration replaced, which is at one of two places by version.
 fn with_duration(body: &[u8], narrow_at: usize, wide_at: usize, duration: u64) -> Vec<u8> {
     let mut out = body.to_vec();
-    if out.first() == Some(&1) {
+    if wide(&out) {
         if let Some(place) = out.get_mut(wide_at..wide_at + 8) {
             place.copy_from_slice(&duration.to_be_bytes());
         }
@@ -341,14 +384,17 @@ fn with_duration(body: &[u8], narrow_at: usize, wide_at: usize, duration: u64) -
 /// An edit list: nothing until the track's start, then its media from where the head's own list says.
 fn edits(edts: &[u8], track: &Track, movie_scale: u32, in_movie: u64) -> Result<Vec<u8>, Mp4Error> {
     let media_time = find(edts, &[*b"elst"]).and_then(|elst| be32(elst, 12)).unwrap_or(0);
+    let media_time = ((u64::from(media_time) + track.coarser / 2) / track.coarser) as u32;
     let start =
-        (u128::from(track.start) * u128::from(movie_scale) / u128::from(track.timescale.max(1))) as u32;
-    let narrow = |v: u64| u32::try_from(v).unwrap_or(u32::MAX);
+        (u128::from(track.start) * u128::from(movie_scale) / u128::from(track.timescale.max(1))) as u64;
+    let length = |ticks: u64| u32::try_from(ticks).unwrap_or(u32::MAX);
+    const RATE: u32 = 0x1_0000;
     let mut entries = Vec::new();
     if start > 0 {
-        entries.extend([start, u32::MAX, 0x1_0000]);
+        // Time -1: nothing is shown.
+        entries.extend([length(start), u32::MAX, RATE]);
     }
-    entries.extend([narrow(in_movie.saturating_sub(u64::from(start))), media_time, 0x1_0000]);
+    entries.extend([length(in_movie.saturating_sub(start)), media_time, RATE]);
     let mut body = Vec::new();
     put(&mut body, b"elst", &table(entries.iter().copied(), entries.len() / 3));
     Ok(body)
@@ -366,9 +412,10 @@ fn sample_table(stbl: &[u8], track: &Track) -> Result<Vec<u8>, Mp4Error> {
 
     let mut times: Vec<(u32, u32)> = Vec::new();
     for sample in samples {
+        let length = u32::try_from(sample.duration).unwrap_or(u32::MAX);
         match times.last_mut() {
-            Some((count, duration)) if *duration == sample.duration => *count += 1,
-            _ => times.push((1, sample.duration)),
+            Some((count, duration)) if *duration == length => *count += 1,
+            _ => times.push((1, length)),
         }
     }
     put(&mut body, b"stts", &table(times.iter().flat_map(|(c, d)| [*c, *d]), times.len()));

@@ -116,6 +116,20 @@ impl Fragments {
         Ok(())
     }
 
+    /// Whether `pts_ns` is so far behind the newest sample of its track that no length says it: 32 bits of 90 kHz are over
+    /// after 13 hours. That sample is then as long as most are, and what follows begins a fragment of its own, whose head
+    /// says when.
+    pub fn leaps(&mut self, lane: Lane, pts_ns: i64) -> bool {
+        let Some(track) = self.tracks.iter_mut().find(|track| track.lane == lane) else { return false };
+        let ticks = track.ticks(pts_ns);
+        let leaps =
+            track.last.as_ref().is_some_and(|last| ticks.saturating_sub(last.ticks) > u64::from(u32::MAX));
+        if leaps {
+            track.close(None);
+        }
+        leaps
+    }
+
     /// No sample comes that could tell how long the newest ones are.
     pub fn settle(&mut self) {
         self.tracks.iter_mut().for_each(|track| track.close(None));

@@ -20,7 +20,6 @@ mod segment;
 mod sets;
 mod write;
 
-pub use boxes::Mp4Error;
 pub use complete::complete;
 pub use segment::{SegmentMux, segment_head};
 pub use write::Mp4Mux;

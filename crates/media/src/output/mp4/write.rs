@@ -136,7 +136,7 @@ impl Mux for Mp4Mux {
             self.add_pictures(unit, &map)?;
         }
         let start = *self.fragment_start_ns.get_or_insert(pts_ns);
-        if pts_ns - start >= FRAGMENT_NS {
+        if self.fragments.leaps(unit.lane, pts_ns) || pts_ns - start >= FRAGMENT_NS {
             self.flush()?;
             self.fragment_start_ns = Some(pts_ns);
         }

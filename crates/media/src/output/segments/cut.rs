@@ -7,10 +7,9 @@
 
 use gstreamer::Caps;
 
+use crate::encode::keyframes::EARLY_NS;
 use crate::unit::{Lane, Unit};
 
-/// A keyframe this much before its time is taken all the same, ns: times are rounded on their way.
-pub const EARLY_NS: i64 = 5_000_000;
 /// The sound before a cut is waited for until pictures are this far past it, ns.
 const SOUND_PATIENCE_NS: i64 = 2_000_000_000;
 /// Pictures are waited for until the sound is this far past the longest segment, ns. Sound is ahead by what waits at the

@@ -122,7 +122,17 @@ impl List {
         if self.discontinuities > 0 {
             line(&format!("{DISCONTINUITIES}{}", self.discontinuities));
         }
-        for segment in &self.segments {
+        text + &self.text_behind(0)
+    }
+
+    /// What stands behind the first `listed` segments, as text.
+    pub fn text_behind(&self, listed: usize) -> String {
+        let mut text = String::new();
+        let mut line = |line: &str| {
+            text.push_str(line);
+            text.push('\n');
+        };
+        for segment in self.segments.iter().skip(listed) {
             if segment.discontinuity {
                 line(DISCONTINUITY);
             }

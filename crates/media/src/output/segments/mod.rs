@@ -1,8 +1,8 @@
 //! HLS: segments of MPEG-TS or MP4 and their playlists, readable at every moment.
 //!
 //! A segment is written under another name and gets its own when it is whole and on the disk; only then it is
-//! listed. A playlist is replaced as a whole. So whoever reads, and whenever the process dies, what is listed is there
-//! and is whole.
+//! listed: in the list of all by a few lines behind those that are there, in the list of the newest by another list in
+//! its place. So whoever reads, and whenever the process dies, what is listed is there and is whole.
 
 pub mod cut;
 pub mod fmp4;
@@ -17,7 +17,6 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{FileResult, OutputSet};
@@ -26,12 +25,15 @@ use egress::id::OutputId;
 use egress::spec::SegmentKind;
 use parking_lot::Mutex;
 
+use crate::output::backlog::Backlog;
+use crate::output::disk::Place;
 use crate::output::segments::cut::{Cut, Cutter};
 use crate::output::segments::fmp4::Fmp4;
 use crate::output::segments::mux::SegmentMuxer;
 use crate::output::segments::playlist::{Playlists, longest_ns};
 use crate::output::segments::ts::Ts;
-use crate::output::{Counts, Ended, Output, OutputReport, Rendition, SetResult};
+use crate::output::worker::Worker;
+use crate::output::{Counts, Ended, Output, OutputReport, SetResult};
 use crate::unit::{Lane, Unit};
 
 /// What a set of segments is to be.
@@ -68,9 +70,11 @@ impl SegmentsPlan {
 /// A set of segments being written. Dropping it without [`Output::finish`] leaves it as a kill would.
 #[derive(Debug)]
 pub struct Segments {
-    folder: PathBuf,
+    place: Place,
     queue: Sender<Message>,
     shared: Arc<Mutex<Shared>>,
+    backlog: Arc<Backlog>,
+    worker: Worker,
 }
 
 #[derive(Debug)]
@@ -99,7 +103,7 @@ impl Segments {
         };
         let set = OutputSet::Segments { live_playlist: plan.live_playlist(), count: 0 };
         let set = SetResult { result, set, files: Vec::new(), needed: Vec::new() };
-        let shared = Arc::new(Mutex::new(Shared { counts: Counts::default(), set: set.clone() }));
+        let shared = Arc::new(Mutex::new(Shared { counts: Counts::default(), set }));
         let folder = plan.folder.clone();
         let lanes = (plan.video, plan.audio);
         let muxer: Box<dyn SegmentMuxer> = match plan.kind {
@@ -108,6 +112,7 @@ impl Segments {
                 Box::new(Fmp4::new(&folder.join(&plan.names.folder), plan.names.clone(), lanes))
             }
         };
+        let backlog = Arc::new(Backlog::default());
         let writer = Writer {
             cutter: Cutter::new(
                 plan.video,
@@ -119,26 +124,22 @@ impl Segments {
             muxer,
             open: None,
             counts: Counts::default(),
-            set,
             shared: shared.clone(),
+            backlog: backlog.clone(),
             report,
             plan,
         };
-        // A thread cannot be had only when the machine is out of everything; the report of that is the
-        // closed queue.
-        let _ = thread::Builder::new().name("segments".to_owned()).spawn(move || writer.run(&messages));
-        Self { folder, queue, shared }
+        let worker = Worker::start("segments", move || writer.run(&messages));
+        Self { place: Place::of(&folder), queue, shared, backlog, worker }
     }
 }
 
 impl Output for Segments {
-    fn rendition(&self) -> Rendition {
-        Rendition::Broadcast
-    }
-
     fn push(&mut self, unit: &Unit) {
-        // A closed queue means that the output has ended by an error, which it has reported.
-        let _ = self.queue.send(Message::Unit(unit.clone()));
+        if self.backlog.put(unit) {
+            // A closed queue means that the output has ended by an error, which it has reported.
+            let _ = self.queue.send(Message::Unit(unit.clone()));
+        }
     }
 
     fn finish(&mut self) {
@@ -152,12 +153,20 @@ impl Output for Segments {
         Ended::Set(set)
     }
 
+    fn is_running(&self) -> bool {
+        self.worker.is_running()
+    }
+
+    fn is_overrun(&self) -> bool {
+        self.backlog.is_full()
+    }
+
     fn counts(&self) -> Counts {
-        self.shared.lock().counts
+        Counts { behind_ns: self.backlog.behind_ns(), ..self.shared.lock().counts }
     }
 
     fn room_bytes(&self) -> Option<u64> {
-        fs4::available_space(&self.folder).ok()
+        self.place.room_bytes(0)
     }
 }
 
@@ -170,8 +179,8 @@ struct Writer<R> {
     muxer: Box<dyn SegmentMuxer>,
     open: Option<OpenSegment>,
     counts: Counts,
-    set: SetResult,
     shared: Arc<Mutex<Shared>>,
+    backlog: Arc<Backlog>,
 }
 
 /// The segment that is being written.
@@ -192,8 +201,11 @@ impl<R: Fn(OutputReport)> Writer<R> {
         let outcome = loop {
             match messages.recv() {
                 Ok(Message::Unit(unit)) => {
+                    let (bytes, time_ns) = (unit.data.size(), unit.time_ns);
                     let cuts = self.cutter.push(unit);
-                    if let Err(error) = self.follow(cuts) {
+                    let followed = self.follow(cuts);
+                    self.backlog.done(bytes, time_ns);
+                    if let Err(error) = followed {
                         break Err(error);
                     }
                 }
@@ -206,17 +218,20 @@ impl<R: Fn(OutputReport)> Writer<R> {
             }
         };
         let mut outcome = outcome;
-        if self.counts.started_ns != 0 {
+        let began = self.counts.started_ns != 0;
+        if began {
             self.playlists.end();
             outcome = outcome.and(self.list());
-        } else {
-            self.set.result.path = None;
+        }
+        let mut set = self.shared.lock().set.clone();
+        if !began {
+            set.result.path = None;
         }
         if let Err(error) = outcome {
             tracing::warn!(output = %self.plan.id, %error, "segments");
-            self.set.result.error = Some(failed(&error));
+            set.result.error = Some(failed(&error));
         }
-        (self.report)(OutputReport::Ended { output: self.plan.id, ended: Ended::Set(self.set) });
+        (self.report)(OutputReport::Ended { output: self.plan.id, ended: Ended::Set(set) });
     }
 
     fn follow(&mut self, cuts: Vec<Cut>) -> io::Result<()> {
@@ -239,11 +254,16 @@ impl<R: Fn(OutputReport)> Writer<R> {
 
     fn begin(&mut self, at_ns: i64, apart: bool) {
         let first = self.counts.started_ns == 0;
-        if first {
-            self.counts.started_ns = at_ns;
-            self.set.result.started_at_ns = at_ns;
-        }
-        let name = self.plan.names.segment(self.set.files.len() as u64, at_ns);
+        let number = {
+            let mut shared = self.shared.lock();
+            let set = &mut shared.set;
+            if first {
+                self.counts.started_ns = at_ns;
+                set.result.started_at_ns = at_ns;
+            }
+            set.files.len() as u64
+        };
+        let name = self.plan.names.segment(number, at_ns);
         let path = self.plan.folder.join(&self.plan.names.folder).join(&name);
         self.muxer.begin(path, at_ns);
         self.open = Some(OpenSegment { name, began_ns: at_ns, apart });
@@ -261,27 +281,28 @@ impl<R: Fn(OutputReport)> Writer<R> {
         let whole = self.muxer.end(at_ns)?;
         let folder = self.plan.folder.join(&self.plan.names.folder);
         self.counts.size_bytes += whole.size_bytes;
-        let map = whole.map.as_ref().map(|(map, size)| {
-            if self.set.needed.last() != Some(map) {
-                self.set.needed.push(map.clone());
-                self.counts.size_bytes += size;
-            }
-            map.strip_prefix(&folder).unwrap_or(map)
-        });
+        let map = whole.map.as_ref().map(|(map, _)| map.strip_prefix(&folder).unwrap_or(map));
         self.playlists.add(&name, (began_ns, at_ns), apart, map);
-        self.set.files.push((folder.join(&name), began_ns));
-        self.set.result.size_bytes = self.counts.size_bytes;
-        self.set.result.ended_at_ns = at_ns;
-        self.set.result.duration_ns = at_ns - self.set.result.started_at_ns;
-        if let OutputSet::Segments { count, .. } = &mut self.set.set {
-            *count = self.set.files.len() as u64;
+        let mut shared = self.shared.lock();
+        let set = &mut shared.set;
+        if let Some((map, size)) = whole.map
+            && set.needed.last() != Some(&map)
+        {
+            set.needed.push(map);
+            self.counts.size_bytes += size;
         }
-        self.list()?;
-        self.shared.lock().set = self.set.clone();
-        Ok(())
+        set.files.push((folder.join(&name), began_ns));
+        set.result.size_bytes = self.counts.size_bytes;
+        set.result.ended_at_ns = at_ns;
+        set.result.duration_ns = at_ns - set.result.started_at_ns;
+        if let OutputSet::Segments { count, .. } = &mut set.set {
+            *count = set.files.len() as u64;
+        }
+        drop(shared);
+        self.list()
     }
 
-    fn list(&self) -> io::Result<()> {
+    fn list(&mut self) -> io::Result<()> {
         self.playlists.write(&self.plan.playlist(), self.plan.live_playlist().as_deref())
     }
 }

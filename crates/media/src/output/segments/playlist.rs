@@ -1,10 +1,12 @@
 //! The playlists of a set: the whole one, and the one of the newest segments.
 
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use egress::spec::SegmentKind;
 
+use crate::output::mux::append_whole;
 use crate::output::segments::list::{List, Listed};
 use crate::output::segments::mux::replace;
 
@@ -18,6 +20,17 @@ pub struct Playlists {
     live: List,
     /// What the newest segment needs to be read.
     map: Option<PathBuf>,
+    written: Option<Written>,
+}
+
+/// The file of the whole playlist. What is new is put behind what is there: a day of segments of 4 s would else be
+/// written 21,600 times, of two megabytes at last.
+#[derive(Debug)]
+struct Written {
+    file: File,
+    length: u64,
+    segments: usize,
+    ended: bool,
 }
 
 /// What the playlists say that a segment lasts at most, s: `EXT-X-TARGETDURATION`, one value for the life of a set.
@@ -36,7 +49,7 @@ impl Playlists {
     /// Playlists of segments that are to be so long, ms.
     pub fn new(duration_ms: u32, kind: SegmentKind) -> Self {
         let list = |event| List::new(kind, event, longest_s(duration_ms));
-        Self { event: list(true), live: list(false), map: None }
+        Self { event: list(true), live: list(false), map: None, written: None }
     }
 
     /// Adds a segment. Paths are relative to the playlist's folder; times are unix, ns. `apart`: it does not go on where
@@ -60,12 +73,27 @@ impl Playlists {
         self.live.ended = true;
     }
 
-    /// Puts both in their places.
+    /// Puts both in their places. The whole one is always written to the same file.
     ///
     /// # Errors
-    /// If they cannot be written.
-    pub fn write(&self, event: &Path, live: Option<&Path>) -> io::Result<()> {
-        write(&self.event, event)?;
+    /// If they cannot be written. What was written before stands.
+    pub fn write(&mut self, event: &Path, live: Option<&Path>) -> io::Result<()> {
+        let (segments, ended) = (self.event.segments.len(), self.event.ended);
+        match &mut self.written {
+            None => {
+                write(&self.event, event)?;
+                let file = OpenOptions::new().write(true).open(event)?;
+                let length = file.metadata()?.len();
+                self.written = Some(Written { file, length, segments, ended });
+            }
+            Some(written) if written.ended => {}
+            Some(written) => {
+                let new = self.event.text_behind(written.segments);
+                append_whole(&mut written.file, &mut written.length, new.as_bytes())?;
+                written.file.sync_data()?;
+                (written.segments, written.ended) = (segments, ended);
+            }
+        }
         live.map_or(Ok(()), |path| write(&self.live, path))
     }
 }
@@ -135,9 +163,11 @@ pub fn complete(path: &Path) -> io::Result<(i64, u64)> {
     Ok((length_ns, size))
 }
 
-/// The playlist in a file; none if it is no playlist.
+/// The playlist in a file; none if it is no playlist. Of a line that broke off nothing is known.
 fn read(path: &Path) -> io::Result<Option<List>> {
-    Ok(List::read(&String::from_utf8_lossy(&std::fs::read(path)?)))
+    let bytes = std::fs::read(path)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    Ok(List::read(&String::from_utf8_lossy(&bytes[..whole])))
 }
 
 /// The path behind an address of a playlist.
@@ -284,7 +314,7 @@ mod tests {
             std::fs::write(dir.path().join(map), [0; 100]).unwrap();
         }
         four_seconds(count - 1, kind, |_| map).write(&event, Some(&live)).unwrap();
-        let lists = four_seconds(count, kind, |_| map);
+        let mut lists = four_seconds(count, kind, |_| map);
         lists.write(&event, None).unwrap();
         (dir, lists)
     }
@@ -312,6 +342,41 @@ mod tests {
             }
             assert_eq!(std::fs::read_to_string(&other).unwrap(), others_text);
             assert!(complete(&other).is_err(), "nothing is listed in it");
+        }
+    }
+
+    #[test]
+    fn what_is_appended_is_what_would_be_written_and_a_torn_end_is_made_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let (event, live) = (dir.path().join("show.m3u8"), dir.path().join("now.m3u8"));
+        let mut lists = Playlists::new(4000, SegmentKind::Fmp4);
+        for n in 0..40 {
+            let (name, at) = (format!("s {n}.m4s"), AT + n * 4 * S);
+            std::fs::write(dir.path().join(&name), [0; 10]).unwrap();
+            let map = if n < 20 { "init.mp4" } else { "init-2.mp4" };
+            lists.add(Path::new(&name), (at, at + 4 * S), n == 7, Some(Path::new(map)));
+            lists.write(&event, Some(&live)).unwrap();
+            assert_eq!(std::fs::read_to_string(&event).unwrap(), lists.event.text());
+        }
+        let whole = std::fs::read(&event).unwrap();
+        lists.end();
+        for _ in 0..2 {
+            lists.write(&event, Some(&live)).unwrap();
+            assert_eq!(std::fs::read_to_string(&event).unwrap(), lists.event.text(), "ended once");
+        }
+        // The last entry, cut wherever the process may have died.
+        let last = whole
+            .windows(2)
+            .enumerate()
+            .filter(|(_, w)| w == b"\n#")
+            .map(|(at, _)| at + 1)
+            .nth_back(1)
+            .unwrap();
+        for cut in last..whole.len() {
+            std::fs::write(&event, &whole[..cut]).unwrap();
+            assert_eq!(complete(&event).unwrap().0, 39 * 4 * S, "cut at {cut} of {}", whole.len());
+            let read = m3u8_rs::parse_media_playlist_res(&std::fs::read(&event).unwrap()).unwrap();
+            assert!(read.end_list && read.segments.len() == 39);
         }
     }
 

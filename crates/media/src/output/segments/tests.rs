@@ -53,7 +53,7 @@ fn units(of: Lane, period_ms: i64, happens: Vec<Happens>) -> Vec<(i64, Unit)> {
     happens.into_iter().map(unit).collect()
 }
 
-fn playlist(lists: &Playlists, folder: &Path) -> (m3u8_rs::MediaPlaylist, m3u8_rs::MediaPlaylist) {
+fn playlist(lists: &mut Playlists, folder: &Path) -> (m3u8_rs::MediaPlaylist, m3u8_rs::MediaPlaylist) {
     let (event, live) = (folder.join("event.m3u8"), folder.join("live.m3u8"));
     lists.write(&event, Some(&live)).unwrap();
     let read = |path| m3u8_rs::parse_media_playlist_res(&std::fs::read(path).unwrap()).unwrap();
@@ -124,7 +124,7 @@ proptest! {
             }
         }
         let dir = tempfile::tempdir().unwrap();
-        let (event, live) = playlist(&lists, dir.path());
+        let (event, live) = playlist(&mut lists, dir.path());
         for list in [&event, &live] {
             prop_assert_eq!(list.target_duration, u64::from(duration_ms.div_ceil(1000)));
             for segment in &list.segments {

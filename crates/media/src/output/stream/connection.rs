@@ -11,7 +11,7 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use secrecy::ExposeSecret;
 
-use crate::output::stream::words;
+use crate::output::stream::words::{self, Trouble};
 use crate::unit::{Lane, Unit};
 
 /// How long a server may take until it takes media.
@@ -40,13 +40,6 @@ pub struct Connection {
     ended: Receiver<()>,
     /// Time of its first media, unix, ns.
     origin_ns: Option<i64>,
-}
-
-/// An error of the pipeline. Its texts may hold a key.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub denied: bool,
-    pub text: String,
 }
 
 /// How a connection is.

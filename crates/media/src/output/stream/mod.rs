@@ -14,11 +14,13 @@ use egress::error::ApiError;
 use egress::fact::DestinationFigures;
 use egress::id::OutputId;
 use egress::stream::StreamUrl;
+use room::clock::Clock;
 
 use crate::output::course::{Course, Link, Told};
 use crate::output::stream::connection::{Connection, Status};
 use crate::output::stream::queue::Queue;
-use crate::output::{Counts, Ended, Output, OutputReport, Rendition};
+use crate::output::worker::Worker;
+use crate::output::{Counts, Ended, Output, OutputReport};
 use crate::unit::{Lane, Unit};
 
 /// How often a connection is looked at.
@@ -33,6 +35,8 @@ const PICTURE_NS: i64 = 33_333_333;
 pub struct StreamPlan {
     /// Names the output.
     pub id: OutputId,
+    /// The job's clock.
+    pub clock: Clock,
     /// Where it goes.
     pub url: StreamUrl,
     /// RTMPS: whether any certificate is taken.
@@ -49,6 +53,7 @@ pub struct Stream {
     url: StreamUrl,
     queue: Sender<Message>,
     told: Told,
+    worker: Worker,
 }
 
 #[derive(Debug)]
@@ -65,18 +70,12 @@ impl Stream {
         let told = Told::default();
         let url = plan.url.clone();
         let sender = Speaker::new(plan, told.clone(), report);
-        // A thread cannot be had only when the machine is out of everything; the report of that is the
-        // closed queue.
-        let _ = thread::Builder::new().name("stream".to_owned()).spawn(move || sender.run(&messages));
-        Self { url, queue, told }
+        let worker = Worker::start("stream", move || sender.run(&messages));
+        Self { url, queue, told, worker }
     }
 }
 
 impl Output for Stream {
-    fn rendition(&self) -> Rendition {
-        Rendition::Broadcast
-    }
-
     fn push(&mut self, unit: &Unit) {
         // A closed queue means that the stream has ended, which it has reported.
         let _ = self.queue.send(Message::Unit(unit.clone()));
@@ -88,6 +87,10 @@ impl Output for Stream {
 
     fn abandoned(&mut self) -> Ended {
         self.told.ended()
+    }
+
+    fn is_running(&self) -> bool {
+        self.worker.is_running()
     }
 
     fn counts(&self) -> Counts {
@@ -127,7 +130,7 @@ impl<R: Fn(OutputReport)> Speaker<R> {
     fn new(plan: StreamPlan, told: Told, report: R) -> Self {
         Self {
             queue: Queue::new(plan.video),
-            course: Course::new(plan.id.clone(), told, report),
+            course: Course::new(plan.id.clone(), told, plan.clock, report),
             connection: None,
             progress: Progress::new(0),
             sent_before: 0,
@@ -190,7 +193,7 @@ impl<R: Fn(OutputReport)> Speaker<R> {
                 if !self.asked_for_keyframe {
                     self.asked_for_keyframe = true;
                     self.queue.begin_anew();
-                    self.course.report(OutputReport::WantsKeyframe);
+                    self.course.report(OutputReport::WantsKeyframe { output: self.plan.id.clone() });
                 }
                 self.send();
                 let waits = !self.queue.is_empty();

@@ -6,10 +6,15 @@ use egress::destination::Happening;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::stream::{StreamTarget, StreamUrl};
 
-use crate::output::stream::connection::Trouble;
-
 /// libsrt gives up on a listener that does not answer after three seconds. What fails sooner was answered.
 const SRT_SILENCE: Duration = Duration::from_millis(2500);
+
+/// An error of the pipeline. Its texts may hold a key.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub denied: bool,
+    pub text: String,
+}
 
 /// What an error of a connection means. `up`: the server had taken the stream.
 pub(super) fn broken(url: &StreamUrl, trouble: &Trouble, after: Duration, up: bool) -> Happening {

@@ -33,6 +33,7 @@ use super::sandbox::{HOME, Sandbox, Share, which};
 use super::screen::Screen;
 use super::sound::Loudspeaker;
 use super::switches::tuned;
+use crate::oom;
 
 /// How long Chromium may take to start.
 const STARTS: Duration = Duration::from_secs(20);
@@ -77,8 +78,8 @@ impl Browser {
         let flags = tuned(flags(width, height, sandbox, &profile), tuning);
         command.args(flags).arg("about:blank");
         command.stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut process =
-            command.spawn().map_err(|source| StageError::Missing { program: "chromium", source })?;
+        let mut process = oom::before_us(|| command.spawn())
+            .map_err(|source| StageError::Missing { program: "chromium", source })?;
         let stderr = process.stderr.take().ok_or(StageError::Died { program: "chromium" })?;
         let mut lines = BufReader::new(stderr).lines();
         let address = async {

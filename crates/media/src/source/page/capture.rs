@@ -11,8 +11,8 @@ use crate::chain::{ChainError, stereo, timed};
 
 /// How much later than its sound a page's picture is seen, ns: drawing, the screen and the next capture take
 /// longer than the way through the sound server. Measured with a page that flashes and beeps by one clock:
-/// 50 ms in the middle, half a picture more or less (Chromium 156, 30 pictures a second).
-const PICTURE_BEHIND_NS: i64 = 50_000_000;
+/// 40 ms, the same each second (Chromium 156, 30 pictures a second).
+const PICTURE_BEHIND_NS: i64 = 40_000_000;
 
 /// Samples of captured sound a second, of each side.
 const RATE_HZ: i64 = 48_000;

@@ -75,7 +75,6 @@ pub struct PageSource {
     browser: Browser,
     screen: Screen,
     loudspeaker: Loudspeaker,
-    isolated: bool,
 }
 
 impl PageSource {
@@ -97,12 +96,7 @@ impl PageSource {
             tokio::try_join!(Screen::start(sandbox, folder, pixels), Loudspeaker::start(sandbox, folder))?;
         let browser = Browser::start(sandbox, folder, &screen, &loudspeaker, pixels, tuning).await?;
         let capture = Capture::start(&screen, &loudspeaker, size, unix_ns, deliver)?;
-        Ok(Self { _capture: capture, browser, screen, loudspeaker, isolated: sandbox.isolates() })
-    }
-
-    /// Whether the page's programs are kept from the user's files.
-    pub fn isolated(&self) -> bool {
-        self.isolated
+        Ok(Self { _capture: capture, browser, screen, loudspeaker })
     }
 
     /// Leaves for the page at `url`. Whether it comes is told by [`PageSource::event`].

@@ -11,16 +11,16 @@ use egress::fact::PageState;
 use egress::spec::AfterCrash;
 use egress::wire::{LayoutChange, Tuning};
 use parking_lot::Mutex;
+use room::clock::Clock;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Sender, UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::reported::Reported;
 use super::tries::Tries;
 use super::{PageCommand, PageNews, words};
-use crate::job::clock::RoomClock;
-use crate::job::ingest::FromMedia;
+use crate::job::media::{FromMedia, MediaSender};
 use crate::source::page::{CaptureSize, Captured, PageEvent, PageSource, StageError};
 
 /// How long a page may take to load.
@@ -54,7 +54,7 @@ pub struct Show {
     /// What to do when it breaks while it is on.
     pub after_crash: AfterCrash,
     /// The clock of the job.
-    pub clock: RoomClock,
+    pub clock: Clock,
 }
 
 /// How a page ended.
@@ -68,7 +68,7 @@ pub async fn run(
     show: Show,
     news: Sender<PageNews>,
     mut commands: UnboundedReceiver<PageCommand>,
-    media: UnboundedSender<FromMedia>,
+    media: MediaSender,
 ) {
     let mut tries = Tries::default();
     let mut begun = false;
@@ -121,7 +121,7 @@ async fn once(
     shown: &Shown,
     news: &Sender<PageNews>,
     commands: &mut UnboundedReceiver<PageCommand>,
-    media: &UnboundedSender<FromMedia>,
+    media: &MediaSender,
 ) -> Result<(), Broken> {
     let mut on_since: Option<Instant> = None;
     let broken = |error: ApiError, on_since: Option<Instant>| Broken {
@@ -140,7 +140,7 @@ async fn once(
         let media = media.clone();
         move |captured| match captured {
             Captured::Failed(error) => drop(broke.send(error)),
-            captured => drop(media.send(FromMedia::Captured(captured))),
+            captured => media.send(FromMedia::Captured(captured)),
         }
     };
     let clock = show.clock;

@@ -8,7 +8,7 @@ use room::event::RoomEnd;
 
 use super::TracksFeed;
 use crate::job::Facts;
-use crate::job::engine::Core;
+use crate::job::core::Core;
 use crate::job::feed::evicted;
 
 impl TracksFeed {
@@ -76,4 +76,17 @@ pub(super) fn never_began(reason: EndReason, published: bool) -> ApiError {
         "Record again: it begins by itself when a camera or microphone comes on.",
     )
     .with_detail(START_NOT_RECEIVED)
+}
+
+/// Decoding a track takes more memory than a job may use.
+pub(super) fn too_much(memory_bytes: u64) -> ApiError {
+    ApiError::new(
+        ErrorCode::Exhausted,
+        Fault::Input,
+        format!(
+            "Decoding this track's picture takes more memory than a recording may use ({} MB).",
+            memory_bytes >> 20
+        ),
+        "Ask its publisher for a smaller picture, or record the track as published.",
+    )
 }

@@ -4,8 +4,9 @@ use egress::fact::TrackFacts;
 use egress::roster::TrackKind;
 
 use super::{PUBLISH_NS, TracksFeed};
-use crate::job::engine::Core;
-use crate::job::feed::{Feed, Known};
+use crate::job::core::Core;
+use crate::job::feed::Feed;
+use crate::job::shape::Known;
 use crate::source::select::WantedTrack;
 
 impl TracksFeed {

@@ -6,13 +6,13 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::chain::{Chain, ChainEvent};
+use crate::output::file::{FileOutput, FilePlan, FileReport, reserve};
+use crate::unit::{Lane, Unit};
 use egress::error::ApiError;
 use egress::fact::FileResult;
 use egress::spec::Container;
 use gstreamer as gst;
-use media::chain::{Chain, ChainEvent};
-use media::output::file::{FileOutput, FilePlan, FileReport, reserve};
-use media::unit::{Lane, Unit};
 
 /// Any moment: what counts is that times are unix times.
 pub const START_NS: i64 = 1_700_000_000_000_000_000;
@@ -51,7 +51,7 @@ pub fn encoder(codec: &str) -> &'static str {
 
 /// Encodes `count` pictures of this size, 30 a second, the first of them `from_ms` after [`START_NS`].
 pub fn pictures_of(codec: &str, size: (i32, i32), count: i64, from_ms: i64) -> Vec<Unit> {
-    media::init().unwrap();
+    crate::init().unwrap();
     let frames = frames(size, count).map(|(time_ns, planes)| (time_ns + from_ms * 1_000_000, planes));
     encode(Lane::Video, &picture_caps(size), encoder(codec), frames)
 }
@@ -79,7 +79,7 @@ pub fn frames((width, height): (i32, i32), count: i64) -> impl Iterator<Item = (
 
 /// Encodes `seconds` of quiet noise as Opus.
 pub fn sound(seconds: i64) -> Vec<Unit> {
-    media::init().unwrap();
+    crate::init().unwrap();
     let caps = gst::Caps::builder("audio/x-raw")
         .field("format", "S16LE")
         .field("layout", "interleaved")

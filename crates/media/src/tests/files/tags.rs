@@ -3,11 +3,11 @@
 
 use std::fs;
 
+use crate::output::repair;
+use crate::unit::Unit;
 use egress::spec::Container;
-use media::output::repair;
-use media::unit::Unit;
 
-use crate::harness::*;
+use super::harness::*;
 
 const CODECS: [(&str, &str, &str); 3] =
     [("h264", "avc1", "avc3"), ("h264-high", "avc1", "avc3"), ("h265", "hvc1", "hev1")];

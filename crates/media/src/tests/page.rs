@@ -1,9 +1,6 @@
 //! A web page as a source: the whole frame, sound and picture together, and nothing left behind. The page is
 //! served here and shown by the system's Chromium.
 
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
@@ -11,10 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::source::page::{CaptureSize, Captured, PageEvent, PageSource};
 use egress::wire::SCREEN_KEY_FILE;
 use egress::wire::Tuning;
-use media::job::clock::RoomClock;
-use media::source::page::{CaptureSize, Captured, PageEvent, PageSource};
+use room::clock::Clock;
 
 const SIZE: CaptureSize =
     CaptureSize { width: 1280, height: 720, framerate: 30, pictures: true, sound: true };
@@ -103,7 +100,7 @@ fn assert_nothing_left(folder: &Path) {
 #[test]
 fn a_page_is_captured_whole_and_in_sync_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let status = child("captured", folder.path(), &serve()).wait().unwrap();
+    let status = child("tests::page::captured", folder.path(), &serve()).wait().unwrap();
     assert!(status.success());
     assert_nothing_left(folder.path());
 }
@@ -111,7 +108,7 @@ fn a_page_is_captured_whole_and_in_sync_and_leaves_nothing() {
 #[test]
 fn a_job_that_is_killed_leaves_no_process() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = child("shown", folder.path(), &serve());
+    let mut child = child("tests::page::shown", folder.path(), &serve());
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("shown now")));
     assert!(processes_of(folder.path()).len() >= 4, "{:#?}", processes_of(folder.path()));
@@ -127,8 +124,8 @@ fn told(name: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by the test of a kill"]
 async fn shown() {
-    media::init().unwrap();
-    let clock = RoomClock::start();
+    crate::init().unwrap();
+    let clock = Clock::start();
     let page =
         PageSource::start(Path::new(&told(FOLDER)), SIZE, &Tuning::default(), || clock.now_ns(), |_| {})
             .await
@@ -185,8 +182,8 @@ impl Seen {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by the test of a capture"]
 async fn captured() {
-    media::init().unwrap();
-    let clock = RoomClock::start();
+    crate::init().unwrap();
+    let clock = Clock::start();
     let seen = Arc::new(Mutex::new(Seen::default()));
     let taking = seen.clone();
     let deliver = move |captured| taking.lock().unwrap().take(captured);

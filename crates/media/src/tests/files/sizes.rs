@@ -3,22 +3,22 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::chain::{Chain, ChainEvent};
+use crate::compose::decode::{Decoded, Decoder};
+use crate::source::depayload::{Depayloader, Picture};
+use crate::unit::Unit;
 use bytes::Bytes;
 use egress::roster::TrackKind;
 use egress::spec::Container;
-use media::chain::{Chain, ChainEvent};
-use media::compose::decode::{Decoded, Decoder};
-use media::source::depayload::{Depayloader, Picture};
-use media::unit::Unit;
 use room::event::{Codec, Packet, Stream, StreamId};
 
-use crate::harness::*;
+use super::harness::*;
 
 const START: u64 = START_NS as u64;
 
 /// Packets of `count` pictures of this size, as a publisher's.
 fn packets(codec: &str, size: (i32, i32), count: i64) -> Vec<Packet> {
-    media::init().unwrap();
+    crate::init().unwrap();
     let payloader = match codec {
         "h264" => "rtph264pay config-interval=-1",
         "av1" => "rtpav1pay",
@@ -88,6 +88,7 @@ fn units(codec: Codec, packets: &[Packet]) -> Vec<Unit> {
             Picture::Unit { unit, .. } => units.push(unit),
             Picture::Finished => return units,
             Picture::Failed(error) => panic!("{codec:?}: {error}"),
+            Picture::TooLarge { width, height } => panic!("{codec:?}: {width}x{height}"),
         }
     }
 }

@@ -1,17 +1,15 @@
 //! What an encoder makes of two sides: separation, phase, level, order of the channels, and where a sound begins. The
 //! recorded files are decoded by an independent program (ffmpeg).
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::f64::consts::TAU;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::encode::encoder::{Encoded, Encoder};
+use crate::output::file::{FileOutput, FilePlan, FileReport, reserve};
 use egress::spec::{AudioCodec, AudioEncoding, Container};
-use media::encode::encoder::{Encoded, Encoder};
-use media::output::file::{FileOutput, FilePlan, FileReport, reserve};
 
 const START_NS: i64 = 1_700_000_000_000_000_000;
 const RATE: usize = 48_000;
@@ -50,7 +48,7 @@ fn record(
     (encoding, container): &(AudioEncoding, Container),
     sample: impl Fn(f64) -> (f64, f64),
 ) -> Recorded {
-    media::init().unwrap();
+    crate::init().unwrap();
     let (sender, encoded) = mpsc::channel();
     let encoder = Encoder::audio(encoding, move |encoded| {
         let _ = sender.send(encoded);
@@ -81,7 +79,7 @@ fn record(
     loop {
         match encoded.recv_timeout(Duration::from_secs(30)).unwrap() {
             Encoded::Unit(unit) => output.push(unit),
-            Encoded::Finished(_) => break,
+            Encoded::Finished => break,
             Encoded::Failed(_, error) => panic!("{error}"),
         }
     }

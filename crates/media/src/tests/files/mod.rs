@@ -1,8 +1,7 @@
 //! Files are playable at every moment, ordinary ones once finished or repaired. Coded media comes from
 //! GStreamer's test sources; an independent program (ffprobe) says what is in the files.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
+mod gaps;
 mod harness;
 mod joins;
 mod sizes;
@@ -12,12 +11,12 @@ use std::fs;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::output::file::{FileOutput, FilePlan, FileReport, reserve};
+use crate::output::{repair, still};
+use crate::unit::Lane;
 use egress::spec::Container;
-use media::output::file::{FileOutput, FilePlan, FileReport, reserve};
-use media::output::{repair, still};
-use media::unit::Lane;
 
-use harness::*;
+use self::harness::*;
 
 #[test]
 fn sound_that_is_here_before_its_first_picture_does_not_stop_a_file() {
@@ -196,7 +195,7 @@ fn nothing_written_leaves_no_file_and_a_full_name_is_not_taken_again() {
     assert_eq!(first.file_name().unwrap(), "a.ogg");
     assert_eq!(second.file_name().unwrap(), "a-2.ogg");
 
-    media::init().unwrap();
+    crate::init().unwrap();
     let path = reserve(&folder.path().join("empty.mp4")).unwrap();
     let plan = FilePlan {
         id: "file".into(),
@@ -219,7 +218,7 @@ fn nothing_written_leaves_no_file_and_a_full_name_is_not_taken_again() {
 
 #[test]
 fn an_empty_file_that_is_left_behind_is_removed() {
-    media::init().unwrap();
+    crate::init().unwrap();
     let folder = tempfile::tempdir().unwrap();
     for name in ["a.mp4", "a.webm", "a.ogg", "a.mp3"] {
         let path = reserve(&folder.path().join(name)).unwrap();

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use egress::id::OutputId;
 
-use crate::output::segments::cut::EARLY_NS;
+/// A keyframe this much before its time is taken all the same, ns: times are rounded on their way.
+pub const EARLY_NS: i64 = 5_000_000;
 
 /// An encoder this many pictures behind is given few.
 const MAX_BACKLOG: u64 = 90;

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::compose::decode::audio_caps;
+use crate::output::repair;
+use crate::unit::Unit;
 use egress::spec::Container;
 use gstreamer as gst;
-use media::compose::decode::audio_caps;
-use media::output::repair;
-use media::unit::Unit;
 use room::event::Codec;
 
-use crate::harness::*;
+use super::harness::*;
 
 /// Every codec that can be published, in every file that takes it.
 const JOINED: [(&str, Container); 8] = [
@@ -27,7 +27,7 @@ const JOINED: [(&str, Container); 8] = [
 ];
 
 fn opus() -> Option<Option<gst::Caps>> {
-    media::init().unwrap();
+    crate::init().unwrap();
     Some(Some(audio_caps(Codec::Opus)))
 }
 

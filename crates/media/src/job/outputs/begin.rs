@@ -1,0 +1,130 @@
+//! How outputs begin: what each is made with, in a thread of its own where that is on a disk.
+
+use egress::error::ApiError;
+use egress::filename::{ImageNames, NameFacts, SegmentNames, proxy_name, resolve};
+use egress::id::OutputId;
+use egress::names::{FileNames, LaunchNames};
+use egress::spec::{Container, FileOutput as FileSpec, OutputKind, OutputSpec};
+use egress::wire::Secret;
+use room::clock::Clock;
+
+use crate::job::Facts;
+use crate::job::outputs::destinations::Line;
+use crate::job::outputs::file::Shape;
+use crate::job::outputs::open::Open;
+use crate::job::outputs::opening::Opening;
+use crate::job::outputs::raw::ProxyProgram;
+use crate::job::outputs::{Attachment, Outputs, file, raw, segments, stream};
+use crate::job::takes::Takes;
+use crate::output::{Ended, Output, OutputReport};
+
+/// The program, as far as outputs that are opened want to know it.
+#[derive(Debug, Clone, Copy)]
+pub struct Program<'a> {
+    /// The job's clock.
+    pub clock: Clock,
+    /// What names are made of.
+    pub names: &'a NameFacts,
+    /// The names that were settled at the launch.
+    pub launch: &'a LaunchNames,
+    /// Which lanes it has.
+    pub lanes: stream::Lanes,
+    /// Width and height of the picture, pixels, and pictures a second.
+    pub picture_size: Option<(u32, u32, u32)>,
+    /// Whether units go into files from now on.
+    pub fed: bool,
+    /// Whether files wait for a first picture.
+    pub awaits_picture: bool,
+    /// Whether files hold what is published, and not the program.
+    pub passes: bool,
+}
+
+impl Outputs {
+    /// Opens what waits. Returned is what is open now.
+    pub fn open_waiting(
+        &mut self,
+        shape: impl Fn(&OutputId, &FileSpec) -> Result<Shape, ApiError>,
+        program: Program<'_>,
+        facts: &mut Facts,
+        report: impl Fn(OutputReport) + Clone + Send + 'static,
+    ) -> Vec<OutputId> {
+        let mut opened = Vec::new();
+        for Attachment { spec, secret } in std::mem::take(&mut self.waiting) {
+            match self.open_one(&spec, secret.as_ref(), &shape, program, facts, report.clone()) {
+                Ok(output) => {
+                    opened.push(spec.id.clone());
+                    self.opened(spec, output, program);
+                }
+                Err(ended) => self.close(spec.id, &spec.kind, Line::default(), *ended, facts),
+            }
+        }
+        self.held.clear();
+        opened
+    }
+
+    /// Begins to open an output. What is on a disk is made in a thread of its own, and takes its media until then.
+    fn open_one(
+        &self,
+        spec: &OutputSpec,
+        secret: Option<&Secret>,
+        shape: impl Fn(&OutputId, &FileSpec) -> Result<Shape, ApiError>,
+        program: Program<'_>,
+        facts: &Facts,
+        report: impl Fn(OutputReport) + Clone + Send + 'static,
+    ) -> Result<Box<dyn Output>, Box<Ended>> {
+        let Program { names, launch, lanes, picture_size, clock, .. } = program;
+        let (id, facts, tell) = (spec.id.clone(), facts.recorder(), report.clone());
+        let settled = launch.settled(&id);
+        Ok(match spec.kind.clone() {
+            OutputKind::Stream(to) => stream::open(&id, &to, secret, lanes, clock, report)
+                .map_err(|error| Box::new(stream::not_started(error)))?,
+            OutputKind::WebSocket(to) => raw::websocket(&id, &to, secret, lanes, clock, report)
+                .map_err(|error| Box::new(stream::not_started(error)))?,
+            OutputKind::File(FileSpec { proxy: Some(proxy), folder, name, .. }) => {
+                let known = match settled {
+                    Some(FileNames::File { path }) => Some(path.clone()),
+                    _ => None,
+                };
+                let (masters, otherwise) = (self.names.clone(), resolve(&name, Container::Mp4, names));
+                let of = ProxyProgram { size: picture_size, audio: lanes.audio, waits: program.passes };
+                let make = move || {
+                    let master = || masters.wait(&proxy.of).map(|master| proxy_name(&master));
+                    let name = known.or_else(master).unwrap_or(otherwise);
+                    raw::proxy(&id, &proxy, &folder, &name, of, &facts, report)
+                };
+                Box::new(Opening::start(spec.id.clone(), file::not_made, make, tell))
+            }
+            OutputKind::File(file) => {
+                let shape = shape(&id, &file).map_err(|error| Box::new(file::not_made(error)))?;
+                let names = self.names.clone();
+                let make = move || {
+                    let named = |name| names.put(id.clone(), name);
+                    file::open(&id, &file, shape, named, &facts, report)
+                };
+                Box::new(Opening::start(spec.id.clone(), file::not_made, make, tell))
+            }
+            OutputKind::Segments(to) => {
+                let names =
+                    SegmentNames::settled(&to, settled).unwrap_or_else(|| SegmentNames::of(&to, names));
+                let make = move || segments::open(&id, &to, names, lanes, &facts, report);
+                Box::new(Opening::start(spec.id.clone(), file::not_made, make, tell))
+            }
+            OutputKind::Images(to) => {
+                let names = ImageNames::settled(&to, settled).unwrap_or_else(|| ImageNames::of(&to, names));
+                let make = move || raw::images(&id, &to, names, picture_size, &facts, report);
+                Box::new(Opening::start(spec.id.clone(), file::not_made, make, tell))
+            }
+        })
+    }
+
+    /// An output is open, or on its way: it is given what was held for it.
+    fn opened(&mut self, spec: OutputSpec, mut output: Box<dyn Output>, program: Program<'_>) {
+        output.await_picture(program.awaits_picture);
+        let recorded = Takes::of(&spec.kind) == Takes::Recorded;
+        if program.fed && recorded {
+            self.held.iter().for_each(|unit| output.push(unit));
+        }
+        let open = Open::new(output, spec.kind, program.fed || !recorded);
+        self.open.insert(spec.id, open);
+    }
+}
