@@ -63,6 +63,7 @@ mod tests {
             muted,
             codec: String::new(),
             width: 0,
+            layers: Vec::new(),
         };
         (track, AudioChannel::Alternate)
     }

@@ -41,22 +41,24 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder for pictures as [`crate::compose::decode`] makes them.
+    /// An encoder for pictures as [`crate::compose::decode`] makes them. `size`: their width and height, pixels; they are
+    /// scaled where the encoding's is another.
     ///
     /// # Errors
     /// If the encoder is missing or refuses the settings.
     pub fn video(
         encoding: &VideoEncoding,
+        size: (u32, u32),
         with: &VideoEncoder,
         effort: Effort,
         deliver: impl Fn(Encoded) + Send + Sync + 'static,
     ) -> Result<Self, ChainError> {
-        let (width, height, fps) = (encoding.width, encoding.height, encoding.framerate.max(1));
+        let ((width, height), fps) = (size, encoding.framerate.max(1));
         let caps = picture_caps((width, height, fps));
         let interval_s = encoding.key_frame_interval_s.filter(|s| *s > 0.0);
         let key_int = (interval_s.unwrap_or(KEY_FRAME_INTERVAL_S) * f64::from(fps)).round().max(1.0) as u32;
         let kbps = encoding.bitrate_bps / 1000;
-        let description = match encoding.codec {
+        let encoder = match encoding.codec {
             VideoCodec::H264Baseline => with.h264("baseline", kbps, key_int, interval_s.is_some(), effort),
             VideoCodec::H264Main => with.h264("main", kbps, key_int, interval_s.is_some(), effort),
             VideoCodec::H264High => with.h264("high", kbps, key_int, interval_s.is_some(), effort),
@@ -70,6 +72,14 @@ impl Encoder {
                  target-bitrate={} keyframe-max-dist={key_int} ! vp9parse ! video/x-vp9,alignment=super-frame",
                 encoding.bitrate_bps
             ),
+        };
+        let description = if size == (encoding.width, encoding.height) {
+            encoder
+        } else {
+            format!(
+                "videoconvertscale ! video/x-raw,format=I420,width={},height={},pixel-aspect-ratio=1/1 ! {encoder}",
+                encoding.width, encoding.height
+            )
         };
         let frame_ns = 1_000_000_000 / i64::from(fps);
         let chain = start(Lane::Video, &caps, &description, frame_ns, 0, deliver)?;

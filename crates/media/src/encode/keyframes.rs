@@ -38,7 +38,7 @@ impl Given {
 }
 
 /// Where the segments of all sets are to end. Each set has a row of keyframes of its own: the first picture that is late
-/// enough after the one before, as [`crate::output::segments::cut::Cutter`] cuts.
+/// enough after the one before, as the sets themselves cut.
 #[derive(Debug, Default)]
 pub struct Keyframes {
     /// Pictures that the encoder was given last, unix, ns.

@@ -39,9 +39,10 @@ fn works(with: VideoEncoder) -> bool {
         key_frame_interval_s: None,
     };
     let (sender, receiver) = mpsc::channel();
-    let started = Encoder::video(&encoding, &with, Effort::Usual, move |encoded| {
-        let _ = sender.send(matches!(encoded, Encoded::Unit(_)));
-    });
+    let started =
+        Encoder::video(&encoding, (encoding.width, encoding.height), &with, Effort::Usual, move |encoded| {
+            let _ = sender.send(matches!(encoded, Encoded::Unit(_)));
+        });
     let Ok(encoder) = started else { return false };
     let frame = gst::Buffer::from_mut_slice(vec![0x80u8; 320 * 180 * 3 / 2]);
     for n in 0..30 {

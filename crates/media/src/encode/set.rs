@@ -1,6 +1,6 @@
 //! The encoders of a job: one for each encode that an output takes, and for as long as one does.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use crate::chain::ChainError;
 use crate::encode::effort::{Effort, Governor};
 use crate::encode::encoder::{Encoded, Encoder};
 use crate::encode::h264::VideoEncoder;
+use crate::encode::held::{Held, Step};
 use crate::encode::keyframes::{Given, Keyframes};
 use crate::unit::{Lane, Unit};
 
@@ -44,6 +45,8 @@ pub struct Key {
     pub program: ProgramId,
     /// How.
     pub encoding: Encoding,
+    /// The output that it begins with, where that is not of the program: a small proxy of what is recorded as published.
+    pub begins_with: Option<OutputId>,
 }
 
 /// Names an encode for as long as an output takes it.
@@ -76,9 +79,11 @@ pub struct EncoderSet {
     deliver: Deliver,
     entries: Vec<Entry>,
     next: u64,
-    /// The programs that run: what is wanted of the others is started with them.
-    running: HashSet<ProgramId>,
-    overload_pictures: u64,
+    /// The programs that run, and the width and height of their pictures, pixels: what is wanted of the others is started
+    /// with them.
+    running: HashMap<ProgramId, Option<(u32, u32)>>,
+    /// When outputs began, unix, ns.
+    began: HashMap<OutputId, i64>,
 }
 
 impl fmt::Debug for EncoderSet {
@@ -92,6 +97,8 @@ struct Entry {
     id: EncodeId,
     key: Key,
     outputs: HashSet<OutputId>,
+    /// Width and height of the program's pictures, pixels.
+    size: Option<(u32, u32)>,
     state: State,
     /// The number of its encoder.
     run: u32,
@@ -106,6 +113,10 @@ struct Entry {
     given: Given,
     /// Where the segments of the sets that take it end.
     keyframes: Keyframes,
+    /// What waits for the output that it begins with.
+    waiting: Option<Held>,
+    /// Pictures that it was not given because its encoder was behind.
+    left_out: u64,
 }
 
 #[derive(Debug)]
@@ -136,8 +147,8 @@ impl EncoderSet {
             deliver: Arc::new(deliver),
             entries: Vec::new(),
             next: 0,
-            running: HashSet::new(),
-            overload_pictures: 0,
+            running: HashMap::new(),
+            began: HashMap::new(),
         }
     }
 
@@ -156,6 +167,17 @@ impl EncoderSet {
     /// An output is over.
     pub fn unsubscribe(&mut self, output: &OutputId) {
         self.subscribe(output, &[]);
+        self.began.remove(output);
+    }
+
+    /// An output has begun at `start_ns`, unix, ns, and with it what waits for it.
+    pub fn began(&mut self, output: &OutputId, start_ns: i64) {
+        self.began.insert(output.clone(), start_ns);
+        for entry in self.entries.iter_mut().filter(|entry| entry.key.begins_with.as_ref() == Some(output)) {
+            if let Some(held) = entry.waiting.take() {
+                entry.go_on(held.from(start_ns));
+            }
+        }
     }
 
     fn entry(&mut self, key: &Key, output: &OutputId) -> EncodeId {
@@ -169,6 +191,7 @@ impl EncoderSet {
                     id: EncodeId(self.next),
                     key: key.clone(),
                     outputs: HashSet::new(),
+                    size: None,
                     state: State::Waiting,
                     run: 0,
                     governor: Governor::default(),
@@ -178,6 +201,8 @@ impl EncoderSet {
                     ended: false,
                     given: Given::default(),
                     keyframes: Keyframes::default(),
+                    waiting: None,
+                    left_out: 0,
                 });
                 self.entries.last_mut().expect("it was just put there")
             }
@@ -188,9 +213,9 @@ impl EncoderSet {
         entry.id
     }
 
-    /// A program runs from now on.
-    pub fn start(&mut self, program: ProgramId) {
-        self.running.insert(program);
+    /// A program runs from now on. `size`: width and height of its pictures, pixels, if it has any.
+    pub fn start(&mut self, program: ProgramId, size: Option<(u32, u32)>) {
+        self.running.insert(program, size);
         self.start_waiting();
     }
 
@@ -204,14 +229,20 @@ impl EncoderSet {
             entry.held.clear();
             (entry.gave, entry.ended) = (false, false);
             (entry.given, entry.keyframes) = (Given::default(), Keyframes::default());
+            entry.waiting = None;
         }
     }
 
     fn start_waiting(&mut self) {
         for entry in &mut self.entries {
-            if !matches!(entry.state, State::Waiting) || !self.running.contains(&entry.key.program) {
+            let Some(size) = self.running.get(&entry.key.program) else { continue };
+            if !matches!(entry.state, State::Waiting) {
                 continue;
             }
+            let begins_with = entry.key.begins_with.as_ref();
+            entry.waiting =
+                begins_with.filter(|output| !self.began.contains_key(*output)).map(|_| Held::default());
+            entry.size = *size;
             entry.start(self.with, &self.deliver);
         }
     }
@@ -221,28 +252,16 @@ impl EncoderSet {
     }
 
     /// Encodes a picture of a program.
-    pub fn push_picture(&mut self, program: ProgramId, frame: &gst::BufferRef, time_ns: i64) {
-        let mut left_out = 0;
+    pub fn push_picture(&mut self, program: ProgramId, frame: &gst::Buffer, time_ns: i64) {
         for entry in self.of(program).filter(|entry| entry.key.encoding.lane() == Lane::Video) {
-            let Entry { state: State::Running(encoder), given, keyframes, .. } = entry else { continue };
-            if given.takes(time_ns, encoder.backlog_frames()) {
-                if keyframes.picture(time_ns) {
-                    encoder.force_keyframe_at(time_ns);
-                }
-                encoder.push_picture(frame, time_ns);
-            } else {
-                left_out += 1;
-            }
+            entry.push(Step::Picture(time_ns, frame.clone()));
         }
-        self.overload_pictures += left_out;
     }
 
     /// Encodes sound of a program: interleaved stereo at 48 kHz.
-    pub fn push_sound(&mut self, program: ProgramId, stereo: &[f32], time_ns: i64) {
+    pub fn push_sound(&mut self, program: ProgramId, stereo: &Arc<[f32]>, time_ns: i64) {
         for entry in self.of(program).filter(|entry| entry.key.encoding.lane() == Lane::Audio) {
-            if let Some(encoder) = entry.encoder() {
-                encoder.push_sound(stereo, time_ns);
-            }
+            entry.push(Step::Sound(time_ns, stereo.clone()));
         }
     }
 
@@ -276,7 +295,9 @@ impl EncoderSet {
                 entry.state = State::Finished;
                 Came::Nothing
             }
-            Encoded::Failed(Lane::Video, error) if self.with.is_hardware() && !entry.gave && !entry.ended => {
+            Encoded::Failed(Lane::Video, error)
+                if entry.with(self.with).is_hardware() && !entry.gave && !entry.ended =>
+            {
                 // It worked when it was tried: other programs have used it up since.
                 tracing::warn!(%error, encoder = self.with.name(), "hardware fails, software takes its place");
                 self.with = VideoEncoder::X264 { threads: 0 };
@@ -299,7 +320,10 @@ impl EncoderSet {
             else {
                 continue;
             };
-            let adapts = self.with.adapts(encoding.codec) && entry.leaving.is_none() && !entry.ended;
+            let adapts = entry.is_whole()
+                && self.with.adapts(encoding.codec)
+                && entry.leaving.is_none()
+                && !entry.ended;
             let frame_ns = 1_000_000_000 / i64::from(encoding.framerate.max(1));
             let backlog_ns = encoder.backlog_frames() as i64 * frame_ns;
             if adapts && entry.governor.look(backlog_ns, unused, now_ns) {
@@ -311,7 +335,8 @@ impl EncoderSet {
 
     /// The least effort that an encoder of pictures takes at the moment.
     fn effort(&self) -> Effort {
-        let of_pictures = self.entries.iter().filter(|entry| entry.key.encoding.lane() == Lane::Video);
+        let is_main = |entry: &&Entry| entry.key.encoding.lane() == Lane::Video && entry.is_whole();
+        let of_pictures = self.entries.iter().filter(is_main);
         of_pictures.map(|entry| entry.governor.effort()).min().unwrap_or_default()
     }
 
@@ -341,6 +366,9 @@ impl EncoderSet {
     /// Lets out what is inside the encoders of a program.
     pub fn finish(&mut self, program: ProgramId) {
         for entry in self.of(program) {
+            if let Some(held) = entry.waiting.take() {
+                entry.go_on(held.all());
+            }
             entry.ended = true;
             match &entry.state {
                 State::Running(encoder) => encoder.finish(),
@@ -369,18 +397,66 @@ impl EncoderSet {
         }
     }
 
-    /// Pictures that encoders were not given because they were behind.
-    pub fn overload_pictures(&self) -> u64 {
-        self.overload_pictures
+    /// Pictures that an output misses because their encoder was behind.
+    pub fn left_out(&self, output: &OutputId) -> u64 {
+        let taken = self.entries.iter().filter(|entry| entry.outputs.contains(output));
+        taken.map(|entry| entry.left_out).sum()
     }
 }
 
 impl Entry {
+    /// Whether its picture is as large as its program's.
+    fn is_whole(&self) -> bool {
+        match (&self.key.encoding, self.size) {
+            (Encoding::Video(encoding), Some(size)) => size == (encoding.width, encoding.height),
+            _ => true,
+        }
+    }
+
+    /// The encoder of H.264 that it takes. In software where it is smaller than its program: that costs little, and
+    /// hardware takes few pictures at a time, which are those of what is recorded.
+    fn with(&self, with: VideoEncoder) -> VideoEncoder {
+        if self.is_whole() { with } else { VideoEncoder::X264 { threads: 0 } }
+    }
+
+    /// Encodes a step, or holds it.
+    fn push(&mut self, step: Step) {
+        match &mut self.waiting {
+            None => self.go_on(vec![step]),
+            Some(held) => {
+                // What it waits for does not begin: that is no reason to have nothing.
+                if let Some(steps) = held.push(step) {
+                    self.waiting = None;
+                    self.go_on(steps);
+                }
+            }
+        }
+    }
+
+    fn go_on(&mut self, steps: Vec<Step>) {
+        let Self { state: State::Running(encoder), given, keyframes, left_out, .. } = self else { return };
+        for step in steps {
+            match step {
+                Step::Picture(time_ns, frame) if given.takes(time_ns, encoder.backlog_frames()) => {
+                    if keyframes.picture(time_ns) {
+                        encoder.force_keyframe_at(time_ns);
+                    }
+                    encoder.push_picture(&frame, time_ns);
+                }
+                Step::Picture(..) => *left_out += 1,
+                Step::Sound(time_ns, stereo) => encoder.push_sound(&stereo, time_ns),
+            }
+        }
+    }
+
     fn start(&mut self, with: VideoEncoder, deliver: &Deliver) {
         let (run, to) = (Run { encode: self.id, number: self.run }, deliver.clone());
         let to = move |encoded| to(run, encoded);
         let started = match &self.key.encoding {
-            Encoding::Video(encoding) => Encoder::video(encoding, &with, self.governor.effort(), to),
+            Encoding::Video(encoding) => {
+                let size = self.size.unwrap_or((encoding.width, encoding.height));
+                Encoder::video(encoding, size, &self.with(with), self.governor.effort(), to)
+            }
             Encoding::Audio(encoding) => Encoder::audio(encoding, to),
         };
         self.state = match started {

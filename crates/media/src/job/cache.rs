@@ -11,6 +11,8 @@ const MAX_NS: i64 = 12_000_000_000;
 const MAX_BYTES: usize = 32 << 20;
 /// A keyframe this old is still "now" to a producer, ns.
 const FRESH_NS: i64 = 1_000_000_000;
+/// How long a keyframe that was asked for is waited for before an output begins with the last one, ns.
+const PATIENCE_NS: i64 = 800_000_000;
 /// Sound kept while there are no pictures, ns.
 const SOUND_NS: i64 = 1_000_000_000;
 
@@ -21,6 +23,8 @@ pub struct Cache {
     bytes: usize,
     /// When the first unit is a keyframe from which everything since is here.
     keyframe_ns: Option<i64>,
+    /// Since when an output waits to begin.
+    opening_since_ns: Option<i64>,
 }
 
 impl Cache {
@@ -47,8 +51,22 @@ impl Cache {
         }
     }
 
+    /// Whether an output could begin from here.
+    pub fn is_whole(&self) -> bool {
+        self.keyframe_ns.is_some()
+    }
+
+    /// What an output begins with: everything since a keyframe that is fresh, or, when the one asked for does not come,
+    /// since the last one.
+    pub fn opening(&mut self, now_ns: i64) -> Option<Vec<Unit>> {
+        let since = *self.opening_since_ns.get_or_insert(now_ns);
+        let units = self.run(now_ns, now_ns - since > PATIENCE_NS)?;
+        self.opening_since_ns = None;
+        Some(units)
+    }
+
     /// Everything since the keyframe, if there is one and (unless `however_old`) it is fresh.
-    pub fn run(&self, now_ns: i64, however_old: bool) -> Option<Vec<Unit>> {
+    fn run(&self, now_ns: i64, however_old: bool) -> Option<Vec<Unit>> {
         let keyframe = self.keyframe_ns?;
         (however_old || now_ns - keyframe <= FRESH_NS).then(|| self.units.iter().cloned().collect())
     }

@@ -9,7 +9,7 @@ use egress::info::START_NOT_RECEIVED;
 
 use crate::job::Facts;
 use crate::job::engine::Engine;
-use crate::job::feed::Feed;
+use crate::job::source::Source;
 use crate::job::stage::{Ending, Phase, Stage};
 use crate::output::Ended;
 
@@ -23,7 +23,7 @@ const ENCODE_NS: i64 = 15_000_000_000;
 /// gained by leaving before it is there: the next start would do the same work again.
 const CLOSE_NS: i64 = 15 * 60 * 1_000_000_000;
 
-impl<F: Feed> Engine<F> {
+impl<S: Source> Engine<S> {
     /// Begins to end the job.
     pub fn end(&mut self, reason: EndReason, now_ns: i64, facts: &mut Facts) {
         if self.core.stage.ending() {
@@ -37,12 +37,12 @@ impl<F: Feed> Engine<F> {
         // A source that went away ends when it went, not when we were sure of it.
         let end_ns = match reason {
             EndReason::SourceClosed | EndReason::DuplicateIdentity => {
-                self.feed.away_since_ns().unwrap_or(now_ns)
+                self.source.away_since_ns().unwrap_or(now_ns)
             }
             _ => now_ns,
         };
-        self.core.lanes.hold(Some(end_ns));
-        self.feed.flush();
+        self.core.programs.hold(Some(end_ns));
+        self.source.flush();
         self.core.stage = Stage::Ending(Ending {
             reason,
             error,
@@ -63,15 +63,14 @@ impl<F: Feed> Engine<F> {
         let mut pending = None;
         let next = match phase {
             Phase::Flushing if waited > FLUSH_NS => {
-                pending = Some(self.feed.drain(core, end_ns));
+                pending = Some(self.source.drain(end_ns));
                 Phase::Draining
             }
             Phase::Draining if idle || waited > DRAIN_NS => {
-                core.lanes.end_program(end_ns);
-                core.give_raw();
+                core.end_programs(end_ns);
                 Phase::Encoding
             }
-            Phase::Encoding if core.lanes.encoders.finished() || waited > ENCODE_NS => {
+            Phase::Encoding if core.encoders.finished() || waited > ENCODE_NS => {
                 core.outputs.finish_all();
                 Phase::Closing
             }
@@ -128,7 +127,7 @@ impl<F: Feed> Engine<F> {
             reason
                 if !wrote
                     && ending.wanted
-                    && let Some(error) = self.feed.never_began(reason) =>
+                    && let Some(error) = self.source.never_began(reason) =>
             {
                 (EgressStatus::Aborted, Some(error))
             }

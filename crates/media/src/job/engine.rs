@@ -1,4 +1,4 @@
-//! A job: what feeds it, the program and its encoders, the outputs, when it begins and ends.
+//! A job: its source, its programs and their encoders, its outputs, when it begins and ends.
 //!
 //! Everything that happens comes in through a method, and everything it needs to know of time is an
 //! argument; the loop around it ([`crate::job::recording`]) only waits.
@@ -8,41 +8,47 @@ use std::collections::BTreeMap;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EndReason, Fact};
 use egress::id::OutputId;
-use egress::spec::{EgressSpec, Treatment};
-use egress::wire::Secret;
+use egress::spec::EgressSpec;
+use egress::wire::{Secret, ToJob};
 use room::clock::Clock;
 
+use crate::encode::h264::VideoEncoder;
+use crate::encode::set::EncoderSet;
 use crate::job::Facts;
+use crate::job::cache::Cache;
 use crate::job::core::Core;
-use crate::job::feed::Feed;
-use crate::job::lanes::Lanes;
 use crate::job::levels::Levels;
 use crate::job::media::{FromMedia, MediaSender};
 use crate::job::outputs::begin::Program;
-use crate::job::outputs::{Attachment, Idle, Outputs, Route};
+use crate::job::outputs::{Attachment, Idle, Outputs};
 use crate::job::preview::Preview;
+use crate::job::programs::Programs;
 use crate::job::shape::{NameContext, shape};
+use crate::job::source::{Published, Source, SourceEvent};
 use crate::job::stage::Stage;
+use crate::job::takes::{AIR, Treated};
 use crate::output::OutputReport;
 use crate::output::worker::defect;
 
 /// A job.
-pub struct Engine<F> {
+pub struct Engine<S> {
     /// What every job has.
     pub core: Core,
-    /// What feeds it.
-    pub feed: F,
+    /// Where its media comes from.
+    pub source: S,
+    /// What the source has given and is not routed yet.
+    emitted: Vec<SourceEvent>,
 }
 
-impl<F: Feed> Engine<F> {
-    /// A job of this kind.
+impl<S: Source> Engine<S> {
+    /// A job of this source.
     pub fn new(
         spec: &EgressSpec,
         secrets: &BTreeMap<OutputId, Secret>,
         names: NameContext,
-        feed: F,
+        source: S,
         media: MediaSender,
-        lanes: Lanes,
+        encoder: VideoEncoder,
         clock: Clock,
     ) -> Self {
         let mut outputs = Outputs::default();
@@ -52,9 +58,16 @@ impl<F: Feed> Engine<F> {
             let _ = outputs.add(Attachment { spec: output.clone(), secret });
         }
         outputs.began_armed = spec.outputs.is_empty();
+        let encoded = media.clone();
+        let encoders = EncoderSet::new(encoder, move |run, what| {
+            // A closed queue: the job is over.
+            encoded.send(FromMedia::Encoded(run, what));
+        });
         let core = Core {
             outputs,
-            lanes,
+            treated: Treated::new(&spec.source, &spec.treatment),
+            programs: Programs::default(),
+            encoders,
             levels: Levels::default(),
             stage: Stage::Running,
             names,
@@ -63,12 +76,17 @@ impl<F: Feed> Engine<F> {
             preview: Preview::new(media.clone(), &spec.treatment),
             media,
             attached_ns: 0,
+            cache: Cache::default(),
+            published: Published::default(),
+            held_pictures: 0,
             clock,
             treatment: spec.treatment.clone(),
             armed: false,
             manifests: Vec::new(),
         };
-        Self { core, feed }
+        let mut engine = Self { core, source, emitted: Vec::new() };
+        engine.settle(clock.now_ns());
+        engine
     }
 
     /// Attaches outputs, all in one moment: Record.
@@ -96,7 +114,7 @@ impl<F: Feed> Engine<F> {
             self.core.outputs.add(output)?;
         }
         self.core.attached_ns = now_ns;
-        self.core.lanes.request_start(now_ns);
+        self.core.programs.request_start(AIR, now_ns);
         self.open_outputs(now_ns, facts);
         Ok(())
     }
@@ -110,11 +128,44 @@ impl<F: Feed> Engine<F> {
     }
 
     /// Takes what happens at the source. Some: the job ends for this reason.
-    pub fn on_event(&mut self, event: F::Event, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
-        let end = self.feed.on_event(event, &mut self.core, now_ns, facts);
-        self.note_armed(facts);
+    pub fn on_event(&mut self, event: S::Event, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
+        self.source.on_event(event, now_ns, &mut self.emitted);
+        let end = self.route(now_ns, facts);
         self.open_outputs(now_ns, facts);
         end
+    }
+
+    /// Takes a command that is for the source alone. Some: the job ends for this reason.
+    pub fn on_command(&mut self, command: ToJob, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
+        self.source.on_command(command, &mut self.emitted);
+        self.route(now_ns, facts)
+    }
+
+    /// The job and what it has started use so much memory, bytes. Some: the job ends for this reason.
+    pub fn uses(&mut self, memory_bytes: u64, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
+        self.source.uses(memory_bytes, now_ns, &mut self.emitted);
+        self.route(now_ns, facts)
+    }
+
+    /// Routes what the source has given, and tells it what is wanted for that. Some: the job ends for this reason.
+    fn route(&mut self, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
+        let mut end = None;
+        for event in self.emitted.drain(..) {
+            let over = self.core.take(event, now_ns, facts);
+            end = end.or(over);
+        }
+        self.settle(now_ns);
+        if !self.core.armed && self.core.ready() {
+            self.core.armed = true;
+            facts.record(Fact::Armed);
+        }
+        end
+    }
+
+    /// What is published decides when programs begin, and what is taken of them what is wanted of the source.
+    fn settle(&mut self, now_ns: i64) {
+        self.core.published(self.source.published(), now_ns);
+        self.source.want(self.core.wants());
     }
 
     /// The source says nothing any more. It says why beforehand, unless the task behind it has died.
@@ -124,43 +175,45 @@ impl<F: Feed> Engine<F> {
         }
     }
 
-    /// Takes what comes back from GStreamer's threads.
-    pub fn on_media(&mut self, message: FromMedia, now_ns: i64, facts: &mut Facts) {
+    /// Takes what comes back from GStreamer's threads. Some: the job ends for this reason.
+    pub fn on_media(&mut self, message: FromMedia, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
         match message {
             FromMedia::Encoded(run, encoded) => self.core.encoded(run, encoded),
             FromMedia::Preview(thumbnail) => self.core.preview.made(thumbnail),
             FromMedia::Output(OutputReport::WantsKeyframe { output }) => {
-                self.core.lanes.encoders.force_keyframe(&output);
+                self.core.encoders.force_keyframe(&output);
             }
             FromMedia::Output(OutputReport::Begins { output, from_ns, every_ns }) => {
-                self.core.lanes.encoders.segment_begins(&output, from_ns, every_ns);
+                self.core.encoders.segment_begins(&output, from_ns, every_ns);
             }
             FromMedia::Output(report) => {
+                if let OutputReport::Active { output, started_at_ns } = &report {
+                    self.core.encoders.began(output, *started_at_ns);
+                }
                 if let Some(over) = self.core.outputs.on_report(report, facts) {
                     self.core.output_over(&over, facts);
                 }
             }
-            of_feed => {
-                self.feed.on_media(of_feed, &mut self.core, now_ns, facts);
-                self.note_armed(facts);
-                self.feed.begin(&mut self.core, now_ns);
+            of_source => {
+                self.source.on_media(of_source, now_ns, &mut self.emitted);
+                let end = self.route(now_ns, facts);
+                self.begin(now_ns);
+                return end;
             }
         }
+        None
     }
 
     /// Lets time pass. Some: the job ends for this reason.
     pub fn tick(&mut self, now_ns: i64, facts: &mut Facts) -> Option<EndReason> {
-        let core = &mut self.core;
-        for unit in core.lanes.tick(now_ns, self.feed.muted()) {
-            core.outputs.push(&unit, Route::Published);
-        }
-        core.give_raw();
-        core.outputs.muted(core.lanes.has_sound() && core.lanes.is_muted());
-        let end = self.feed.tick(core, now_ns, facts);
+        self.source.tick(now_ns, &mut self.emitted);
+        let end = self.route(now_ns, facts);
+        self.core.run_programs(now_ns);
         self.open_outputs(now_ns, facts);
+        self.begin(now_ns);
+        let awaits_picture = self.source.awaits_picture(self.core.attached_ns, now_ns);
         let core = &mut self.core;
-        self.feed.begin(core, now_ns);
-        let awaits_picture = self.feed.awaits_picture(core, now_ns);
+        core.outputs.muted(core.programs.sound() && core.published.sound_muted);
         core.outputs.await_picture(awaits_picture);
         for over in core.outputs.tick(now_ns, facts) {
             core.output_over(&over, facts);
@@ -173,10 +226,26 @@ impl<F: Feed> Engine<F> {
             None => {}
         }
         core.subscribe(now_ns);
-        if core.lanes.running() && !core.outputs.any() && !core.stage.ending() {
-            core.lanes.stop_program();
+        if core.programs.running() && !core.outputs.any() && !core.stage.ending() {
+            core.stop(AIR);
         }
+        self.settle(now_ns);
         end.or(streamed_only.then_some(EndReason::StreamsStopped))
+    }
+
+    /// Lets outputs as published begin that wait for a whole picture.
+    fn begin(&mut self, now_ns: i64) {
+        let core = &mut self.core;
+        if !core.outputs.any_unfed() {
+            return;
+        }
+        if !self.source.awaits_picture(core.attached_ns, now_ns) {
+            core.outputs.begin_unfed(&[]);
+        } else if let Some(units) = core.cache.opening(now_ns) {
+            core.outputs.begin_unfed(&units);
+        } else {
+            self.source.request_keyframe();
+        }
     }
 
     /// Opens the outputs that wait, as soon as enough is known of the source.
@@ -185,12 +254,12 @@ impl<F: Feed> Engine<F> {
         if !core.outputs.any_waiting() || core.stage.ending() {
             return;
         }
-        let Some(known) = self.feed.known(core, now_ns) else { return };
+        let Some(known) = self.source.known(core.attached_ns, now_ns) else { return };
         core.subscribe(now_ns);
-        core.lanes.request_start(now_ns);
+        core.programs.request_start(AIR, now_ns);
         // Sound alone has no keyframe to wait for; an encoder begins with one.
-        let awaits_picture = self.feed.awaits_picture(core, now_ns);
-        let fed = !core.lanes.passes_pictures() || !core.armed || !awaits_picture;
+        let awaits_picture = self.source.awaits_picture(core.attached_ns, now_ns);
+        let fed = !core.treated.video.is_published() || !core.armed || !awaits_picture;
         let (treatment, names) = (&core.treatment, &core.names);
         let media = core.media.clone();
         let joining = core.outputs.open_waiting(
@@ -199,11 +268,10 @@ impl<F: Feed> Engine<F> {
                 clock: core.clock,
                 names: &names.name_facts(&known, now_ns),
                 launch: &names.launch,
-                lanes: core.lanes.program_lanes(),
-                picture_size: core.lanes.treated.picture_size(),
+                lanes: core.treated.lanes(),
+                picture_size: core.treated.picture_size(),
                 fed,
                 awaits_picture,
-                passes: treatment == &Treatment::Passthrough,
             },
             facts,
             move |report| {
@@ -213,15 +281,9 @@ impl<F: Feed> Engine<F> {
         core.subscribe(now_ns);
         for output in &joining {
             // Where it joins a program that is on: without this it would wait for the next keyframe.
-            core.lanes.encoders.force_keyframe(output);
+            core.encoders.force_keyframe(output);
         }
-        self.feed.begin(core, now_ns);
-    }
-
-    fn note_armed(&mut self, facts: &mut Facts) {
-        if !self.core.armed && self.core.lanes.ready(self.feed.picture_on()) {
-            self.core.armed = true;
-            facts.record(Fact::Armed);
-        }
+        self.settle(now_ns);
+        self.begin(now_ns);
     }
 }

@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 use egress::fact::Level;
 use egress::id::TrackId;
 
-use crate::compose::decode::Decoded;
-
 /// A track that has sent nothing for this long is silent: muted, or discontinuous transmission.
 const FRESH: Duration = Duration::from_millis(300);
 /// Silence, dBFS.
@@ -27,9 +25,8 @@ struct Heard {
 }
 
 impl Levels {
-    /// Samples were decoded.
-    pub fn decoded(&mut self, track: &TrackId, decoded: &Decoded) {
-        let Decoded::Sound { stereo, .. } = decoded else { return };
+    /// Samples were decoded: interleaved stereo.
+    pub fn heard(&mut self, track: &TrackId, stereo: &[f32]) {
         if stereo.is_empty() {
             return;
         }

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egress::fact::{Event, Figures};
+use egress::error::{ApiError, ErrorCode, Fault};
+use egress::fact::{Event, Fact, Figures};
 use egress::id::TrackId;
 use egress::roster::Roster;
 use egress::wire::{FRAME_JSON, FRAME_THUMBNAIL, FromJob, MAX_FRAME_BYTES, SOCKET_FILE, Thumbnail, ToJob};
@@ -181,13 +182,18 @@ impl Link {
         self.holding = false;
     }
 
-    /// Sends a fact.
+    /// Sends a fact. One that is longer than any studio takes is told of, and stays in the log.
     pub fn event(&self, event: &Event) {
-        self.json(&FromJob::Event { event: event.clone() }, |waiting, frame| waiting.told.push_back(frame));
+        let tell = |event: Event| {
+            self.json(&FromJob::Event { event }, |waiting, frame| waiting.told.push_back(frame))
+        };
+        if !tell(event.clone()) {
+            tell(Event { fact: Fact::Warning { warning: too_long() }, ..event.clone() });
+        }
     }
 
     /// Answers a command.
-    pub fn reply(&self, request: u64, error: Option<egress::error::ApiError>) {
+    pub fn reply(&self, request: u64, error: Option<ApiError>) {
         self.json(&FromJob::Reply { request, error }, |waiting, frame| waiting.told.push_back(frame));
     }
 
@@ -209,21 +215,41 @@ impl Link {
         });
     }
 
-    fn json(&self, message: &FromJob, put: impl FnOnce(&mut Waiting, Vec<u8>)) {
+    /// Whether a message is not longer than a studio takes: else it is not sent, or the studio would hang up, come again
+    /// and be sent it again.
+    fn json(&self, message: &FromJob, put: impl FnOnce(&mut Waiting, Vec<u8>)) -> bool {
         match serde_json::to_vec(message) {
             Ok(body) => self.frame(FRAME_JSON, &body, put),
-            Err(error) => tracing::error!(%error, "a message could not be written"),
+            Err(error) => {
+                tracing::error!(%error, "a message could not be written");
+                true
+            }
         }
     }
 
-    fn frame(&self, kind: u8, body: &[u8], put: impl FnOnce(&mut Waiting, Vec<u8>)) {
-        let Some(peer) = &self.peer else { return };
+    fn frame(&self, kind: u8, body: &[u8], put: impl FnOnce(&mut Waiting, Vec<u8>)) -> bool {
+        let Some(peer) = &self.peer else { return true };
+        let length = 1 + body.len() as u64;
+        if length > u64::from(MAX_FRAME_BYTES) {
+            tracing::error!(length, "a message is too long for the studio");
+            return false;
+        }
         let mut frame = Vec::with_capacity(5 + body.len());
-        frame.extend_from_slice(&(1 + body.len() as u32).to_le_bytes());
+        frame.extend_from_slice(&(length as u32).to_le_bytes());
         frame.push(kind);
         frame.extend_from_slice(body);
         peer.outbox.change(|waiting| put(waiting, frame));
+        true
     }
+}
+
+fn too_long() -> ApiError {
+    ApiError::new(
+        ErrorCode::Internal,
+        Fault::Ours,
+        "Something that this recording had to say is too long to be shown.",
+        "It is in the job's log. The recording itself is not touched.",
+    )
 }
 
 async fn accept(listener: Listener, to: mpsc::UnboundedSender<(u64, Incoming)>, reads_within: Duration) {
@@ -291,7 +317,6 @@ async fn serve(
 mod tests {
     use std::time::Duration;
 
-    use egress::fact::Fact;
     use egress::id::TrackId;
 
     use super::*;
@@ -374,6 +399,25 @@ mod tests {
             assert_eq!(pictures.rfind(|t| t.track_id.as_str() == track), Some(thumbnail(track, ROUNDS)));
         }
     }
+
+    /// It would hang up, come again, and be sent the same.
+    #[tokio::test]
+    async fn what_is_longer_than_a_studio_takes_is_not_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut link = Link::listen(dir.path()).unwrap();
+        let stream = hello(&mut link, dir.path()).await;
+        let endless = "x".repeat(MAX_FRAME_BYTES as usize);
+        link.event(&Event { fact: Fact::Layout { layout: endless.clone() }, ..event(1) });
+        link.roster(&Roster { room_sid: endless, ..Roster::default() });
+        link.event(&event(2));
+        let (frames, _) = read_all(&stream).await;
+        let told = frames.iter().map(|(_, body)| match serde_json::from_slice(body).unwrap() {
+            FromJob::Event { event } => (event.seq, event.fact == Fact::Armed),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [(1, false), (2, true)]);
+    }
+
     #[tokio::test]
     async fn a_studio_that_is_frozen_for_long_is_gone_until_it_comes_again() {
         let dir = tempfile::tempdir().unwrap();

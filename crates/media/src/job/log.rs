@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use egress::fact::Event;
 use egress::wire::EVENTS_FILE;
@@ -10,6 +10,7 @@ use egress::wire::EVENTS_FILE;
 /// The file.
 #[derive(Debug)]
 pub struct EventLog {
+    path: PathBuf,
     lines: Lines<File>,
 }
 
@@ -24,9 +25,17 @@ impl EventLog {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             text => text?,
         };
-        let store = OpenOptions::new().create(true).append(true).open(path)?;
+        let store = OpenOptions::new().create(true).append(true).open(&path)?;
         let torn = text.last().is_some_and(|byte| *byte != b'\n');
-        Ok((Self { lines: Lines { store, unwritten: Vec::new(), torn } }, whole(&text)))
+        Ok((Self { path, lines: Lines { store, unwritten: Vec::new(), torn } }, whole(&text)))
+    }
+
+    /// What is in it.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn read(&self) -> io::Result<Vec<Event>> {
+        Ok(whole(&fs::read(&self.path)?))
     }
 
     /// Writes facts and forces them onto the disk, all at once, with those that the disk refused before.

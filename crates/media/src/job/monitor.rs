@@ -18,15 +18,15 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::chain::{Chain, ChainEvent};
-use crate::compose::decode::Decoder;
-use crate::job::ingest::Ingest;
+use crate::compose::decode::{Decoded, Decoder};
 use crate::job::levels::Levels;
 use crate::job::link::{FromStudio, Link};
 use crate::job::media::{self, FromMedia, MediaSender};
-use crate::job::memory::MOST_BYTES;
 use crate::job::recording::track_figures;
 use crate::job::signal::EndSignal;
 use crate::job::sleep::Sleep;
+use crate::job::source::ingest::Ingest;
+use crate::job::source::memory::MOST_BYTES;
 use crate::job::usage::Usage;
 use crate::job::{Facts, Joined};
 use crate::source::depayload::{Passage, Picture};
@@ -197,9 +197,9 @@ impl Monitor {
     fn on_media(&mut self, message: FromMedia) {
         let (id, unit, damaged) = match message {
             FromMedia::Picture(id, Picture::Unit { unit, damaged }) => (id, unit, damaged),
-            FromMedia::Decoded(id, decoded) => {
+            FromMedia::Decoded(id, Decoded::Sound { stereo, .. }) => {
                 if let Some(watched) = self.streams.get(&id) {
-                    self.levels.decoded(&watched.ingest.stream.track_id, &decoded);
+                    self.levels.heard(&watched.ingest.stream.track_id, &stereo);
                 }
                 return;
             }

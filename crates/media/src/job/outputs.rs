@@ -10,18 +10,18 @@ mod opening;
 mod raw;
 mod segments;
 pub mod stream;
+mod timeline;
 
 use std::collections::{HashMap, VecDeque};
 
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::Fact;
 use egress::id::OutputId;
-use egress::spec::{FileOutput as FileSpec, OutputKind, OutputSpec};
+use egress::spec::{OutputKind, OutputSpec};
 use egress::wire::Secret;
 
-use crate::encode::set::{EncodeId, EncoderSet};
+use crate::encode::set::{EncodeId, EncoderSet, ProgramId};
 use crate::job::Facts;
-use crate::job::lanes::AIR;
 use crate::job::outputs::destinations::{LastOver, Line};
 use crate::job::outputs::masters::Masters;
 use crate::job::outputs::open::{Open, no_answer};
@@ -31,9 +31,6 @@ use crate::output::{Ended, OutputReport, Raw, SetResult};
 use crate::unit::Unit;
 
 pub use destinations::Idle;
-
-/// After this long without a unit past its end a detached output is finished all the same, ns.
-const DETACH_PATIENCE_NS: i64 = 1_500_000_000;
 
 /// What a thread said last is here within this time of its end, ns.
 const LAST_WORD_NS: i64 = 1_000_000_000;
@@ -108,16 +105,16 @@ impl Outputs {
         !self.waiting.is_empty() || !self.open.is_empty()
     }
 
-    /// Whether an output takes this, or will.
-    pub fn take(&self, takes: Takes) -> bool {
-        let waits = |o: &Attachment| Takes::of(&o.spec.kind) == takes;
-        self.waiting.iter().any(waits) || self.open.values().any(|o| o.takes == takes)
+    /// Whether an output takes more of the program than what is recorded, or will.
+    pub fn take_program(&self) -> bool {
+        let waits = |o: &Attachment| Takes::of(&o.spec.kind) != Takes::Recorded;
+        self.waiting.iter().any(waits) || self.open.values().any(|o| o.takes != Takes::Recorded)
     }
 
     /// The encodes that each takes run, and no others.
     pub fn subscribe(&mut self, treated: &Treated, encoders: &mut EncoderSet) {
         for (id, open) in &mut self.open {
-            open.encodes = encoders.subscribe(id, &treated.keys(open.takes, AIR));
+            open.encodes = encoders.subscribe(id, &treated.keys(&open.takes, open.program));
         }
     }
 
@@ -190,22 +187,23 @@ impl Outputs {
                 }
         };
         for open in self.open.values_mut().filter(takes) {
-            if open.until_ns.is_some_and(|until| unit.time_ns >= until) {
-                open.finish();
-            } else {
+            if open.timeline.takes(unit.time_ns) {
                 open.output.push(unit);
+            } else {
+                open.finish();
             }
         }
     }
 
-    /// Gives a step of the program to all outputs that take it so.
-    pub fn push_raw(&mut self, raw: &Raw) {
+    /// Gives a step of a program to all outputs that take it so.
+    pub fn push_raw(&mut self, program: ProgramId, raw: &Raw) {
         let (Raw::Picture { time_ns, .. } | Raw::Sound { time_ns, .. }) = raw;
-        for open in self.open.values_mut().filter(|o| !o.finishing && o.takes == Takes::Raw) {
-            if open.until_ns.is_some_and(|until| *time_ns >= until) {
-                open.finish();
-            } else {
+        let takes = |o: &&mut Open| !o.finishing && o.program == program && o.takes == Takes::Raw;
+        for open in self.open.values_mut().filter(takes) {
+            if open.timeline.takes(*time_ns) {
                 open.output.push_raw(raw);
+            } else {
+                open.finish();
             }
         }
     }
@@ -215,9 +213,10 @@ impl Outputs {
         self.open.values_mut().for_each(|open| open.output.muted(muted));
     }
 
-    /// Whether files that are to have pictures wait for the first.
+    /// Whether files of what is recorded that are to have pictures wait for the first.
     pub fn await_picture(&mut self, awaited: bool) {
-        self.open.values_mut().for_each(|open| open.output.await_picture(awaited));
+        let recorded = self.open.values_mut().filter(|open| open.takes == Takes::Recorded);
+        recorded.for_each(|open| open.output.await_picture(awaited));
     }
 
     /// Detaches one output at `now_ns`.
@@ -229,7 +228,7 @@ impl Outputs {
         self.waiting.retain(|o| o.spec.id != *id);
         match self.open.get_mut(id) {
             Some(open) => {
-                open.until_ns.get_or_insert(now_ns);
+                open.timeline.end(now_ns);
                 Ok(())
             }
             None if self.waiting.len() < before => Ok(()),
@@ -249,7 +248,7 @@ impl Outputs {
     pub fn tick(&mut self, now_ns: i64, facts: &mut Facts) -> Vec<Over> {
         let mut lost = Vec::new();
         for (id, open) in &mut self.open {
-            if open.until_ns.is_some_and(|until| now_ns > until + DETACH_PATIENCE_NS || !open.fed) {
+            if open.timeline.is_over(now_ns) || open.timeline.ends() && !open.fed {
                 open.finish();
             }
             open.warn_behind(facts);
@@ -269,7 +268,8 @@ impl Outputs {
     /// An output is over that cannot say so itself.
     fn give_up(&mut self, id: OutputId, error: ApiError, facts: &mut Facts) -> Option<Over> {
         let mut open = self.open.remove(&id)?;
-        let ended = open.output.abandoned().broken_by(error).later(open.slept_before_ns, facts.slept_ns());
+        let ended = open.output.abandoned().broken_by(error);
+        let ended = open.timeline.on_the_wall(ended, facts.slept_ns());
         self.close(id.clone(), &open.kind, open.line, ended.clone(), facts);
         Some((id, open.kind, ended))
     }
@@ -283,7 +283,7 @@ impl Outputs {
     /// Gives up outputs that do not end. Files play, and the next start completes them.
     pub fn abandon(&mut self, facts: &mut Facts) {
         for (output, mut open) in std::mem::take(&mut self.open) {
-            let ended = open.output.abandoned().later(open.slept_before_ns, facts.slept_ns());
+            let ended = open.timeline.on_the_wall(open.output.abandoned(), facts.slept_ns());
             self.close(output, &open.kind, open.line, ended, facts);
         }
     }
@@ -292,13 +292,9 @@ impl Outputs {
     pub fn on_report(&mut self, report: OutputReport, facts: &mut Facts) -> Option<Over> {
         match report {
             OutputReport::Active { output, started_at_ns } => {
-                let is_proxy = |open: &&mut Open| matches!(&open.kind, OutputKind::File(FileSpec { proxy: Some(p), .. }) if p.of == output);
-                for open in self.open.values_mut().filter(is_proxy) {
-                    open.output.master_began(started_at_ns);
-                }
                 let slept_ns = facts.slept_ns();
                 if let Some(open) = self.open.get_mut(&output) {
-                    open.slept_before_ns = slept_ns;
+                    open.timeline.began(slept_ns);
                 }
                 let started_at_ns = started_at_ns + slept_ns;
                 facts.record(Fact::OutputActive { output, started_at_ns });
@@ -315,7 +311,7 @@ impl Outputs {
             OutputReport::WantsKeyframe { .. } | OutputReport::Begins { .. } => None,
             OutputReport::Ended { output, ended } => {
                 let open = self.open.remove(&output)?;
-                let ended = ended.later(open.slept_before_ns, facts.slept_ns());
+                let ended = open.timeline.on_the_wall(ended, facts.slept_ns());
                 let ended = open.broke.map_or(ended.clone(), |error| ended.broken_by(error));
                 self.close(output.clone(), &open.kind, open.line, ended.clone(), facts);
                 Some((output, open.kind, ended))

@@ -12,10 +12,10 @@ use secrecy::ExposeSecret;
 use tokio::sync::mpsc::{channel, unbounded_channel};
 use url::Url;
 
-use crate::job::feed::page::{self, PageCommand, PageFeed, Show};
-use crate::job::feed::tracks::TracksFeed;
 use crate::job::link::{FromStudio, Link};
 use crate::job::signal::EndSignal;
+use crate::job::source::page::{self, Page, PageCommand, Show};
+use crate::job::source::tracks::Tracks;
 use crate::job::{Facts, Joined, media, monitor, recording};
 use crate::oom;
 use crate::source::page::CaptureSize;
@@ -84,8 +84,9 @@ async fn record(
 ) -> Result<(), ApiError> {
     let Some((room, events)) = joined(launch, clock, facts, link).await? else { return Ok(()) };
     let (media, from_media) = media::line();
-    let feed = TracksFeed::new(selection.clone(), room.clone(), clock.now_ns());
-    let mut engine = recording::engine(launch, spec, &clock, feed, media).await;
+    let as_published = spec.treatment == Treatment::Passthrough;
+    let tracks = Tracks::new(selection.clone(), as_published, room.clone(), media.clone(), clock.now_ns());
+    let mut engine = recording::engine(launch, spec, &clock, tracks, media).await;
     engine.on_event(room::event::RoomEvent::Roster(room.roster()), clock.now_ns(), facts);
     recording::run(engine, &spec.limits, &clock, events, from_media, facts, link).await;
     Room::leave(&room).await;
@@ -130,8 +131,9 @@ async fn show(
     if let PageAddress::Template { layout, .. } = &page.address {
         facts.record(Fact::Layout { layout: layout.clone() });
     }
-    let feed = PageFeed::new(commands.clone(), video.is_some(), page.await_start_signal);
-    let engine = recording::engine(launch, spec, &clock, feed, media).await;
+    let room_sid = launch.spec.room_sid.clone();
+    let source = Page::new(commands.clone(), room_sid, (video.is_some(), audio), page.await_start_signal);
+    let engine = recording::engine(launch, spec, &clock, source, media).await;
     recording::run(engine, &spec.limits, &clock, events, from_media, facts, link).await;
     let _ = commands.send(PageCommand::Close);
     let _ = tokio::time::timeout(CLOSES, task).await;

@@ -18,14 +18,13 @@ use crate::job::Facts;
 use crate::job::awake::Awake;
 use crate::job::core::Core;
 use crate::job::engine::Engine;
-use crate::job::feed::Feed;
-use crate::job::lanes::Lanes;
 use crate::job::link::{FromStudio, Link};
 use crate::job::media::{MediaReceiver, MediaSender};
 use crate::job::outputs::Attachment;
 use crate::job::shape::NameContext;
 use crate::job::signal::EndSignal;
 use crate::job::sleep::{Sleep, slept};
+use crate::job::source::Source;
 use crate::job::usage::Usage;
 
 /// How often time is looked at while something is encoded, or the job ends.
@@ -40,13 +39,13 @@ const GUARD: Duration = Duration::from_millis(500);
 const ALONE: Duration = Duration::from_secs(30);
 
 /// Makes the engine of a job.
-pub async fn engine<F: Feed>(
+pub async fn engine<S: Source>(
     launch: &Launch,
     spec: &EgressSpec,
     clock: &Clock,
-    feed: F,
+    source: S,
     media: MediaSender,
-) -> Engine<F> {
+) -> Engine<S> {
     // Trying hardware takes a moment: the studio has, and only an encoded picture needs it.
     let encodes = matches!(&spec.treatment, egress::spec::Treatment::Encode { video: Some(_), .. });
     let threads = launch.tuning.encoder_threads;
@@ -58,7 +57,6 @@ pub async fn engine<F: Feed>(
         }
         None => software,
     };
-    let lanes = Lanes::new(spec, encoder, media.clone(), clock.now_ns());
     let names = NameContext {
         egress_id: launch.spec.egress_id.clone(),
         room_name: launch.spec.room_name.clone(),
@@ -67,15 +65,15 @@ pub async fn engine<F: Feed>(
         asked: spec.source.clone(),
         launch: launch.spec.names.clone(),
     };
-    Engine::new(spec, &launch.secrets, names, feed, media, lanes, *clock)
+    Engine::new(spec, &launch.secrets, names, source, media, encoder, *clock)
 }
 
 /// Runs until the job has ended; its last fact is recorded.
-pub async fn run<F: Feed>(
-    mut engine: Engine<F>,
+pub async fn run<S: Source>(
+    mut engine: Engine<S>,
     limits: &Limits,
     clock: &Clock,
-    mut events: Receiver<F::Event>,
+    mut events: Receiver<S::Event>,
     mut from_media: MediaReceiver,
     facts: &mut Facts,
     link: &mut Link,
@@ -91,14 +89,14 @@ pub async fn run<F: Feed>(
     let mut guard_due = interval(GUARD);
     guard_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end_signal = EndSignal::new();
-    let (usage, mut sleep) = (Usage::watch(F::STARTS_PROCESSES), Sleep::watch());
+    let (usage, mut sleep) = (Usage::watch(S::STARTS_PROCESSES), Sleep::watch());
     let mut awake = Awake::new();
     // The studio may have come while the room was being joined.
     let mut alone_since = (!link.connected()).then(Instant::now);
     let mut source_open = true;
 
     while !engine.core.stage.done() {
-        let hurried = engine.core.lanes.encodes() || engine.core.stage.ending();
+        let hurried = engine.core.programs.any() || engine.core.stage.ending();
         let mut end: Option<EndReason> = None;
         tokio::select! {
             biased;
@@ -129,8 +127,8 @@ pub async fn run<F: Feed>(
                     facts.slept(ns);
                     facts.record(Fact::Warning { warning: slept(ns) });
                 }
-                let figures = figures(&mut engine, &usage, from_media.let_go(), clock.now_ns(), facts);
-                link.figures(&figures);
+                end = engine.uses(usage.now().1, clock.now_ns(), facts);
+                link.figures(&figures(&mut engine, &usage, from_media.let_go(), clock.now_ns()));
             }
             _ = quick.tick(), if hurried => {
                 end = engine.tick(clock.now_ns(), facts);
@@ -149,11 +147,11 @@ pub async fn run<F: Feed>(
                 }
                 // In turn with what the source gives: neither holds the other up.
                 if let Ok(message) = from_media.try_recv() {
-                    engine.on_media(message, clock.now_ns(), facts);
+                    end = end.or(engine.on_media(message, clock.now_ns(), facts));
                 }
             }
             () = facts.more() => {}
-            Some(message) = from_media.recv() => engine.on_media(message, clock.now_ns(), facts),
+            Some(message) = from_media.recv() => end = engine.on_media(message, clock.now_ns(), facts),
         }
         if engine.core.stage.broken() {
             end = Some(end.unwrap_or(EndReason::Failure));
@@ -173,9 +171,9 @@ pub async fn run<F: Feed>(
     facts.record(Fact::Ended { status, error });
 }
 
-fn on_command<F: Feed>(
+fn on_command<S: Source>(
     command: ToJob,
-    engine: &mut Engine<F>,
+    engine: &mut Engine<S>,
     clock: &Clock,
     facts: &mut Facts,
     link: &Link,
@@ -206,7 +204,7 @@ fn on_command<F: Feed>(
             engine.core.preview.watch(tracks.iter().any(|track| track.as_str() == PROGRAM));
         }
         ToJob::Hello { .. } => {}
-        of_source => engine.feed.on_command(of_source, &mut engine.core, clock.now_ns(), facts, link),
+        of_source => return engine.on_command(of_source, clock.now_ns(), facts),
     }
     None
 }
@@ -241,27 +239,20 @@ fn guard(
     (too_long || too_large).then_some(EndReason::LimitReached)
 }
 
-fn figures<F: Feed>(
-    engine: &mut Engine<F>,
-    usage: &Usage,
-    let_go: u64,
-    now_ns: i64,
-    facts: &mut Facts,
-) -> Figures {
+fn figures<S: Source>(engine: &mut Engine<S>, usage: &Usage, let_go: u64, now_ns: i64) -> Figures {
     let (cpu_percent, memory_bytes) = usage.now();
-    engine.feed.uses(memory_bytes, &mut engine.core, now_ns, facts);
-    engine.core.lanes.encoders.look(usage.unused(), now_ns);
-    let stats = engine.feed.stats();
+    engine.core.encoders.look(usage.unused(), now_ns);
+    let stats = engine.source.stats();
     let core = &mut engine.core;
-    let dropped = core.lanes.dropped_pictures() + let_go;
+    let (lost, encoders) = (core.held_pictures + let_go, &core.encoders);
     Figures {
-        outputs: core.outputs.figures(dropped),
+        outputs: core.outputs.figures(|output| lost + encoders.left_out(output)),
         levels: core.levels.take(),
         tracks: track_figures(&stats),
         rtt_ms: stats.rtt_ms,
         cpu_percent,
         memory_bytes,
-        encoder: core.lanes.encoder_name(),
+        encoder: core.encoder_name(),
     }
 }
 

@@ -10,7 +10,6 @@ pub mod mp3;
 pub mod mp4;
 pub mod mux;
 pub mod ogg;
-pub mod proxy;
 pub mod repair;
 pub mod segments;
 pub mod still;
@@ -50,11 +49,6 @@ pub trait Output: std::fmt::Debug + Send {
     /// Whether to wait for a first picture; a file as published that need not begins with its first sound.
     fn await_picture(&mut self, awaited: bool) {
         let _ = awaited;
-    }
-
-    /// The file that this is a small proxy of begins at this time, unix, ns.
-    fn master_began(&mut self, started_ns: i64) {
-        let _ = started_ns;
     }
 
     /// Nothing more comes: what has come is completed. [`OutputReport::Ended`] follows.
@@ -239,17 +233,6 @@ impl Ended {
                 };
                 *state = DestinationState::Failed { error, result };
             }
-        }
-        self
-    }
-
-    /// The same by the clock on the wall: the computer had slept for so long when it began, and when it ended, ns.
-    pub(crate) fn later(mut self, began_ns: i64, ended_ns: i64) -> Self {
-        if let Self::File(result) | Self::Set(SetResult { result, .. }) = &mut self
-            && result.started_at_ns != 0
-        {
-            result.started_at_ns += began_ns;
-            result.ended_at_ns += ended_ns;
         }
         self
     }

@@ -1,7 +1,7 @@
 //! Which tracks of a room a job takes, as a pure function of its selection and the roster.
 
 use egress::id::TrackId;
-use egress::roster::{Participant, Roster, Track, TrackKind, TrackSource};
+use egress::roster::{Layer, LayerQuality, Participant, Roster, Track, TrackKind, TrackSource};
 use egress::spec::{AudioChannel, AudioSelect, EndRule, Selection, VideoPreference, VideoSelect};
 
 /// What a job takes of the room as it is now.
@@ -30,6 +30,17 @@ pub struct WantedTrack {
     pub codec: String,
     /// Pixels of the largest layer; 0 while unknown.
     pub width: u32,
+    /// Its simulcast layers, smallest first.
+    pub layers: Vec<Layer>,
+}
+
+/// The layer to take of a track whose picture is fitted into this width and height, pixels; none: it is wanted as it is.
+/// One twice as large will do: what of it is left out would not be seen.
+pub fn layer_for(track: &WantedTrack, fitted: Option<(u32, u32)>) -> LayerQuality {
+    let enough = |layer: &&Layer| {
+        fitted.is_some_and(|(width, height)| layer.width >= 2 * width || layer.height >= 2 * height)
+    };
+    track.layers.iter().find(enough).map_or(LayerQuality::High, |layer| layer.quality)
 }
 
 /// Chooses.
@@ -93,6 +104,7 @@ fn wanted(person: &Participant, track: &Track) -> WantedTrack {
         muted: track.muted,
         codec: track.codec.clone(),
         width: track.width,
+        layers: track.layers.clone(),
     }
 }
 
@@ -116,6 +128,31 @@ mod tests {
             muted,
             encrypted: false,
         }
+    }
+
+    #[test]
+    fn as_large_a_layer_as_is_seen_is_taken() {
+        let layer = |quality, height| Layer { quality, width: height * 16 / 9, height, bitrate_bps: 0 };
+        let mut camera = track("TR_1", TrackKind::Video, TrackSource::Camera, false);
+        camera.layers = vec![
+            layer(LayerQuality::Low, 180),
+            layer(LayerQuality::Medium, 360),
+            layer(LayerQuality::High, 720),
+        ];
+        let ada = person("ada", ParticipantKind::Standard, vec![camera.clone()]);
+        let taken = |fitted| layer_for(&wanted(&ada, &camera), fitted);
+        assert_eq!(taken(None), LayerQuality::High, "as published");
+        assert_eq!(taken(Some((1280, 720))), LayerQuality::High);
+        assert_eq!(taken(Some((640, 360))), LayerQuality::High);
+        assert_eq!(taken(Some((320, 180))), LayerQuality::Medium);
+        assert_eq!(taken(Some((320, 90))), LayerQuality::Low, "its height is what fits");
+        assert_eq!(taken(Some((100, 56))), LayerQuality::Low);
+        let upright = Track { layers: vec![layer(LayerQuality::Low, 180)], ..camera.clone() };
+        assert_eq!(
+            layer_for(&wanted(&ada, &upright), Some((640, 360))),
+            LayerQuality::High,
+            "no other is there"
+        );
     }
 
     fn person(identity: &str, kind: ParticipantKind, tracks: Vec<Track>) -> Participant {

@@ -37,7 +37,14 @@ export interface Sum {
 }
 
 export function sumOf(job: Job, kind: Kind = "files"): Sum {
-  const sum: Sum = { size_bytes: 0, bitrate_bps: 0, frames: 0, dropped_frames: 0, disk_left_s: null, behind_ms: 0 };
+  const sum: Sum = {
+    size_bytes: 0,
+    bitrate_bps: 0,
+    frames: 0,
+    dropped_frames: 0,
+    disk_left_s: null,
+    behind_ms: 0,
+  };
   for (const output of figuresBy(job, kind)) {
     sum.size_bytes += output.size_bytes;
     sum.bitrate_bps += output.bitrate_bps;

@@ -1,6 +1,6 @@
 //! How outputs begin: what each is made with, in a thread of its own where that is on a disk.
 
-use egress::error::ApiError;
+use egress::error::{ApiError, ErrorCode, Fault};
 use egress::filename::{ImageNames, NameFacts, SegmentNames, proxy_name, resolve};
 use egress::id::OutputId;
 use egress::names::{FileNames, LaunchNames};
@@ -13,7 +13,6 @@ use crate::job::outputs::destinations::Line;
 use crate::job::outputs::file::Shape;
 use crate::job::outputs::open::Open;
 use crate::job::outputs::opening::Opening;
-use crate::job::outputs::raw::ProxyProgram;
 use crate::job::outputs::{Attachment, Outputs, file, raw, segments, stream};
 use crate::job::takes::Takes;
 use crate::output::{Ended, Output, OutputReport};
@@ -35,8 +34,6 @@ pub struct Program<'a> {
     pub fed: bool,
     /// Whether files wait for a first picture.
     pub awaits_picture: bool,
-    /// Whether files hold what is published, and not the program.
-    pub passes: bool,
 }
 
 impl Outputs {
@@ -85,12 +82,16 @@ impl Outputs {
                     Some(FileNames::File { path }) => Some(path.clone()),
                     _ => None,
                 };
+                if picture_size.is_none() {
+                    return Err(Box::new(file::not_made(no_picture())));
+                }
                 let (masters, otherwise) = (self.names.clone(), resolve(&name, Container::Mp4, names));
-                let of = ProxyProgram { size: picture_size, audio: lanes.audio, waits: program.passes };
+                let audio = lanes.audio.then_some(None);
                 let make = move || {
                     let master = || masters.wait(&proxy.of).map(|master| proxy_name(&master));
                     let name = known.or_else(master).unwrap_or(otherwise);
-                    raw::proxy(&id, &proxy, &folder, &name, of, &facts, report)
+                    let shape = Shape { container: Container::Mp4, name, video: true, audio };
+                    file::open(&id, &folder, shape, |_| {}, &facts, report)
                 };
                 Box::new(Opening::start(spec.id.clone(), file::not_made, make, tell))
             }
@@ -99,7 +100,7 @@ impl Outputs {
                 let names = self.names.clone();
                 let make = move || {
                     let named = |name| names.put(id.clone(), name);
-                    file::open(&id, &file, shape, named, &facts, report)
+                    file::open(&id, &file.folder, shape, named, &facts, report)
                 };
                 Box::new(Opening::start(spec.id.clone(), file::not_made, make, tell))
             }
@@ -119,12 +120,23 @@ impl Outputs {
 
     /// An output is open, or on its way: it is given what was held for it.
     fn opened(&mut self, spec: OutputSpec, mut output: Box<dyn Output>, program: Program<'_>) {
-        output.await_picture(program.awaits_picture);
         let recorded = Takes::of(&spec.kind) == Takes::Recorded;
+        if recorded {
+            output.await_picture(program.awaits_picture);
+        }
         if program.fed && recorded {
             self.held.iter().for_each(|unit| output.push(unit));
         }
         let open = Open::new(output, spec.kind, program.fed || !recorded);
         self.open.insert(spec.id, open);
     }
+}
+
+fn no_picture() -> ApiError {
+    ApiError::new(
+        ErrorCode::Unsupported,
+        Fault::Input,
+        "There is no picture to make a small one of.",
+        "Choose something that has one.",
+    )
 }

@@ -71,7 +71,7 @@ impl Outputs {
     /// The output that goes to this address, which may be given as it was shown, where that is said of no other.
     pub fn going_to(&self, url: &Secret) -> Option<OutputId> {
         let url = url.0.expose_secret();
-        let going = self.open.iter().filter(|(_, open)| !open.finishing && open.until_ns.is_none());
+        let going = self.open.iter().filter(|(_, open)| !open.finishing && !open.timeline.ends());
         let exact = going.clone().find(|(_, open)| open.output.goes_to(url)).map(|(id, _)| id);
         let waits = |o: &&Attachment| o.secret.as_ref().is_some_and(|secret| secret.0.expose_secret() == url);
         let exact = exact.or_else(|| self.waiting.iter().find(waits).map(|o| &o.spec.id));

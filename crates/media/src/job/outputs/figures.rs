@@ -39,8 +39,8 @@ impl Rate {
 }
 
 impl Outputs {
-    /// Figures of the open outputs. `dropped`: pictures that should be there and are not.
-    pub fn figures(&mut self, dropped: u64) -> Vec<OutputFigures> {
+    /// Figures of the open outputs. `dropped`: pictures that should be in one and never came to it.
+    pub fn figures(&mut self, dropped: impl Fn(&OutputId) -> u64) -> Vec<OutputFigures> {
         self.open
             .iter_mut()
             .map(|(id, open)| {
@@ -52,7 +52,7 @@ impl Outputs {
                     size_bytes: counts.size_bytes,
                     bitrate_bps: bytes_s * 8,
                     frames: counts.pictures,
-                    dropped_frames: dropped + counts.dropped,
+                    dropped_frames: dropped(id) + counts.dropped,
                     disk_left_s: open.output.room_bytes().and_then(|room| room.checked_div(bytes_s)),
                     behind_ms: counts.behind_ns / 1_000_000,
                     destination: open.output.destination(),
@@ -77,7 +77,7 @@ impl Outputs {
     /// is room for it; the others go on. True: there are no others.
     pub fn disk_full(&mut self, now_ns: i64, facts: &mut Facts) -> bool {
         let rate: u64 = self.open.values().filter(|o| on_disk(&o.kind)).map(|o| o.rate.bytes_s).sum();
-        let goes_on = |open: &Open| !open.finishing && open.until_ns.is_none();
+        let goes_on = |open: &Open| !open.finishing && !open.timeline.ends();
         let mut full = Vec::new();
         for (id, open) in self.open.iter().filter(|(_, open)| goes_on(open)) {
             let Some(room) = open.output.room_bytes() else { continue };
@@ -107,7 +107,7 @@ impl Outputs {
             return true;
         }
         for (_, open) in self.open.iter_mut().filter(|(id, _)| full.contains(id)) {
-            open.until_ns.get_or_insert(now_ns);
+            open.timeline.end(now_ns);
         }
         let warning = ApiError::new(
             ErrorCode::DiskFull,

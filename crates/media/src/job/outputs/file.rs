@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{Fact, FileResult};
 use egress::id::OutputId;
-use egress::spec::{Container, FileOutput as FileSpec};
+use egress::spec::Container;
 
 use crate::job::Recorder;
 use crate::output::disk::Place;
@@ -40,14 +40,14 @@ struct OpenFile {
 /// If no file can be made there.
 pub(super) fn open(
     id: &OutputId,
-    spec: &FileSpec,
+    folder: &Path,
     shape: Shape,
     named: impl FnOnce(PathBuf),
     facts: &Recorder,
     report: impl Fn(OutputReport) + Send + 'static,
 ) -> Result<Box<dyn Output>, ApiError> {
-    let path = place(&spec.folder, &shape.name, id, facts)?;
-    named(path.strip_prefix(&spec.folder).unwrap_or(&path).to_owned());
+    let path = place(folder, &shape.name, id, facts)?;
+    named(path.strip_prefix(folder).unwrap_or(&path).to_owned());
     let plan =
         FilePlan { id: id.clone(), path, container: shape.container, video: shape.video, audio: shape.audio };
     let file = FileOutput::start(plan, move |told| {
@@ -59,7 +59,7 @@ pub(super) fn open(
             }
         });
     });
-    let place = Place::of(&spec.folder);
+    let place = Place::of(folder);
     if place.is_limited() {
         facts.record(Fact::Warning { warning: small_files() });
     }

@@ -4,11 +4,12 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::Fact;
 use egress::spec::OutputKind;
 
-use crate::encode::set::EncodeId;
+use crate::encode::set::{EncodeId, ProgramId};
 use crate::job::Facts;
 use crate::job::outputs::destinations::Line;
 use crate::job::outputs::figures::Rate;
-use crate::job::takes::Takes;
+use crate::job::outputs::timeline::Timeline;
+use crate::job::takes::{AIR, Takes};
 use crate::output::Output;
 
 /// An output so far behind is told of, ns.
@@ -22,14 +23,16 @@ pub(super) struct Open {
     pub output: Box<dyn Output>,
     pub kind: OutputKind,
     pub takes: Takes,
+    /// The program that it takes it of.
+    pub program: ProgramId,
     /// The encodes that it takes.
     pub encodes: Vec<EncodeId>,
     /// What it takes is not to be had any more: it is completed, and has failed for this.
     pub broke: Option<ApiError>,
     /// Whether units go in: not while an armed job waits for a picture to begin with.
     pub fed: bool,
-    /// Detached at this time; finished when a unit of a later time comes.
-    pub until_ns: Option<i64>,
+    /// When it takes what comes.
+    pub timeline: Timeline,
     pub finishing: bool,
     pub rate: Rate,
     pub line: Line,
@@ -37,8 +40,6 @@ pub(super) struct Open {
     pub gone_since_ns: Option<i64>,
     /// Whether the operator knows that it is behind.
     behind_told: bool,
-    /// How long the computer had slept when it began, ns.
-    pub slept_before_ns: i64,
     /// What it had taken when that changed last, and when, ns.
     progress: Option<(u64, i64)>,
 }
@@ -49,17 +50,17 @@ impl Open {
         Self {
             output,
             takes: Takes::of(&kind),
+            program: AIR,
             kind,
             encodes: Vec::new(),
             broke: None,
             fed,
-            until_ns: None,
+            timeline: Timeline::default(),
             finishing: false,
             rate: Rate::default(),
             line: Line::default(),
             gone_since_ns: None,
             behind_told: false,
-            slept_before_ns: 0,
             progress: None,
         }
     }

@@ -27,7 +27,6 @@ struct Making {
     backlog: Backlog,
     muted: Option<bool>,
     awaits_picture: Option<bool>,
-    master_began_ns: Option<i64>,
     finish: bool,
 }
 
@@ -74,7 +73,6 @@ impl Opening {
             backlog: Backlog::default(),
             muted: None,
             awaits_picture: None,
-            master_began_ns: None,
             finish: false,
         };
         Self { not_made, worker, state: State::Making(making) }
@@ -119,9 +117,6 @@ impl Making {
                 Media::Unit(unit) => output.push(&unit),
                 Media::Raw(raw) => output.push_raw(&raw),
             }
-        }
-        if let Some(began_ns) = self.master_began_ns {
-            output.master_began(began_ns);
         }
         if self.finish {
             output.finish();
@@ -171,14 +166,6 @@ impl Output for Opening {
             output.await_picture(awaited);
         } else if let Some(making) = self.making() {
             making.awaits_picture = Some(awaited);
-        }
-    }
-
-    fn master_began(&mut self, started_ns: i64) {
-        if let Some(output) = self.made() {
-            output.master_began(started_ns);
-        } else if let Some(making) = self.making() {
-            making.master_began_ns = Some(started_ns);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Outputs that take the program before any encoder: images, small proxies, and sound over a WebSocket.
+//! Outputs that take the program before any encoder: images, and sound over a WebSocket.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,16 @@ use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{Fact, OutputSet};
 use egress::filename::ImageNames;
 use egress::id::OutputId;
-use egress::spec::{ImagesOutput, ProxyEncoding, WebSocketOutput};
+use egress::spec::{ImagesOutput, WebSocketOutput};
 use egress::websocket::WebSocketUrl;
 use egress::wire::Secret;
 use room::clock::Clock;
 use secrecy::ExposeSecret;
 
 use crate::job::Recorder;
-use crate::job::outputs::file::{no_file_in, place};
+use crate::job::outputs::file::no_file_in;
 use crate::job::outputs::stream::{Lanes, no_address};
 use crate::output::images::{Images, ImagesPlan, size};
-use crate::output::proxy::{Proxy, ProxyPlan};
 use crate::output::websocket::{Socket, SocketPlan};
 use crate::output::{Output, OutputReport};
 
@@ -58,52 +57,6 @@ pub(super) fn images(
     };
     let started = Images::start(plan, report).map_err(|cause| {
         unsupported("Images cannot be made on this computer.", "Install the missing GStreamer plugins.")
-            .with_detail(cause)
-    })?;
-    Ok(Box::new(started))
-}
-
-/// The program that a proxy is made of.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ProxyProgram {
-    /// Width and height of its picture, pixels, and pictures a second.
-    pub size: Option<(u32, u32, u32)>,
-    /// Whether it has sound.
-    pub audio: bool,
-    /// Whether it begins with its master, which is not of the program.
-    pub waits: bool,
-}
-
-/// Makes the file of a small proxy and starts to write it. `name` is relative to its folder.
-///
-/// # Errors
-/// If there is no picture, or no file can be made there.
-pub(super) fn proxy(
-    id: &OutputId,
-    encoding: &ProxyEncoding,
-    folder: &Path,
-    name: &Path,
-    program: ProxyProgram,
-    facts: &Recorder,
-    report: impl Fn(OutputReport) + Send + 'static,
-) -> Result<Box<dyn Output>, ApiError> {
-    let unsupported = |message, remedy| ApiError::new(ErrorCode::Unsupported, Fault::Input, message, remedy);
-    let size = program.size.ok_or_else(|| {
-        unsupported("There is no picture to make a small one of.", "Choose something that has one.")
-    })?;
-    let path = place(folder, name, id, facts)?;
-    let plan = ProxyPlan {
-        id: id.clone(),
-        path: path.clone(),
-        encoding: encoding.clone(),
-        program: size,
-        audio: program.audio,
-        waits: program.waits,
-    };
-    let started = Proxy::start(plan, report).map_err(|cause| {
-        // Nothing is in it.
-        let _ = std::fs::remove_file(&path);
-        unsupported("A proxy cannot be made on this computer.", "Install the missing GStreamer plugins.")
             .with_detail(cause)
     })?;
     Ok(Box::new(started))

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use egress::spec::{AudioCodec, AudioEncoding, EndRule, Selection, Source, Treatment};
+use egress::spec::{AudioCodec, AudioEncoding, EndRule, Selection, Treatment};
 use egress::wire::{EVENTS_FILE, FRAME_JSON, SOCKET_FILE};
 use interprocess::local_socket::tokio::{Stream, prelude::*};
 use interprocess::local_socket::{GenericFilePath, ToFsName};
 use room::event::StreamId;
-use room::session::RoomStats;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::channel;
 
@@ -17,6 +16,7 @@ use crate::job::link::Link;
 use crate::job::media::MediaSender;
 use crate::job::media::{self, FromMedia};
 use crate::job::shape::Known;
+use crate::job::source::{Published, SourceEvent, Wants};
 
 /// For what takes a moment on a quiet machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,52 +24,37 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A source that says things, none of which matter.
 struct Chatter;
 
-impl Feed for Chatter {
+impl Source for Chatter {
     type Event = ();
     const STARTS_PROCESSES: bool = false;
 
-    fn on_event(&mut self, (): (), _: &mut Core, _: i64, _: &mut Facts) -> Option<EndReason> {
+    fn on_event(&mut self, (): (), _: i64, _: &mut Vec<SourceEvent>) {
         // As long as handling a packet takes where the processor is slow.
         std::thread::sleep(Duration::from_micros(50));
+    }
+
+    fn on_media(&mut self, _: FromMedia, _: i64, _: &mut Vec<SourceEvent>) {}
+    fn on_command(&mut self, _: ToJob, _: &mut Vec<SourceEvent>) {}
+    fn tick(&mut self, _: i64, _: &mut Vec<SourceEvent>) {}
+    fn want(&mut self, _: Wants) {}
+
+    fn published(&self) -> Published {
+        Published::default()
+    }
+
+    fn known(&self, _: i64, _: i64) -> Option<Known> {
         None
-    }
-
-    fn on_media(&mut self, _: FromMedia, _: &mut Core, _: i64, _: &mut Facts) {}
-    fn on_command(&mut self, _: ToJob, _: &mut Core, _: i64, _: &mut Facts, _: &Link) {}
-
-    fn tick(&mut self, _: &mut Core, _: i64, _: &mut Facts) -> Option<EndReason> {
-        None
-    }
-
-    fn known(&self, _: &Core, _: i64) -> Option<Known> {
-        None
-    }
-
-    fn begin(&mut self, _: &mut Core, _: i64) {}
-
-    fn muted(&self) -> bool {
-        false
-    }
-
-    fn picture_on(&self) -> bool {
-        false
     }
 
     fn away_since_ns(&self) -> Option<i64> {
         None
     }
 
-    fn flush(&self) {}
-
-    fn drain(&mut self, _: &mut Core, _: i64) -> HashSet<StreamId> {
+    fn drain(&mut self, _: i64) -> HashSet<StreamId> {
         HashSet::new()
     }
 
-    fn uses(&mut self, _: u64, _: &mut Core, _: i64, _: &mut Facts) {}
-
-    fn stats(&self) -> RoomStats {
-        RoomStats::default()
-    }
+    fn uses(&mut self, _: u64, _: i64, _: &mut Vec<SourceEvent>) {}
 }
 
 struct Bench {
@@ -92,7 +77,7 @@ impl Bench {
         let audio = AudioEncoding { codec: AudioCodec::Opus, bitrate_bps: 64_000, sample_rate_hz: 48_000 };
         let selection = Selection { video: None, audio: Vec::new(), ends: EndRule::RoomEnds };
         let spec = EgressSpec {
-            source: Source::Tracks(selection),
+            source: egress::spec::Source::Tracks(selection),
             treatment: Treatment::Encode { video: None, audio: Some(audio) },
             outputs: Vec::new(),
             limits: Limits::default(),
@@ -105,8 +90,8 @@ impl Bench {
             asked: spec.source.clone(),
             launch: Default::default(),
         };
-        let lanes = Lanes::new(&spec, VideoEncoder::X264 { threads: 1 }, media.clone(), self.clock.now_ns());
-        Engine::new(&spec, &BTreeMap::new(), names, Chatter, media, lanes, self.clock)
+        let encoder = VideoEncoder::X264 { threads: 1 };
+        Engine::new(&spec, &BTreeMap::new(), names, Chatter, media, encoder, self.clock)
     }
 
     /// The facts that are on the disk.

@@ -3,6 +3,13 @@
 // What a page that nobody sits in front of has no use for: questions would stand before the picture.
 Object.assign(window, { alert: () => {}, confirm: () => true, prompt: () => null, print: () => {}, close: () => {} });
 
+// What a page says is carried to the recorder whole, which keeps it in memory: text without end is cut before.
+for (const [name, say] of Object.entries(console)) {
+  const LONGEST = 4096;
+  const cut = (what) => (typeof what === "string" && what.length > LONGEST ? what.slice(0, LONGEST) : what);
+  if (typeof say === "function") console[name] = (...all) => say.apply(console, all.map(cut));
+}
+
 // LiveKit servers put each track of a participant into a media stream of its own ("PA_…|TR_…"), and Chromium keeps in
 // sync only what is in the same one: pictures are shown as they come, sound a tenth of a second later, for its jitter
 // buffer and the loudspeaker's. Here pictures wait for as long as the sound of the same participant does. The pictures'

@@ -189,7 +189,7 @@ mod tests {
         };
         let (sender, receiver) = channel();
         let with = VideoEncoder::X264 { threads: 1 };
-        let encoder = Encoder::video(&encoding, &with, Effort::Usual, move |encoded| {
+        let encoder = Encoder::video(&encoding, (320, 180), &with, Effort::Usual, move |encoded| {
             let _ = sender.send(encoded);
         });
         let encoder = encoder.unwrap();

@@ -59,6 +59,7 @@ mod tests {
             codec: "vp8".to_owned(),
             muted: false,
             width: 1280,
+            layers: Vec::new(),
         };
         let mut size = FullSize::default();
         assert!(!size.overdue(0), "nothing has come at all");

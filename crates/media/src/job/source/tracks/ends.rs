@@ -6,38 +6,29 @@ use egress::info::START_NOT_RECEIVED;
 use egress::spec::{EndRule, Selection, VideoSelect};
 use room::event::RoomEnd;
 
-use super::TracksFeed;
-use crate::job::Facts;
-use crate::job::core::Core;
-use crate::job::feed::evicted;
+use crate::job::source::{SourceEvent, evicted};
 
-impl TracksFeed {
-    /// The room has ended for this job: why, and what the operator should know of it.
-    pub(super) fn on_room_end(&self, end: RoomEnd, core: &mut Core, facts: &mut Facts) -> EndReason {
-        facts.record(Fact::Connection { state: ConnectionState::Disconnected });
-        let mut warn = |code, message: &str, remedy: &str| {
-            let warning = ApiError::new(code, Fault::Server, message, remedy);
-            facts.record(Fact::Warning { warning });
-            EndReason::SourceClosed
-        };
-        match end {
-            RoomEnd::Left => EndReason::StopRequested,
-            RoomEnd::RoomClosed => EndReason::SourceClosed,
-            RoomEnd::Removed => warn(
+/// The room has ended for this job: why, and what the operator should know of it.
+pub(super) fn on_room_end(end: RoomEnd, emit: &mut Vec<SourceEvent>) {
+    emit.push(SourceEvent::Fact(Fact::Connection { state: ConnectionState::Disconnected }));
+    let (error, reason) = match end {
+        RoomEnd::Left => (None, EndReason::StopRequested),
+        RoomEnd::RoomClosed => (None, EndReason::SourceClosed),
+        RoomEnd::Removed => {
+            let warning = ApiError::new(
                 ErrorCode::PermissionDenied,
+                Fault::Server,
                 "Somebody removed the recorder from the room.",
                 "Start the recording again if this was not meant.",
-            ),
-            RoomEnd::DuplicateIdentity => {
-                core.stage.fail(evicted());
-                EndReason::DuplicateIdentity
-            }
-            RoomEnd::Lost(error) => {
-                core.stage.fail(error);
-                EndReason::RoomLost
-            }
+            );
+            emit.push(SourceEvent::Fact(Fact::Warning { warning }));
+            (None, EndReason::SourceClosed)
         }
-    }
+        RoomEnd::DuplicateIdentity => (Some(evicted()), EndReason::DuplicateIdentity),
+        RoomEnd::Lost(error) => (Some(error), EndReason::RoomLost),
+    };
+    emit.extend(error.map(SourceEvent::Failed));
+    emit.push(SourceEvent::Over(reason));
 }
 
 /// The source did not appear.

@@ -1,4 +1,4 @@
-//! A web page as the feed of a job.
+//! A web page as the source of a job.
 
 mod reported;
 mod show;
@@ -12,19 +12,14 @@ use egress::fact::{ConnectionState, EndReason, Fact, PageState};
 use egress::id::TrackId;
 use egress::wire::{LayoutChange, PROGRAM, ToJob};
 use room::event::StreamId;
-use room::session::RoomStats;
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use show::{Show, run};
 
-use crate::compose::decode::Decoded;
 use crate::compose::mix::Sides;
-use crate::job::Facts;
-use crate::job::core::Core;
-use crate::job::feed::{Feed, evicted};
-use crate::job::link::Link;
 use crate::job::media::FromMedia;
 use crate::job::shape::Known;
+use crate::job::source::{Camera, Published, Source, SourceEvent, Wants, evicted};
 use crate::source::page::Captured;
 
 /// A page is one source of pictures and one of sound.
@@ -75,12 +70,15 @@ pub enum PageCommand {
 }
 
 /// A page.
-pub struct PageFeed {
+pub struct Page {
     commands: UnboundedSender<PageCommand>,
     state: PageState,
+    /// The room that it belongs to, if that is known.
+    room_sid: String,
     /// Whether it was ever on.
     began: bool,
     pictures: bool,
+    sound: bool,
     /// Whether it is on only when it says so.
     awaits_signal: bool,
     over_ns: Option<i64>,
@@ -91,15 +89,22 @@ pub struct PageFeed {
     draining: Option<(i64, HashSet<StreamId>)>,
 }
 
-impl PageFeed {
-    /// A page that is being shown by [`run`]. `pictures`: whether they are taken; `awaits_signal`: whether it is on only
-    /// when it says so.
-    pub fn new(commands: UnboundedSender<PageCommand>, pictures: bool, awaits_signal: bool) -> Self {
+impl Page {
+    /// A page that is being shown by [`run`]. `pictures`, `sound`: whether they are taken; `awaits_signal`: whether it is
+    /// on only when it says so.
+    pub fn new(
+        commands: UnboundedSender<PageCommand>,
+        room_sid: String,
+        (pictures, sound): (bool, bool),
+        awaits_signal: bool,
+    ) -> Self {
         Self {
             commands,
             state: PageState::Starting,
+            room_sid,
             began: false,
             pictures,
+            sound,
             awaits_signal,
             over_ns: None,
             room_over: false,
@@ -108,51 +113,59 @@ impl PageFeed {
         }
     }
 
-    fn on_state(&mut self, state: PageState, core: &mut Core, facts: &mut Facts) {
+    fn on_state(&mut self, state: PageState, emit: &mut Vec<SourceEvent>) {
         if std::mem::replace(&mut self.state, state) == state {
             return;
         }
-        facts.record(Fact::Page { state });
+        emit.push(SourceEvent::Fact(Fact::Page { state }));
         match state {
             PageState::On => {
-                if !std::mem::replace(&mut self.began, true) && !core.names.room_id.is_empty() {
-                    facts.record(Fact::RoomJoined { room_sid: core.names.room_id.clone() });
+                if !std::mem::replace(&mut self.began, true) && !self.room_sid.is_empty() {
+                    let room_sid = self.room_sid.clone();
+                    emit.push(SourceEvent::Fact(Fact::RoomJoined { room_sid }));
                 }
-                facts.record(Fact::Connection { state: ConnectionState::Connected });
+                emit.push(SourceEvent::Fact(Fact::Connection { state: ConnectionState::Connected }));
             }
             PageState::Reloading => {
-                core.lanes.sound_off(SOUND.0);
-                facts.record(Fact::Connection { state: ConnectionState::Reconnecting });
+                emit.push(SourceEvent::Quiet(SOUND));
+                emit.push(SourceEvent::Fact(Fact::Connection { state: ConnectionState::Reconnecting }));
             }
             PageState::Starting | PageState::Loading | PageState::Waiting => {}
         }
     }
 
-    /// Whether what is captured belongs to the program.
+    /// Whether what is captured belongs to programs.
     fn on(&self) -> bool {
         self.state == PageState::On
     }
 
-    fn on_captured(&mut self, captured: Captured, core: &mut Core, now_ns: i64) {
-        let (stream, time_ns, decoded) = match captured {
+    fn on_captured(&mut self, captured: Captured, emit: &mut Vec<SourceEvent>) {
+        let on = self.on();
+        let (stream, time_ns) = match captured {
             Captured::Picture { time_ns, frame } => {
-                core.preview.push(time_ns, &frame);
-                (PICTURES, time_ns, Decoded::Picture { time_ns, frame })
+                emit.push(SourceEvent::Picture { time_ns, frame, on });
+                (PICTURES, time_ns)
             }
-            Captured::Sound { time_ns, stereo } => (SOUND, time_ns, Decoded::Sound { time_ns, stereo }),
+            Captured::Sound { time_ns, stereo } => {
+                let track = TrackId::from(PROGRAM);
+                emit.push(SourceEvent::Sound {
+                    stream: SOUND,
+                    track,
+                    sides: Sides::BOTH,
+                    time_ns,
+                    stereo,
+                    on,
+                });
+                (SOUND, time_ns)
+            }
             // Taken by the task that shows the page.
             Captured::Failed(_) => return,
         };
-        core.levels.decoded(&TrackId::from(PROGRAM), &decoded);
-        if self.on() {
-            // Nothing here can fail: it is raw.
-            let _ = core.lanes.decoded(stream, decoded, true, Sides::BOTH, now_ns);
-        }
         if let Some((end_ns, pending)) = &mut self.draining
             && time_ns >= *end_ns
             && pending.remove(&stream)
         {
-            core.stage.drained(stream);
+            emit.push(SourceEvent::Drained(stream));
             if pending.is_empty() {
                 let _ = self.commands.send(PageCommand::Close);
             }
@@ -160,60 +173,53 @@ impl PageFeed {
     }
 }
 
-impl Feed for PageFeed {
+impl Source for Page {
     type Event = PageNews;
     const STARTS_PROCESSES: bool = true;
 
-    fn on_event(
-        &mut self,
-        event: PageNews,
-        core: &mut Core,
-        now_ns: i64,
-        facts: &mut Facts,
-    ) -> Option<EndReason> {
+    fn on_event(&mut self, event: PageNews, now_ns: i64, emit: &mut Vec<SourceEvent>) {
         match event {
-            PageNews::State(state) => self.on_state(state, core, facts),
+            PageNews::State(state) => self.on_state(state, emit),
             PageNews::Over { room } => {
                 self.over_ns = Some(now_ns);
                 self.room_over = room;
-                return Some(EndReason::SourceClosed);
+                emit.push(SourceEvent::Over(EndReason::SourceClosed));
             }
             PageNews::Evicted => {
-                core.stage.fail(evicted());
                 self.over_ns = Some(now_ns);
-                return Some(EndReason::DuplicateIdentity);
+                emit.push(SourceEvent::Failed(evicted()));
+                emit.push(SourceEvent::Over(EndReason::DuplicateIdentity));
             }
-            PageNews::Trouble(warning) => facts.record(Fact::Warning { warning }),
-            PageNews::Failed(error) => core.stage.fail(error),
+            PageNews::Trouble(warning) => emit.push(SourceEvent::Fact(Fact::Warning { warning })),
+            PageNews::Failed(error) => emit.push(SourceEvent::Failed(error)),
             PageNews::Layout { request, outcome } => {
                 let error = match outcome {
                     Ok(layout) => {
-                        facts.record(Fact::Layout { layout });
+                        emit.push(SourceEvent::Fact(Fact::Layout { layout }));
                         None
                     }
                     Err(error) => Some(error),
                 };
-                core.answers.extend(request.map(|request| (request, error)));
+                emit.extend(request.map(|request| SourceEvent::Answer(request, error)));
             }
         }
-        None
     }
 
-    fn on_media(&mut self, message: FromMedia, core: &mut Core, now_ns: i64, _facts: &mut Facts) {
+    fn on_media(&mut self, message: FromMedia, _now_ns: i64, emit: &mut Vec<SourceEvent>) {
         if let FromMedia::Captured(captured) = message {
-            self.on_captured(captured, core, now_ns);
+            self.on_captured(captured, emit);
         }
     }
 
-    fn on_command(&mut self, command: ToJob, core: &mut Core, _now_ns: i64, facts: &mut Facts, link: &Link) {
+    fn on_command(&mut self, command: ToJob, emit: &mut Vec<SourceEvent>) {
         match command {
             ToJob::UpdateLayout { request, layout } => {
                 let _ = self.commands.send(PageCommand::Layout(request, layout));
             }
             ToJob::StartAnyway { request } if self.state == PageState::Waiting => {
-                self.on_state(PageState::On, core, facts);
+                self.on_state(PageState::On, emit);
                 let _ = self.commands.send(PageCommand::Start);
-                link.reply(request, None);
+                emit.push(SourceEvent::Answer(request, None));
             }
             ToJob::StartAnyway { request } => {
                 let error = ApiError::new(
@@ -222,47 +228,40 @@ impl Feed for PageFeed {
                     "This page is not waiting for its start signal.",
                     "Wait until it has loaded, or press Record if it is on.",
                 );
-                link.reply(request, Some(error));
+                emit.push(SourceEvent::Answer(request, Some(error)));
             }
             ToJob::Reload { request } => {
                 let _ = self.commands.send(PageCommand::Reload);
-                link.reply(request, None);
+                emit.push(SourceEvent::Answer(request, None));
             }
             _ => {}
         }
     }
 
-    fn tick(&mut self, _core: &mut Core, _now_ns: i64, _facts: &mut Facts) -> Option<EndReason> {
-        None
+    fn tick(&mut self, _now_ns: i64, _emit: &mut Vec<SourceEvent>) {}
+
+    fn want(&mut self, _wants: Wants) {}
+
+    fn published(&self) -> Published {
+        let camera = if self.pictures { Camera::On } else { Camera::None };
+        Published { camera, sound: self.sound, starts_empty: true, ..Published::default() }
     }
 
-    fn known(&self, _core: &Core, _now_ns: i64) -> Option<Known> {
+    fn known(&self, _attached_ns: i64, _now_ns: i64) -> Option<Known> {
         self.began.then(Known::default)
-    }
-
-    fn begin(&mut self, _core: &mut Core, _now_ns: i64) {}
-
-    fn muted(&self) -> bool {
-        false
-    }
-
-    fn picture_on(&self) -> bool {
-        self.pictures
     }
 
     fn away_since_ns(&self) -> Option<i64> {
         self.over_ns
     }
 
-    fn flush(&self) {}
-
-    fn drain(&mut self, core: &mut Core, end_ns: i64) -> HashSet<StreamId> {
+    fn drain(&mut self, end_ns: i64) -> HashSet<StreamId> {
         let mut pending = HashSet::new();
         if self.on() {
             if self.pictures {
                 pending.insert(PICTURES);
             }
-            if core.lanes.has_sound() {
+            if self.sound {
                 pending.insert(SOUND);
             }
         }
@@ -275,16 +274,12 @@ impl Feed for PageFeed {
         (self.awaits_signal && !self.began).then(|| words::no_start(reason, loaded, self.room_over))
     }
 
-    fn uses(&mut self, memory_bytes: u64, _core: &mut Core, _now_ns: i64, _facts: &mut Facts) {
+    fn uses(&mut self, memory_bytes: u64, _now_ns: i64, _emit: &mut Vec<SourceEvent>) {
         // Told once: the page that comes after this one is measured anew when this one is gone.
         if memory_bytes > MOST_MEMORY_BYTES && self.state != PageState::Reloading && !self.too_large {
             self.too_large = true;
             let _ = self.commands.send(PageCommand::TooLarge);
         }
         self.too_large &= memory_bytes > MOST_MEMORY_BYTES;
-    }
-
-    fn stats(&self) -> RoomStats {
-        RoomStats::default()
     }
 }

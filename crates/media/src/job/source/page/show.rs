@@ -161,6 +161,36 @@ async fn once(
     loop {
         tokio::select! {
             biased;
+            // Before what the page says: it may say things without end.
+            () = sleep_until(deadline), if loading => {
+                return Err(broken(words::too_slow(&show.url, LOADS.as_secs()), on_since));
+            }
+            command = commands.recv() => match command {
+                None | Some(PageCommand::Close) => return Ok(()),
+                Some(PageCommand::Start) => {
+                    on_since.get_or_insert_with(Instant::now);
+                }
+                Some(PageCommand::TooLarge) => return Err(broken(words::too_large(), on_since)),
+                Some(PageCommand::Reload) => {
+                    (loading, loaded) = (true, false);
+                    deadline = Instant::now() + LOADS;
+                    page.open(&show.url);
+                }
+                Some(PageCommand::Layout(request, layout)) if !loading => {
+                    let (script, news, shown) = (page.script(&set_layout(&layout)), news.clone(), shown.clone());
+                    tokio::spawn(async move {
+                        let outcome = answered(script.await, &layout);
+                        if outcome.is_ok() {
+                            *shown.lock() = Some(layout);
+                        }
+                        let _ = news.send(PageNews::Layout { request: Some(request), outcome }).await;
+                    });
+                }
+                Some(command) => refuse(command, news).await,
+            },
+            Some(error) = capture_broke.recv() => {
+                return Err(broken(words::stage(&StageError::Capture(error)), on_since));
+            }
             event = page.event() => match event {
                 Ok(PageEvent::Loaded) => {
                     // What was asked before may have been asked of nothing.
@@ -219,32 +249,6 @@ async fn once(
                 Ok(PageEvent::Ended) => return Err(broken(words::ended(), on_since)),
                 Err(error) => return Err(broken(words::stage(&error), on_since)),
             },
-            Some(error) = capture_broke.recv() => {
-                return Err(broken(words::stage(&StageError::Capture(error)), on_since));
-            }
-            command = commands.recv() => match command {
-                None | Some(PageCommand::Close) => return Ok(()),
-                Some(PageCommand::Start) => {
-                    on_since.get_or_insert_with(Instant::now);
-                }
-                Some(PageCommand::TooLarge) => return Err(broken(words::too_large(), on_since)),
-                Some(PageCommand::Reload) => {
-                    (loading, loaded) = (true, false);
-                    deadline = Instant::now() + LOADS;
-                    page.open(&show.url);
-                }
-                Some(PageCommand::Layout(request, layout)) if !loading => {
-                    let (script, news, shown) = (page.script(&set_layout(&layout)), news.clone(), shown.clone());
-                    tokio::spawn(async move {
-                        let outcome = answered(script.await, &layout);
-                        if outcome.is_ok() {
-                            *shown.lock() = Some(layout);
-                        }
-                        let _ = news.send(PageNews::Layout { request: Some(request), outcome }).await;
-                    });
-                }
-                Some(command) => refuse(command, news).await,
-            },
             answer = async { (&mut asking.as_mut().expect("there is a question").1).await }, if asking.is_some() => {
                 let (asked, _) = asking.take().expect("it is answered");
                 if on_since.is_none() {
@@ -268,9 +272,6 @@ async fn once(
             }
             _ = look.tick(), if asking.is_none() => {
                 asking = Some((Instant::now(), Box::pin(page.script(STATE))));
-            }
-            () = sleep_until(deadline), if loading => {
-                return Err(broken(words::too_slow(&show.url, LOADS.as_secs()), on_since));
             }
         }
     }

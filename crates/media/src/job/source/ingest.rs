@@ -38,6 +38,11 @@ impl Ingest {
         Ok(Self { stream: stream.clone(), gate: KeyframeGate::default(), ended: false, depayloader })
     }
 
+    /// Whether it is pictures.
+    pub fn is_video(&self) -> bool {
+        self.stream.kind == TrackKind::Video
+    }
+
     /// Takes a video packet.
     pub fn push_video(&mut self, packet: &Packet) {
         if let Some(depayloader) = &self.depayloader {

@@ -3,13 +3,12 @@
 use egress::fact::TrackFacts;
 use egress::roster::TrackKind;
 
-use super::{PUBLISH_NS, TracksFeed};
-use crate::job::core::Core;
-use crate::job::feed::Feed;
+use super::{PUBLISH_NS, Tracks};
 use crate::job::shape::Known;
+use crate::job::source::Source;
 use crate::source::select::WantedTrack;
 
-impl TracksFeed {
+impl Tracks {
     /// The codec that a track is published in, as far as it is known.
     fn codec_of(&self, track: &WantedTrack) -> Option<String> {
         let received = self.codecs.get(&track.track_id).cloned();
@@ -22,12 +21,12 @@ impl TracksFeed {
 
     /// Codecs as published of picture and sound, as far as they are there; none while a file cannot begin. A medium that
     /// is not published is waited for a little: what it will be decides which file carries both.
-    fn received_codecs(&self, core: &Core, now_ns: i64) -> Option<(Option<String>, Option<String>)> {
+    fn received_codecs(&self, attached_ns: i64, now_ns: i64) -> Option<(Option<String>, Option<String>)> {
         let picture = self.wanted.video.as_ref().and_then(|video| self.codec_of(video));
         let sound = self.wanted.audio.first().and_then(|(track, _)| self.codec_of(track));
         if self.selection.video.is_some() && picture.is_none() {
-            let heard = core.lanes.heard_since_ns()?;
-            if self.awaits_picture(core, now_ns) || now_ns - heard <= PUBLISH_NS {
+            let heard = self.heard_since_ns?;
+            if self.awaits_picture(attached_ns, now_ns) || now_ns - heard <= PUBLISH_NS {
                 return None;
             }
         }
@@ -35,9 +34,9 @@ impl TracksFeed {
     }
 
     /// What is known of the source; none while a file cannot begin.
-    pub(super) fn source_facts(&self, core: &Core, now_ns: i64) -> Option<Known> {
-        let (picture, sound) = if core.passthrough() {
-            self.received_codecs(core, now_ns)?
+    pub(super) fn source_facts(&self, attached_ns: i64, now_ns: i64) -> Option<Known> {
+        let (picture, sound) = if self.as_published {
+            self.received_codecs(attached_ns, now_ns)?
         } else if self.watch.seen() || self.wanted_tracks().next().is_some() {
             (None, None)
         } else {
