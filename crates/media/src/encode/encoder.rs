@@ -57,11 +57,10 @@ impl Encoder {
         let caps = picture_caps((width, height, fps));
         let interval_s = encoding.key_frame_interval_s.filter(|s| *s > 0.0);
         let key_int = (interval_s.unwrap_or(KEY_FRAME_INTERVAL_S) * f64::from(fps)).round().max(1.0) as u32;
-        let kbps = encoding.bitrate_bps / 1000;
         let encoder = match encoding.codec {
-            VideoCodec::H264Baseline => with.h264("baseline", kbps, key_int, interval_s.is_some(), effort),
-            VideoCodec::H264Main => with.h264("main", kbps, key_int, interval_s.is_some(), effort),
-            VideoCodec::H264High => with.h264("high", kbps, key_int, interval_s.is_some(), effort),
+            VideoCodec::H264Baseline | VideoCodec::H264Main | VideoCodec::H264High => {
+                with.h264(encoding, key_int, effort)
+            }
             VideoCodec::Vp8 => format!(
                 "vp8enc deadline=1 cpu-used=8 threads=2 error-resilient=0 end-usage=cbr lag-in-frames=0 \
                  target-bitrate={} keyframe-max-dist={key_int}",

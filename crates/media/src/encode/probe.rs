@@ -25,6 +25,16 @@ const HARDWARE: [VideoEncoder; 5] = [
     VideoEncoder::MediaFoundation,
 ];
 
+/// What the chain of a probe is for: LiveKit's default preset.
+const H264_720P_30: VideoEncoding = VideoEncoding {
+    codec: VideoCodec::H264Main,
+    width: 1280,
+    height: 720,
+    framerate: 30,
+    bitrate_bps: 3_000_000,
+    key_frame_interval_s: None,
+};
+
 /// Whether it encodes a few pictures here and now.
 fn works(with: VideoEncoder) -> bool {
     if gst::ElementFactory::find(with.element()).is_none() {
@@ -111,7 +121,7 @@ pub fn probe() -> Probe {
         encoder: best.name(),
         choice: best.choice(),
         hardware: best.is_hardware(),
-        chain: best.h264("main", 3000, 60, false, Effort::Usual),
+        chain: best.h264(&H264_720P_30, 60, Effort::Usual),
         problems,
     }
 }
