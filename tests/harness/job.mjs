@@ -86,6 +86,11 @@ export function fileOutput(folder, { id = 'file', name = 'show', container = nul
   return { id, kind: { file: { folder, name, container, manifest } } };
 }
 
+/** A file of what is published, whatever the job encodes. */
+export function publishedOutput(folder, { id = 'published', name = 'raw', container = null, manifest = false } = {}) {
+  return { id, kind: { file: { folder, name, container, manifest, as_published: true } } };
+}
+
 /** A small proxy of a file. */
 export function proxyOutput(folder, { id = 'proxy', of = 'file', name = 'show-proxy', height = 360, bitrate_bps = null, manifest = false } = {}) {
   return { id, kind: { file: { folder, name, container: 'mp4', manifest, proxy: { of, height, bitrate_bps } } } };

@@ -122,6 +122,7 @@ fn proxy(
         container: Some(Container::Mp4),
         manifest,
         proxy: Some(ProxyEncoding { of, height: asked.height, bitrate_bps }),
+        as_published: false,
     };
     accepted.spec.outputs.push(OutputSpec { id: OutputId::from(PROXY_OUTPUT), kind: OutputKind::File(file) });
     Ok(())

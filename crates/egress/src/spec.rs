@@ -449,6 +449,16 @@ pub struct FileOutput {
     /// It is a small proxy of another file, with an encode of its own; none for what the job is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<ProxyEncoding>,
+    /// It takes what is published as it is, also where the job encodes: picture, and the first of its sounds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_published: bool,
+}
+
+impl FileOutput {
+    /// What becomes of the media on its way into this file, in a job with this treatment.
+    pub fn treatment<'a>(&self, of_job: &'a Treatment) -> &'a Treatment {
+        if self.as_published { &Treatment::Passthrough } else { of_job }
+    }
 }
 
 /// A small picture beside a master, for cutting and for looking at: MP4, H.264 and AAC.

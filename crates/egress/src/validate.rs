@@ -556,6 +556,7 @@ fn accept(
             container: file.container,
             manifest: file.manifest,
             proxy: None,
+            as_published: false,
         };
         add(OutputSpec { id: REQUESTED_OUTPUT.into(), kind: OutputKind::File(output) }, file.storage)?;
     }

@@ -114,6 +114,7 @@ fn file_name(
     if let Some(proxy) = &file.proxy {
         return of_master(names, &proxy.of).map(|(master, settled)| (proxy_name(master), settled));
     }
+    let treatment = file.treatment(treatment);
     let container = match treatment {
         // What is asked for is taken or refused.
         Treatment::Passthrough => file.container?,
@@ -177,6 +178,7 @@ mod tests {
             container: None,
             manifest: false,
             proxy: None,
+            as_published: false,
         };
         OutputSpec { id: id.into(), kind: OutputKind::File(file) }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use egress::error::{ApiError, ErrorCode, Fault};
 use egress::fact::{EndReason, Fact, TrackFacts};
 use egress::id::TrackId;
-use egress::spec::{AudioCodec, AudioEncoding, OutputKind, Treatment, VideoCodec};
+use egress::spec::{OutputKind, Treatment, VideoCodec};
 use room::clock::Clock;
 
 use crate::chain::ChainError;
@@ -15,20 +15,17 @@ use crate::job::Facts;
 use crate::job::cache::Cache;
 use crate::job::levels::Levels;
 use crate::job::media::MediaSender;
-use crate::job::outputs::{Outputs, Over, Route};
+use crate::job::outputs::{Outputs, Over};
 use crate::job::preview::Preview;
 use crate::job::programs::Programs;
 use crate::job::shape::NameContext;
 use crate::job::source::{Camera, Published, SourceEvent, Wants};
 use crate::job::stage::Stage;
-use crate::job::takes::{AIR, Recorded, Treated};
+use crate::job::takes::{AIR, Recorded, Takes, Treated};
 use crate::output::worker::Worker;
 use crate::output::{Ended, Raw};
 use crate::unit::{Lane, Unit};
 
-/// What published G.711, which no file format here carries, is encoded with.
-const G711_ENCODING: AudioEncoding =
-    AudioEncoding { codec: AudioCodec::Opus, bitrate_bps: 64_000, sample_rate_hz: 48_000 };
 /// So many tracks are remembered for manifests, the newest.
 const MOST_TRACKS: usize = 1000;
 
@@ -102,9 +99,10 @@ impl Core {
             SourceEvent::Track(track) => self.received(track, facts),
             SourceEvent::Only(kind) => self.treated.restrict(kind),
             SourceEvent::SoundUnfit => {
-                self.treated.audio = Recorded::Encoded(G711_ENCODING);
+                self.treated.unfit();
                 self.subscribe(now_ns);
             }
+            SourceEvent::Unlike(error) => self.outputs.break_off_published(&error),
             SourceEvent::Fact(fact) => facts.record(fact),
             SourceEvent::Answer(request, error) => self.answers.push((request, error)),
             SourceEvent::Failed(error) => self.stage.fail(error),
@@ -118,7 +116,7 @@ impl Core {
         if unit.lane == Lane::Video || self.treated.video.is_there() {
             self.cache.push(unit);
         }
-        self.outputs.push(unit, Route::Published);
+        self.outputs.push_published(unit, &self.treated);
     }
 
     fn received(&mut self, track: TrackFacts, facts: &mut Facts) {
@@ -144,20 +142,26 @@ impl Core {
 
     /// What outputs take decides what is shown, mixed and encoded.
     pub(super) fn subscribe(&mut self, now_ns: i64) {
-        let plan = self.treated.plan(self.outputs.take_program());
+        let mut plan = self.treated.plan(self.outputs.take_program());
+        plan.sound |= self.treated.sound_unfit && self.outputs.take(&Takes::Published);
         let before = self.programs.of(AIR);
         self.programs.plan(AIR, plan, now_ns);
         if plan.is_empty() && !before.is_empty() {
             self.stop(AIR);
         }
         self.outputs.subscribe(&self.treated, &mut self.encoders);
+        if !self.wants().coded_pictures {
+            // What comes later does not go on from it.
+            self.cache = Cache::default();
+        }
     }
 
     /// What is wanted of the source for all that.
     pub(super) fn wants(&self) -> Wants {
+        let taken = self.outputs.take(&Takes::Published);
         Wants {
-            coded_pictures: self.treated.video.is_published(),
-            coded_sound: self.treated.audio.is_published(),
+            coded_pictures: taken || self.treated.video.is_published(),
+            coded_sound: taken && !self.treated.sound_unfit || self.treated.audio.is_published(),
             pictures: self.programs.largest(),
             sound: self.programs.sound(),
             first_media: self.outputs.any_not_begun(),
@@ -204,7 +208,7 @@ impl Core {
     pub(super) fn encoded(&mut self, run: Run, encoded: Encoded) {
         match self.encoders.encoded(run, encoded) {
             Came::Units(id, units) => {
-                units.iter().for_each(|unit| self.outputs.push(unit, Route::Encode(id)));
+                units.iter().for_each(|unit| self.outputs.push(unit, id));
             }
             Came::Nothing => {}
             Came::Broke(error, outputs) => {

@@ -197,6 +197,7 @@ impl<S: Source> Engine<S> {
             of_source => {
                 self.source.on_media(of_source, now_ns, &mut self.emitted);
                 let end = self.route(now_ns, facts);
+                self.core.run_programs(now_ns);
                 self.begin(now_ns);
                 return end;
             }
@@ -214,7 +215,7 @@ impl<S: Source> Engine<S> {
         let awaits_picture = self.source.awaits_picture(self.core.attached_ns, now_ns);
         let core = &mut self.core;
         core.outputs.muted(core.programs.sound() && core.published.sound_muted);
-        core.outputs.await_picture(awaits_picture);
+        core.outputs.await_picture(awaits_picture, &core.treated);
         for over in core.outputs.tick(now_ns, facts) {
             core.output_over(&over, facts);
         }
@@ -240,9 +241,9 @@ impl<S: Source> Engine<S> {
             return;
         }
         if !self.source.awaits_picture(core.attached_ns, now_ns) {
-            core.outputs.begin_unfed(&[]);
+            core.outputs.begin_unfed(&[], &core.treated);
         } else if let Some(units) = core.cache.opening(now_ns) {
-            core.outputs.begin_unfed(&units);
+            core.outputs.begin_unfed(&units, &core.treated);
         } else {
             self.source.request_keyframe();
         }
@@ -257,9 +258,9 @@ impl<S: Source> Engine<S> {
         let Some(known) = self.source.known(core.attached_ns, now_ns) else { return };
         core.subscribe(now_ns);
         core.programs.request_start(AIR, now_ns);
-        // Sound alone has no keyframe to wait for; an encoder begins with one.
+        // Where files were not there from the beginning, what is published is begun with from a keyframe.
         let awaits_picture = self.source.awaits_picture(core.attached_ns, now_ns);
-        let fed = !core.treated.video.is_published() || !core.armed || !awaits_picture;
+        let fed = !core.armed || !awaits_picture;
         let (treatment, names) = (&core.treatment, &core.names);
         let media = core.media.clone();
         let joining = core.outputs.open_waiting(
@@ -268,8 +269,8 @@ impl<S: Source> Engine<S> {
                 clock: core.clock,
                 names: &names.name_facts(&known, now_ns),
                 launch: &names.launch,
-                lanes: core.treated.lanes(),
-                picture_size: core.treated.picture_size(),
+                treated: &core.treated,
+                settled: known.settled,
                 fed,
                 awaits_picture,
             },

@@ -94,7 +94,7 @@ pub async fn run(spec: MonitorSpec, joined: Joined, facts: &mut Facts, link: &mu
                 None => break (EndReason::Failure, Some(out_of_order())),
                 Some(event) => monitor.on_room(event, facts, link),
             },
-            Some(message) = from_media.recv() => monitor.on_media(message),
+            message = from_media.recv() => monitor.on_media(message),
             () = facts.more() => {}
             Some(picture) = new_pictures.recv() => link.thumbnail(&picture),
             from = link.next() => match from {

@@ -28,7 +28,7 @@ use crate::job::outputs::open::{Open, no_answer};
 use crate::job::takes::{Takes, Treated};
 use crate::output::worker::defect;
 use crate::output::{Ended, OutputReport, Raw, SetResult};
-use crate::unit::Unit;
+use crate::unit::{Lane, Unit};
 
 pub use destinations::Idle;
 
@@ -62,15 +62,6 @@ pub struct Attachment {
     pub spec: OutputSpec,
     /// What it needs and its specification must not hold.
     pub secret: Option<Secret>,
-}
-
-/// The way that a unit has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    /// It is as it was published.
-    Published,
-    /// It was encoded.
-    Encode(EncodeId),
 }
 
 /// An output that is over: which, what it was, what came of it.
@@ -107,8 +98,14 @@ impl Outputs {
 
     /// Whether an output takes more of the program than what is recorded, or will.
     pub fn take_program(&self) -> bool {
-        let waits = |o: &Attachment| Takes::of(&o.spec.kind) != Takes::Recorded;
-        self.waiting.iter().any(waits) || self.open.values().any(|o| o.takes != Takes::Recorded)
+        let waits = |o: &Attachment| Takes::of(&o.spec.kind).more();
+        self.waiting.iter().any(waits) || self.open.values().any(|o| o.takes.more())
+    }
+
+    /// Whether an output takes this, or will.
+    pub fn take(&self, takes: &Takes) -> bool {
+        let waits = |o: &Attachment| Takes::of(&o.spec.kind) == *takes;
+        self.waiting.iter().any(waits) || self.open.values().any(|o| o.takes == *takes && !o.finishing)
     }
 
     /// The encodes that each takes run, and no others.
@@ -124,6 +121,13 @@ impl Outputs {
             open.broke.get_or_insert(error);
             open.finish();
         }
+    }
+
+    /// What is published cannot go on in the files that it began in.
+    pub fn break_off_published(&mut self, error: &ApiError) {
+        let published = self.open.iter().filter(|(_, open)| open.takes == Takes::Published);
+        let ids: Vec<OutputId> = published.map(|(id, _)| id.clone()).collect();
+        ids.iter().for_each(|id| self.break_off(id, error.clone()));
     }
 
     /// Tells what came of an output.
@@ -161,32 +165,33 @@ impl Outputs {
     }
 
     /// Feeds the outputs that were not, beginning with `units`.
-    pub fn begin_unfed(&mut self, units: &[Unit]) {
+    pub fn begin_unfed(&mut self, units: &[Unit], treated: &Treated) {
         for open in self.open.values_mut().filter(|o| !o.fed) {
             open.fed = true;
-            for unit in units {
+            for unit in units.iter().filter(|unit| treated.published(&open.takes, unit.lane)) {
                 open.output.push(unit);
             }
         }
     }
 
-    /// Gives a unit to all outputs that take it.
-    pub fn push(&mut self, unit: &Unit, from: Route) {
-        if self.any_waiting() && from == Route::Published {
+    /// Gives a unit as it was published to all outputs that take it so.
+    pub fn push_published(&mut self, unit: &Unit, treated: &Treated) {
+        if self.any_waiting() {
             self.held.push_back(unit.clone());
             while self.held.front().is_some_and(|first| unit.time_ns - first.time_ns > HELD_NS) {
                 self.held.pop_front();
             }
         }
-        let takes = |o: &&mut Open| {
-            o.fed
-                && !o.finishing
-                && match from {
-                    Route::Published => o.takes == Takes::Recorded,
-                    Route::Encode(id) => o.encodes.contains(&id),
-                }
-        };
-        for open in self.open.values_mut().filter(takes) {
+        self.give(unit, |open| treated.published(&open.takes, unit.lane));
+    }
+
+    /// Gives a unit of an encode to all outputs that take it.
+    pub fn push(&mut self, unit: &Unit, of: EncodeId) {
+        self.give(unit, |open| open.encodes.contains(&of));
+    }
+
+    fn give(&mut self, unit: &Unit, takes: impl Fn(&Open) -> bool) {
+        for open in self.open.values_mut().filter(|o| o.fed && !o.finishing && takes(o)) {
             if open.timeline.takes(unit.time_ns) {
                 open.output.push(unit);
             } else {
@@ -213,10 +218,10 @@ impl Outputs {
         self.open.values_mut().for_each(|open| open.output.muted(muted));
     }
 
-    /// Whether files of what is recorded that are to have pictures wait for the first.
-    pub fn await_picture(&mut self, awaited: bool) {
-        let recorded = self.open.values_mut().filter(|open| open.takes == Takes::Recorded);
-        recorded.for_each(|open| open.output.await_picture(awaited));
+    /// Whether files that are to have pictures as published wait for the first.
+    pub fn await_picture(&mut self, awaited: bool, treated: &Treated) {
+        let published = |open: &&mut Open| treated.published(&open.takes, Lane::Video);
+        self.open.values_mut().filter(published).for_each(|open| open.output.await_picture(awaited));
     }
 
     /// Detaches one output at `now_ns`.

@@ -27,8 +27,8 @@ use crate::job::sleep::{Sleep, slept};
 use crate::job::source::Source;
 use crate::job::usage::Usage;
 
-/// How often time is looked at while something is encoded, or the job ends.
-const QUICK: Duration = Duration::from_millis(10);
+/// How often time is looked at while something is encoded, or the job ends: what has been decoded is given out at once.
+const QUICK: Duration = Duration::from_millis(20);
 /// How often otherwise: packets as published are written when they come.
 const CALM: Duration = Duration::from_millis(50);
 /// How often figures are sent.
@@ -146,12 +146,12 @@ pub async fn run<S: Source>(
                     }
                 }
                 // In turn with what the source gives: neither holds the other up.
-                if let Ok(message) = from_media.try_recv() {
+                if let Some(message) = from_media.try_recv() {
                     end = end.or(engine.on_media(message, clock.now_ns(), facts));
                 }
             }
             () = facts.more() => {}
-            Some(message) = from_media.recv() => end = engine.on_media(message, clock.now_ns(), facts),
+            message = from_media.recv() => end = engine.on_media(message, clock.now_ns(), facts),
         }
         if engine.core.stage.broken() {
             end = Some(end.unwrap_or(EndReason::Failure));

@@ -26,10 +26,12 @@ pub struct Known {
     pub tracks: Vec<TrackFacts>,
     /// Whether there are pictures and sound, or may be later.
     pub has: (bool, bool),
-    /// Codec as published of the picture that goes into files as it is; none where it is encoded, or not there yet.
+    /// Codec as published of the picture; none where it is not there yet.
     pub picture: Option<String>,
     /// The same of the sound.
     pub sound: Option<String>,
+    /// Whether these are as far known as a file has to know that holds them as they are.
+    pub settled: bool,
 }
 
 /// What names are made of, apart from the tracks.
@@ -61,6 +63,7 @@ pub fn shape(
     known: &Known,
     now_ns: i64,
 ) -> Result<Shape, ApiError> {
+    let treatment = file.treatment(treatment);
     let received: Vec<&str> = known.picture.iter().chain(&known.sound).map(String::as_str).collect();
     let passes = treatment == &Treatment::Passthrough;
     // MP4 takes every picture, whatever it will be.

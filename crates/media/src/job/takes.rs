@@ -11,6 +11,11 @@ use crate::encode::set::{Encoding, Key, ProgramId};
 use crate::job::outputs::stream::Lanes;
 use crate::job::programs::Plan;
 use crate::job::proxy;
+use crate::unit::Lane;
+
+/// What published G.711, which no file format here carries, is encoded with.
+const UNFIT_SOUND: AudioEncoding =
+    AudioEncoding { codec: AudioCodec::Opus, bitrate_bps: 64_000, sample_rate_hz: 48_000 };
 
 /// The program that is recorded and sent.
 pub const AIR: ProgramId = ProgramId(0);
@@ -27,6 +32,8 @@ const PUBLISHED_SOUND_BPS: u32 = 128_000;
 pub enum Takes {
     /// What is recorded: as published where the job passes it on, else the encode that was asked for.
     Recorded,
+    /// What is published, also where the job encodes.
+    Published,
     /// An encode that servers and players of HLS take: H.264 and AAC.
     Broadcast,
     /// A small encode, for a proxy of what is recorded.
@@ -40,10 +47,16 @@ impl Takes {
     pub fn of(kind: &OutputKind) -> Self {
         match kind {
             OutputKind::File(FileOutput { proxy: Some(proxy), .. }) => Self::Proxy(proxy.clone()),
+            OutputKind::File(FileOutput { as_published: true, .. }) => Self::Published,
             OutputKind::File(_) => Self::Recorded,
             OutputKind::Stream(_) | OutputKind::Segments(_) => Self::Broadcast,
             OutputKind::Images(_) | OutputKind::WebSocket(_) => Self::Raw,
         }
+    }
+
+    /// Whether it takes more of the program than what the job records.
+    pub fn more(&self) -> bool {
+        !matches!(self, Self::Recorded | Self::Published)
     }
 }
 
@@ -90,6 +103,8 @@ pub struct Treated {
     pub video: Recorded<VideoEncoding>,
     /// The sound.
     pub audio: Recorded<AudioEncoding>,
+    /// Whether its sound is one that no file carries as it is published: files have an encode of it.
+    pub sound_unfit: bool,
 }
 
 impl Treated {
@@ -99,15 +114,36 @@ impl Treated {
             (Treatment::Encode { video, audio }, _) => Self {
                 video: video.clone().map_or(Recorded::Not, Recorded::Encoded),
                 audio: audio.clone().map_or(Recorded::Not, Recorded::Encoded),
+                sound_unfit: false,
             },
             (Treatment::Passthrough, Source::Tracks(selection)) => Self {
                 video: Recorded::published(selection.video.is_some()),
                 audio: Recorded::published(!selection.audio.is_empty()),
+                sound_unfit: false,
             },
             // Pages are never published; the request says so before.
             (Treatment::Passthrough, Source::Page(_)) => {
-                Self { video: Recorded::Published, audio: Recorded::Published }
+                Self { video: Recorded::Published, audio: Recorded::Published, sound_unfit: false }
             }
+        }
+    }
+
+    /// Its sound is one that no file carries as it is published.
+    pub fn unfit(&mut self) {
+        self.sound_unfit = true;
+        if self.audio.is_published() {
+            self.audio = Recorded::Encoded(UNFIT_SOUND);
+        }
+    }
+
+    /// Whether what an output takes of a lane is what is published.
+    pub fn published(&self, takes: &Takes, lane: Lane) -> bool {
+        match (takes, lane) {
+            (Takes::Published, Lane::Video) => true,
+            (Takes::Published, Lane::Audio) => !self.sound_unfit,
+            (Takes::Recorded, Lane::Video) => self.video.is_published(),
+            (Takes::Recorded, Lane::Audio) => self.audio.is_published(),
+            (Takes::Broadcast | Takes::Proxy(_) | Takes::Raw, _) => false,
         }
     }
 
@@ -139,6 +175,7 @@ impl Treated {
         let mut begins_with = None;
         let (video, audio) = match takes {
             Takes::Recorded => (self.video.encoding().cloned(), self.audio.encoding().cloned()),
+            Takes::Published => (None, self.sound_unfit.then_some(UNFIT_SOUND)),
             Takes::Broadcast => (self.broadcast_video(), self.broadcast_audio()),
             Takes::Proxy(asked) => {
                 // What is published is not of the program, and begins when it likes.
@@ -208,6 +245,7 @@ mod tests {
                 bitrate_bps: 64_000,
                 sample_rate_hz: 48_000,
             }),
+            sound_unfit: false,
         }
     }
 
@@ -226,7 +264,8 @@ mod tests {
 
     #[test]
     fn what_is_recorded_as_published_is_encoded_for_servers_alone() {
-        let published = Treated { video: Recorded::Published, audio: Recorded::Published };
+        let published =
+            Treated { video: Recorded::Published, audio: Recorded::Published, sound_unfit: false };
         assert!(
             published.keys(&Takes::Recorded, AIR).is_empty() && published.keys(&Takes::Raw, AIR).is_empty()
         );
@@ -244,7 +283,7 @@ mod tests {
         let keys = encoded.keys(&Takes::Proxy(asked.clone()), AIR);
         assert!(keys.len() == 2 && keys.iter().all(|key| key.begins_with.is_none()), "{keys:?}");
         assert_eq!(keys[0].encoding, Encoding::Video(proxy::encoding(&asked, (640, 360, 25))));
-        let published = Treated { video: Recorded::Published, audio: Recorded::Not };
+        let published = Treated { video: Recorded::Published, audio: Recorded::Not, sound_unfit: false };
         let keys = published.keys(&Takes::Proxy(asked), AIR);
         assert!(keys.len() == 1 && keys[0].begins_with == Some("file".into()), "{keys:?}");
     }
@@ -254,10 +293,31 @@ mod tests {
         let encoded = treated(VideoCodec::H264Main, AudioCodec::Aac);
         let all = Plan { picture: Some((640, 360, 25)), sound: true };
         assert_eq!((encoded.plan(false), encoded.plan(true)), (all, all));
-        let mut published = Treated { video: Recorded::Published, audio: Recorded::Published };
+        let mut published =
+            Treated { video: Recorded::Published, audio: Recorded::Published, sound_unfit: false };
         assert!(published.plan(false).is_empty());
         assert_eq!(published.plan(true), Plan { picture: Some((1280, 720, 30)), sound: true });
         published.restrict(TrackKind::Audio);
         assert_eq!(published.plan(true), Plan { picture: None, sound: true });
+    }
+
+    #[test]
+    fn what_is_published_goes_beside_an_encode_and_sound_that_no_file_carries_is_encoded_for_it() {
+        let lanes =
+            |treated: &Treated, takes| [Lane::Video, Lane::Audio].map(|lane| treated.published(&takes, lane));
+        let mut encoded = treated(VideoCodec::H264Main, AudioCodec::Aac);
+        assert_eq!(lanes(&encoded, Takes::Published), [true, true]);
+        assert_eq!(lanes(&encoded, Takes::Recorded), [false, false]);
+        assert!(encoded.keys(&Takes::Published, AIR).is_empty());
+        encoded.unfit();
+        assert_eq!(lanes(&encoded, Takes::Published), [true, false]);
+        assert_eq!(encoded.keys(&Takes::Published, AIR).len(), 1);
+        assert_eq!(encoded.keys(&Takes::Recorded, AIR), encoded.keys(&Takes::Broadcast, AIR));
+        let mut published =
+            Treated { video: Recorded::Published, audio: Recorded::Published, sound_unfit: false };
+        assert_eq!(lanes(&published, Takes::Recorded), [true, true]);
+        published.unfit();
+        assert_eq!(lanes(&published, Takes::Recorded), [true, false]);
+        assert_eq!(published.keys(&Takes::Published, AIR), published.keys(&Takes::Recorded, AIR));
     }
 }

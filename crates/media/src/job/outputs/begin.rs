@@ -14,8 +14,9 @@ use crate::job::outputs::file::Shape;
 use crate::job::outputs::open::Open;
 use crate::job::outputs::opening::Opening;
 use crate::job::outputs::{Attachment, Outputs, file, raw, segments, stream};
-use crate::job::takes::Takes;
+use crate::job::takes::{Takes, Treated};
 use crate::output::{Ended, Output, OutputReport};
+use crate::unit::Lane;
 
 /// The program, as far as outputs that are opened want to know it.
 #[derive(Debug, Clone, Copy)]
@@ -26,13 +27,13 @@ pub struct Program<'a> {
     pub names: &'a NameFacts,
     /// The names that were settled at the launch.
     pub launch: &'a LaunchNames,
-    /// Which lanes it has.
-    pub lanes: stream::Lanes,
-    /// Width and height of the picture, pixels, and pictures a second.
-    pub picture_size: Option<(u32, u32, u32)>,
-    /// Whether units go into files from now on.
+    /// What is recorded of it.
+    pub treated: &'a Treated,
+    /// Whether as much is known of the source as a file as published has to know.
+    pub settled: bool,
+    /// Whether what is published goes into files from now on.
     pub fed: bool,
-    /// Whether files wait for a first picture.
+    /// Whether files as published wait for a first picture.
     pub awaits_picture: bool,
 }
 
@@ -47,6 +48,10 @@ impl Outputs {
     ) -> Vec<OutputId> {
         let mut opened = Vec::new();
         for Attachment { spec, secret } in std::mem::take(&mut self.waiting) {
+            if !program.settled && program.treated.published(&Takes::of(&spec.kind), Lane::Video) {
+                self.waiting.push(Attachment { spec, secret });
+                continue;
+            }
             match self.open_one(&spec, secret.as_ref(), &shape, program, facts, report.clone()) {
                 Ok(output) => {
                     opened.push(spec.id.clone());
@@ -55,7 +60,9 @@ impl Outputs {
                 Err(ended) => self.close(spec.id, &spec.kind, Line::default(), *ended, facts),
             }
         }
-        self.held.clear();
+        if self.waiting.is_empty() {
+            self.held.clear();
+        }
         opened
     }
 
@@ -69,7 +76,8 @@ impl Outputs {
         facts: &Facts,
         report: impl Fn(OutputReport) + Clone + Send + 'static,
     ) -> Result<Box<dyn Output>, Box<Ended>> {
-        let Program { names, launch, lanes, picture_size, clock, .. } = program;
+        let Program { names, launch, treated, clock, .. } = program;
+        let (lanes, picture_size) = (treated.lanes(), treated.picture_size());
         let (id, facts, tell) = (spec.id.clone(), facts.recorder(), report.clone());
         let settled = launch.settled(&id);
         Ok(match spec.kind.clone() {
@@ -120,15 +128,17 @@ impl Outputs {
 
     /// An output is open, or on its way: it is given what was held for it.
     fn opened(&mut self, spec: OutputSpec, mut output: Box<dyn Output>, program: Program<'_>) {
-        let recorded = Takes::of(&spec.kind) == Takes::Recorded;
-        if recorded {
+        let (takes, treated) = (Takes::of(&spec.kind), program.treated);
+        let with_picture = treated.published(&takes, Lane::Video);
+        if with_picture {
             output.await_picture(program.awaits_picture);
         }
-        if program.fed && recorded {
-            self.held.iter().for_each(|unit| output.push(unit));
+        let fed = program.fed || !with_picture;
+        if fed {
+            let held = self.held.iter().filter(|unit| treated.published(&takes, unit.lane));
+            held.for_each(|unit| output.push(unit));
         }
-        let open = Open::new(output, spec.kind, program.fed || !recorded);
-        self.open.insert(spec.id, open);
+        self.open.insert(spec.id, Open::new(output, spec.kind, fed));
     }
 }
 

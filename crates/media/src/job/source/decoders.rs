@@ -220,9 +220,11 @@ mod tests {
                 while sizes.len() <= n {
                     assert!(Instant::now() < until, "{} came out", sizes.len());
                     match from.try_recv() {
-                        Ok(FromMedia::Decoded(_, Decoded::Picture { frame, .. })) => sizes.push(frame.size()),
-                        Ok(other) => panic!("{other:?}"),
-                        Err(_) => std::thread::sleep(Duration::from_millis(1)),
+                        Some(FromMedia::Decoded(_, Decoded::Picture { frame, .. })) => {
+                            sizes.push(frame.size())
+                        }
+                        Some(other) => panic!("{other:?}"),
+                        None => std::thread::sleep(Duration::from_millis(1)),
                     }
                 }
             }

@@ -82,6 +82,8 @@ pub enum SourceEvent {
     Only(TrackKind),
     /// Its sound cannot go into files as it is published.
     SoundUnfit,
+    /// What is published has become something that files which hold it as it is cannot go on with.
+    Unlike(ApiError),
     /// For the log.
     Fact(Fact),
     /// A command is done, or why it is not.

@@ -248,7 +248,8 @@ impl Source for Page {
     }
 
     fn known(&self, _attached_ns: i64, _now_ns: i64) -> Option<Known> {
-        self.began.then(Known::default)
+        // It is never published: a file that waited for that would wait for ever.
+        self.began.then(|| Known { settled: true, ..Known::default() })
     }
 
     fn away_since_ns(&self) -> Option<i64> {

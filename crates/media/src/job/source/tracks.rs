@@ -403,7 +403,8 @@ impl Source for Tracks {
 
     fn want(&mut self, wants: Wants) {
         let before = std::mem::replace(&mut self.wants, wants);
-        if before.pictures != wants.pictures {
+        self.published_anew(before);
+        if (before.pictures, before.coded_pictures) != (wants.pictures, wants.coded_pictures) {
             // A track that rests is not begun with by this.
             self.subscribe(i64::MIN);
         }

@@ -35,13 +35,13 @@ impl Tracks {
 
     /// What is known of the source; none while a file cannot begin.
     pub(super) fn source_facts(&self, attached_ns: i64, now_ns: i64) -> Option<Known> {
-        let (picture, sound) = if self.as_published {
-            self.received_codecs(attached_ns, now_ns)?
-        } else if self.watch.seen() || self.wanted_tracks().next().is_some() {
-            (None, None)
-        } else {
+        let codecs = self.received_codecs(attached_ns, now_ns);
+        let there = self.watch.seen() || self.wanted_tracks().next().is_some();
+        if codecs.is_none() && (self.as_published || !there) {
             return None;
-        };
+        }
+        let settled = codecs.is_some();
+        let (picture, sound) = codecs.unwrap_or_default();
         let known = |track: &WantedTrack, kind| TrackFacts {
             track_id: track.track_id.clone(),
             kind,
@@ -56,6 +56,7 @@ impl Tracks {
             has: (self.selection.video.is_some(), !self.selection.audio.is_empty()),
             picture,
             sound,
+            settled,
         })
     }
 }

@@ -7,9 +7,10 @@ use room::event::{Codec, Packet, Stream, StreamId};
 use super::Tracks;
 use crate::chain::ChainError;
 use crate::compose::decode::{Decoded, audio_caps};
-use crate::job::source::SourceEvent;
+use crate::job::source::full_size::FullSize;
+use crate::job::source::{SourceEvent, Wants};
 use crate::source::depayload::{Passage, Picture};
-use crate::source::opus::{OpusPacket, ns_of};
+use crate::source::opus::{OpusPacket, OpusRun, ns_of};
 use crate::source::select::WantedTrack;
 use crate::unit::{Lane, Unit};
 
@@ -21,16 +22,35 @@ const STALLED_BEHIND_NS: i64 = 5_000_000_000;
 impl Tracks {
     /// A sound stream begins.
     pub(super) fn sound_stream(&mut self, stream: &Stream, emit: &mut Vec<SourceEvent>) {
-        if self.wants.coded_sound && stream.codec != Codec::Opus {
-            self.wants.coded_sound = false;
-            emit.push(SourceEvent::SoundUnfit);
-        }
+        self.fits(stream.codec, emit);
         // What only goes into files as published is decoded all the same, for its meter.
         if !self.wants.sound && !self.as_published {
             return;
         }
         if let Err(error) = self.decoders.sound_stream(stream.id, stream.codec) {
             self.refuse(&stream.track_id, no_decoder(stream.codec, &error), emit);
+        }
+    }
+
+    /// What is published is wanted as it is from now on, or not any more. What comes then does not go on from what came
+    /// before.
+    pub(super) fn published_anew(&mut self, before: Wants) {
+        if before.coded_sound != self.wants.coded_sound {
+            (self.run, self.heard) = (OpusRun::gapless(), false);
+        }
+        if before.coded_pictures != self.wants.coded_pictures {
+            (self.coded_in, self.full_size) = (None, FullSize::default());
+            // What is decoded already goes on being so.
+            let decodes = self.video_stream.is_some_and(|id| self.decoders.has(id));
+            self.decodes_coded = self.wants.coded_pictures && decodes;
+        }
+    }
+
+    /// Sound that no file carries is not given as published.
+    fn fits(&mut self, codec: Codec, emit: &mut Vec<SourceEvent>) {
+        if self.wants.coded_sound && codec != Codec::Opus {
+            self.wants.coded_sound = false;
+            emit.push(SourceEvent::SoundUnfit);
         }
     }
 
@@ -45,12 +65,20 @@ impl Tracks {
             return;
         }
         self.heard_since_ns.get_or_insert(packet.time_ns);
+        // Packets cannot be mixed: of several sounds one is given as published.
+        let first =
+            self.wanted.audio.first().is_none_or(|(track, _)| track.track_id == ingest.stream.track_id);
+        let codec = ingest.stream.codec;
+        if first {
+            self.fits(codec, emit);
+        }
+        let Some(ingest) = self.streams.get_mut(&packet.stream) else { return };
         if self.wants.sound || !self.wants.coded_sound {
             self.decoders.sound(&ingest.stream, packet);
         } else {
             self.decoders.meter(packet);
         }
-        if self.wants.coded_sound {
+        if first && self.wants.coded_sound {
             self.heard = true;
             let (stream, time_ns) = (packet.stream.0, packet.time_ns);
             let packets =
@@ -179,6 +207,7 @@ impl Tracks {
             }
             return;
         }
+        self.decode_beside(id, codec, &unit, now_ns);
         if !self.full_size.reached(&unit, self.wanted.video.as_ref(), now_ns) {
             if self.full_size.overdue(now_ns) {
                 self.room.request_keyframe(track);
@@ -196,10 +225,13 @@ impl Tracks {
                 ),
                 "Record with a preset: it re-encodes and follows every change.",
             );
-            self.refuse(&track, error, emit);
+            if self.as_published {
+                self.refuse(&track, error, emit);
+            } else {
+                emit.push(SourceEvent::Unlike(error));
+            }
             return;
         }
-        self.decode_beside(id, codec, &unit, now_ns);
         emit.push(SourceEvent::Coded(unit));
     }
 
