@@ -120,7 +120,8 @@ test('health and metrics: names, labels and types are LiveKit\'s', { timeout: 12
   assert.equal(busy[egressId].participant.identity, 'person-1');
   const running = await until('figures', async () => {
     const now = await metricsAt(prometheus_port);
-    return now.tallylight_output_bytes?.samples.length && now.livekit_load_ratio.samples[0].value > 1 && now;
+    // What is written first may still be on its way to the disk.
+    return now.tallylight_output_bytes?.samples.some(({ value }) => value > 0) && now.livekit_load_ratio.samples[0].value > 1 && now;
   });
   const has = (labels, wanted) => Object.entries(wanted).every(([key, value]) => labels[key] === value);
   const value = (name, labels = {}) => running[name].samples.find((sample) => has(sample.labels, labels)).value;
