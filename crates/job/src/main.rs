@@ -83,9 +83,9 @@ fn job() -> anyhow::Result<ExitCode> {
     // First of all, and to the end: without it a studio may take this job for dead.
     let _lock = FolderLock::take(&launch.folder)?;
     media::init()?;
-    // One thread: what a job does here is little and often, and waking another thread costs more than most of it does.
-    // GStreamer and whatever waits for a disk have threads of their own; meanwhile sockets keep 2 MB of a burst.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // One worker, for the network, beside the job's loop, so that packets are stamped when they come, whatever that does.
+    // GStreamer and whatever waits for a disk have threads of their own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let span = tracing::info_span!("job", egress_id = %launch.spec.egress_id, room = launch.spec.room_name);
     let outcome = runtime.block_on(tracing::Instrument::instrument(media::run(launch), span));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

@@ -1,8 +1,7 @@
 //! What comes back from the threads of GStreamer and of outputs waits here for the job's loop. Raw pictures have megabytes
 //! each: so many wait, and then the oldest are let go of.
 //!
-//! Media does not wake the loop, which looks at the clock every few milliseconds anyhow: a job has hundreds of these
-//! messages a second, and waking a thread costs more than most of them do.
+//! Media does not wake the loop, which looks every few milliseconds; word of an output does.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use egress::wire::{Launch, PROGRAM, Secret, Thumbnail, ToJob};
 use room::clock::Clock;
 use secrecy::ExposeSecret;
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::encode::h264::VideoEncoder;
@@ -27,10 +28,11 @@ use crate::job::sleep::{Sleep, slept};
 use crate::job::source::Source;
 use crate::job::usage::Usage;
 
-/// How often time is looked at while something is encoded, or the job ends: what has been decoded is given out at once.
-const QUICK: Duration = Duration::from_millis(20);
-/// How often otherwise: packets as published are written when they come.
-const CALM: Duration = Duration::from_millis(50);
+/// How often the loop looks at time and media. Neither wakes it: a job has hundreds of packets and messages a second, and
+/// waking a thread costs more than most of them do. What comes together goes on together, through all threads behind.
+const LOOKS: Duration = Duration::from_millis(30);
+/// The same while the job ends, which the operator waits for.
+const ENDING: Duration = Duration::from_millis(10);
 /// How often figures are sent.
 const FIGURES: Duration = Duration::from_millis(200);
 /// How often disks and limits are looked at.
@@ -80,10 +82,10 @@ pub async fn run<S: Source>(
 ) {
     facts.tell(link);
 
-    let mut quick = interval(QUICK);
-    quick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut calm = interval(CALM);
-    calm.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut due = interval(LOOKS);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ending_due = interval(ENDING);
+    ending_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut figures_due = interval(FIGURES);
     figures_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut guard_due = interval(GUARD);
@@ -94,9 +96,11 @@ pub async fn run<S: Source>(
     // The studio may have come while the room was being joined.
     let mut alone_since = (!link.connected()).then(Instant::now);
     let mut source_open = true;
+    // Whether there may be something of the source that has not been looked at.
+    let mut looks = true;
 
     while !engine.core.stage.done() {
-        let hurried = engine.core.programs.any() || engine.core.stage.ending();
+        let ending = engine.core.stage.ending();
         let mut end: Option<EndReason> = None;
         tokio::select! {
             biased;
@@ -130,17 +134,20 @@ pub async fn run<S: Source>(
                 end = engine.uses(usage.now().1, clock.now_ns(), facts);
                 link.figures(&figures(&mut engine, &usage, from_media.let_go(), clock.now_ns()));
             }
-            _ = quick.tick(), if hurried => {
+            _ = ending_due.tick(), if ending => {
+                looks = true;
                 end = engine.tick(clock.now_ns(), facts);
                 engine.advance(clock.now_ns(), facts);
             }
-            _ = calm.tick(), if !hurried => {
+            _ = due.tick(), if !ending => {
+                looks = true;
                 end = engine.tick(clock.now_ns(), facts);
             }
-            event = events.recv(), if source_open => {
+            event = async { events.try_recv() }, if source_open && looks => {
                 match event {
-                    Some(event) => end = engine.on_event(event, clock.now_ns(), facts),
-                    None => {
+                    Ok(event) => end = engine.on_event(event, clock.now_ns(), facts),
+                    Err(TryRecvError::Empty) => looks = false,
+                    Err(TryRecvError::Disconnected) => {
                         source_open = false;
                         engine.source_gone();
                     }
