@@ -71,11 +71,6 @@ impl Programs {
         self.list.iter().find(|running| running.id == id).map(|running| running.plan).unwrap_or_default()
     }
 
-    /// Whether any has something, so that time must be looked at often.
-    pub fn any(&self) -> bool {
-        self.list.iter().any(|running| !running.plan.is_empty())
-    }
-
     /// The largest picture that is shown, width and height, pixels: a picture is decoded once for all.
     pub fn largest(&self) -> Option<(u32, u32)> {
         let sizes = self.list.iter().filter_map(|running| running.plan.picture);
@@ -334,7 +329,7 @@ mod tests {
         programs.stop(NEXT);
         let steps = programs.end(1000 * MS);
         assert_eq!((count(&steps, AIR), count(&steps, NEXT)), ((25, 0), (0, 0)));
-        assert!(programs.any() && programs.running());
+        assert!(programs.running());
         programs.stop(AIR);
         assert!(!programs.running());
     }
